@@ -1,0 +1,25 @@
+import type { Migration } from 'kysely';
+import type { ApprovalTables } from '../approvals/tables.ts';
+import { approvalMigrations } from '../approvals/tables.ts';
+import type { EvidenceTables } from '../evidence/tables.ts';
+import { evidenceMigrations } from '../evidence/tables.ts';
+import type { FleetTables } from '../fleet/tables.ts';
+import { fleetMigrations } from '../fleet/tables.ts';
+import type { IdentityTables } from '../identity/tables.ts';
+import { identityMigrations } from '../identity/tables.ts';
+import type { PolicyTables } from '../policies/tables.ts';
+import { policyMigrations } from '../policies/tables.ts';
+
+/** Every table of the store; each is declared, migrated and written by the folder that owns it. */
+export interface Tables extends IdentityTables, PolicyTables, FleetTables, ApprovalTables, EvidenceTables {}
+
+/**
+ * All migrations; they run in the order of their names. Forward only: a released one is never edited, and a new one sorts after all others.
+ */
+export const migrations: Readonly<Record<string, Migration>> = {
+  ...identityMigrations,
+  ...policyMigrations,
+  ...fleetMigrations,
+  ...approvalMigrations,
+  ...evidenceMigrations,
+};

@@ -1,0 +1,178 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadInspectors } from '#inspect';
+import { openLedger, type Ledger } from '#ledger';
+import { asFault, Fault, type ResourceConfig, type World } from '#model';
+import { BundleInForce } from './bundle.ts';
+import { Holds } from './hold.ts';
+import { Link } from './link.ts';
+import type { Log } from './log.ts';
+import { createPipeline } from './pipeline.ts';
+import type { Listener, PointContext } from './point.ts';
+import { points } from './points/index.ts';
+import { LiveSessions } from './sessions.ts';
+import { Shipper } from './shipper.ts';
+
+export interface GatewayConfig {
+  /** Name of this gateway among all gateways, e.g. `gateway-1`. */
+  readonly node: string;
+  readonly version: string;
+  /** Unix socket of the control plane's link, and the file with the secret both sides know. */
+  readonly linkSocket: string;
+  readonly linkSecretFile: string;
+  readonly ledger: string;
+  readonly keys: string;
+  readonly tls: { readonly keyFile: string; readonly certFile: string };
+  /** Where each point listens, by point name. */
+  readonly listen: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+}
+
+export interface RunningGateway {
+  readonly listening: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+  readonly ledger: { readonly origin: string; readonly vkey: string };
+  /** Drains and stops. */
+  stop(): Promise<void>;
+}
+
+const drainMs = 3_000;
+const readyMs = 60_000;
+
+/**
+ * Starts a gateway: recovers its ledger, meets the control plane, and only then opens its listeners. `fatal` is called when the process
+ * must end (the ledger failed): by then every session has been cut and no permit will be made.
+ */
+export async function runGateway(
+  config: GatewayConfig,
+  parts: { readonly world: World; readonly log: Log; readonly fatal: (fault: Fault) => void },
+): Promise<RunningGateway> {
+  const { world, log } = parts;
+  await loadInspectors();
+  let sessions: LiveSessions | undefined;
+  const ledger = await openLedger({
+    directory: config.ledger,
+    origin: `ledger.local/${config.node}`,
+    keys: config.keys,
+    world,
+    build: config.version,
+    onFatal: (fault) => {
+      sessions?.terminateAll(fault);
+      parts.fatal(fault);
+    },
+  });
+  const bundle = new BundleInForce(world);
+  sessions = new LiveSessions({ world, log, ledger, bundle });
+  const resources = new Map<string, ResourceConfig>();
+  const { link, met } = await connectLink(config, { ...parts, ledger, bundle, sessions, resources });
+  const holds = new Holds(world, link);
+  const pipeline = createPipeline({ world, log, bundle, ledger, holds, maskingKey: await maskingKey(config.keys, world) });
+  const context: PointContext = {
+    world,
+    log,
+    identity: { verifiers: (name) => link.call('login.verifiers', { name }) },
+    resources: { find: (name) => resources.get(name) },
+    sessions,
+    pipeline,
+    tls: { key: await readFile(config.tls.keyFile, 'utf8'), cert: await readFile(config.tls.certFile, 'utf8') },
+  };
+  await met;
+  const listeners = await openListeners(config, context);
+  const live = sessions;
+  return {
+    listening: Object.fromEntries([...listeners].map(([name, { host, port }]) => [name, { host, port }])),
+    ledger: { origin: ledger.origin, vkey: ledger.vkey },
+    stop: async () => {
+      await Promise.all([...listeners.values()].map((listener) => listener.close(drainMs)));
+      live.terminateAll(new Fault('SHUTTING_DOWN', 'Warder is stopping'));
+      await ledger.close();
+      link.close();
+    },
+  };
+}
+
+async function connectLink(
+  config: GatewayConfig,
+  parts: {
+    world: World;
+    log: Log;
+    ledger: Ledger;
+    bundle: BundleInForce;
+    sessions: LiveSessions;
+    resources: Map<string, ResourceConfig>;
+  },
+): Promise<{ link: Link; met: Promise<void> }> {
+  const { world, log, ledger, bundle, sessions, resources } = parts;
+  const secret = (await readFile(config.linkSecretFile, 'utf8')).trim();
+  const meeting = Promise.withResolvers<void>();
+  const patience = world.after(readyMs, () =>
+    meeting.reject(new Fault('CONTROL_UNREACHABLE', `the control plane did not answer within ${readyMs / 1000} s`)),
+  );
+  const setResources = (offered: readonly ResourceConfig[]): void => {
+    resources.clear();
+    for (const resource of offered) resources.set(resource.resource.name, resource);
+  };
+  const reportInForce = (): void => {
+    link.call('policy.inForce', { digest: bundle.digest, since: world.now() }).catch((thrown: unknown) => {
+      log.warn({ fault: asFault(thrown).code }, 'the digest in force was not reported');
+    });
+  };
+  const link = new Link({
+    world,
+    log,
+    socketPath: config.linkSocket,
+    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: ledger.origin, vkey: ledger.vkey } }),
+    onHello: (result, controlKey) => {
+      bundle.activate(result.bundle, controlKey);
+      bundle.linked(true);
+      setResources(result.resources);
+      queueMicrotask(() => {
+        reportInForce();
+        shipper.resume(result.mirrored);
+        patience.cancel();
+        meeting.resolve();
+      });
+    },
+    onDown: () => bundle.linked(false),
+    calls: {
+      'evidence.open': async ({ indexes }) => ({
+        texts: await Promise.all(indexes.map(async (index) => ({ index, ...(await ledger.openEvidence(index)) }))),
+      }),
+      'session.terminate': async ({ session, reason }) => ({
+        found: sessions.terminate(session, new Fault('FORBIDDEN', `the session was ended: ${reason}`)),
+      }),
+    },
+    notices: {
+      'policy.offer': (source) => {
+        bundle.activate(source, link.controlKey());
+        reportInForce();
+      },
+      'resources.offer': setResources,
+      'tokens.revoked': ({ tokens }) => sessions.revoke(tokens),
+    },
+  });
+  const shipper = new Shipper({ world, ledger, link, log });
+  link.start();
+  return { link, met: meeting.promise };
+}
+
+async function openListeners(config: GatewayConfig, context: PointContext): Promise<ReadonlyMap<string, Listener>> {
+  const listeners = new Map<string, Listener>();
+  for (const point of points) {
+    const address = config.listen[point.name];
+    if (address) listeners.set(point.name, await point.listen(context, address));
+  }
+  return listeners;
+}
+
+/** The key of hashed and tokenised values: made once, kept beside the ledger's keys, readable by this process only. */
+async function maskingKey(folder: string, world: World): Promise<Uint8Array> {
+  const path = join(folder, 'masking.key');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(path, world.randomBytes(32), { mode: 0o600, flag: 'wx' });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+  }
+  const key = await readFile(path);
+  if (key.length !== 32) throw new Fault('CONFIG_INVALID', `${path} must hold 32 bytes, it has ${key.length}`);
+  return key;
+}

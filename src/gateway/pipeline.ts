@@ -1,0 +1,210 @@
+import { decide, readsOf, type Bundle } from '#policy';
+import type { Ledger } from '#ledger';
+import {
+  asFault,
+  Fault,
+  newIdentifier,
+  type Decision,
+  type DecisionRequest,
+  type Grant,
+  type Operation,
+  type OperationDecided,
+  type ResultColumn,
+  type World,
+} from '#model';
+import { bindingOf } from './binding.ts';
+import type { BundleInForce } from './bundle.ts';
+import { buildGuard } from './guard/index.ts';
+import type { Holds } from './hold.ts';
+import type { Log } from './log.ts';
+import type { Admission, Admitted, LiveSession, Pipeline, Refusal, Waiting } from './point.ts';
+import { decidedRecord } from './decided-record.ts';
+
+interface Parts {
+  readonly world: World;
+  readonly log: Log;
+  readonly bundle: BundleInForce;
+  readonly ledger: Ledger;
+  readonly holds: Holds;
+  /** 32 bytes that key hashes and tokens of masked values. */
+  readonly maskingKey: Uint8Array;
+}
+
+interface Judged {
+  readonly bundle: Bundle;
+  readonly operation: Operation;
+  readonly request: DecisionRequest;
+  readonly decision: Decision;
+  readonly decisionId: string;
+}
+
+/**
+ * The one pipeline of every enforcement point: inspect (done by the point) → decide → hold → record → release (the point, with the permit)
+ * → guard → settle.
+ *
+ * INVARIANT: the order of the stages is a security property. It is written out in `admit` and is not configurable.
+ */
+export function createPipeline(parts: Parts): Pipeline {
+  return {
+    admit: async (live, operations, waiting) => {
+      try {
+        return await admit(parts, { live, operations, waiting });
+      } catch (thrown) {
+        const fault = asFault(thrown);
+        if (fault.code === 'INTERNAL') parts.log.error({ session: live.session.id, fault: fault.message }, 'admitting an operation failed');
+        return { kind: 'refused', refusal: refusalOf(fault) };
+      }
+    },
+    guard: (admitted, columns) => guard(parts, admitted, columns),
+    settle: async (admitted, outcome) => {
+      const { live, operation, permit } = admitted;
+      try {
+        await parts.ledger.append({
+          kind: 'operation.settled',
+          session: live.session.id,
+          operation: operation.id,
+          n: operation.n,
+          for: permit.receipt.index,
+          outcome,
+        });
+      } catch (thrown) {
+        // The decision is durable and stays without an outcome: the next recovery states it as in doubt. The ledger ends the process itself.
+        parts.log.error({ session: live.session.id, fault: asFault(thrown).code }, 'an outcome could not be recorded');
+      }
+    },
+  };
+}
+
+interface Batch {
+  readonly live: LiveSession;
+  readonly operations: readonly Operation[];
+  readonly waiting: Waiting;
+}
+
+async function admit(parts: Parts, batch: Batch): Promise<Admission> {
+  const { live, operations, waiting } = batch;
+  const grants: Grant[] = [];
+  const requests = new Map<string, string>();
+  // Each round answers one held operation; everything is decided anew afterwards, with the bundle that is then in force.
+  for (;;) {
+    if (live.ended.aborted) return { kind: 'refused', refusal: refusalOf(asFault(live.ended.reason)) };
+    const bundle = parts.bundle.current();
+    if (bundle instanceof Fault) throw bundle;
+    const judged = operations.map((operation) => judge(parts, { live, operation, bundle, grants }));
+    const denied = judged.find(({ decision }) => decision.verdict === 'deny');
+    if (denied) return refuse(parts, { live, judged, culprit: denied, refusal: denialOf(denied) });
+    const held = judged.find(({ decision }) => decision.verdict === 'pending');
+    if (!held) return release(parts, { live, judged, requests });
+    if (requests.has(held.operation.id)) {
+      const fault = new Fault('APPROVAL_WITHDRAWN', 'the policy changed while the operation was waiting; run it again to ask again');
+      return refuse(parts, { live, judged, culprit: held, refusal: { ...refusalOf(fault), decisionId: held.decisionId } });
+    }
+    await parts.ledger.append(record(live, held));
+    const answer = await parts.holds.ask(live, held, waiting);
+    if (answer.kind === 'refused') {
+      return refuse(parts, { live, judged, culprit: held, refusal: { ...refusalOf(answer.fault), decisionId: held.decisionId } });
+    }
+    grants.push(...answer.grants);
+    requests.set(held.operation.id, answer.request);
+  }
+}
+
+function judge(parts: Parts, question: { live: LiveSession; operation: Operation; bundle: Bundle; grants: readonly Grant[] }): Judged {
+  const { live, operation, bundle, grants } = question;
+  const { session } = live;
+  const { roles: _roles, ...subject } = session.subject;
+  const request: DecisionRequest = {
+    target: operation.target,
+    phase: 'request',
+    point: session.point,
+    now: parts.world.now(),
+    subject,
+    resource: session.resource,
+    context: {
+      certainty: operation.certainty,
+      source: session.source,
+      client: session.client,
+      authentication: session.authentication,
+    },
+    attributes: operation.attributes,
+    can: operation.can,
+    binding: bindingOf(session, operation),
+    grants,
+  };
+  return { bundle, operation, request, decision: decide(bundle, request), decisionId: newIdentifier('dec', parts.world) };
+}
+
+/** Stage record, then the permits. Every record of the batch is durable before any permit is handed out. */
+async function release(
+  parts: Parts,
+  batch: { live: LiveSession; judged: readonly Judged[]; requests: ReadonlyMap<string, string> },
+): Promise<Admission> {
+  const { live, judged, requests } = batch;
+  const admitted = await Promise.all(
+    judged.map(async (one): Promise<Admitted> => {
+      const grant = one.request.grants.find(({ id }) => one.decision.grantsUsed.includes(id));
+      const request = requests.get(one.operation.id);
+      const approval = grant && request ? { grant: grant.id, request, ...(grant.approval ? { record: grant.approval } : {}) } : undefined;
+      const permit = await parts.ledger.decide(record(live, one, approval));
+      const { operation, request: decided, decision, decisionId } = one;
+      return { live, operation, request: decided, decision, decisionId, permit };
+    }),
+  );
+  for (const { operation, decision } of judged) {
+    const request = requests.get(operation.id);
+    if (request) parts.holds.used(request, decision.grantsUsed);
+  }
+  return { kind: 'released', admitted };
+}
+
+/** Records the refusal of the whole batch before it is shown: nothing of it runs, so every operation has its own record. */
+async function refuse(
+  parts: Parts,
+  batch: { live: LiveSession; judged: readonly Judged[]; culprit: Judged; refusal: Refusal },
+): Promise<Admission> {
+  const { live, judged, culprit, refusal } = batch;
+  await Promise.all(
+    judged.map((one) => {
+      if (one === culprit && one.decision.verdict === 'deny') return parts.ledger.append(record(live, one));
+      const reason = one === culprit ? refusal.reason : 'BATCH_REFUSED';
+      const message = one === culprit ? refusal.message : `Not run, because another operation of the same batch was refused.`;
+      const decision: Decision = { ...one.decision, verdict: 'deny', reason, message, requirements: [], grantsUsed: [] };
+      return parts.ledger.append(record(live, { ...one, decision }));
+    }),
+  );
+  return { kind: 'refused', refusal };
+}
+
+function record(live: LiveSession, judged: Judged, approval?: NonNullable<OperationDecided['approval']>): OperationDecided {
+  const reads = readsOf(judged.bundle, judged.request, judged.decision);
+  return decidedRecord(live.session, { ...judged, reads }, approval);
+}
+
+/** Stage guard. The response phase can only tighten what the request phase allowed. */
+function guard(parts: Parts, admitted: Admitted, columns: readonly ResultColumn[]): ReturnType<Pipeline['guard']> {
+  const bundle = parts.bundle.current();
+  if (bundle instanceof Fault) return refusalOf(bundle);
+  const { operation, request, decisionId } = admitted;
+  const response = decide(bundle, {
+    ...request,
+    phase: 'response',
+    now: parts.world.now(),
+    attributes: { ...operation.attributes, result: { columns } },
+  });
+  if (response.verdict !== 'allow') return denialOf({ decision: response, decisionId });
+  return buildGuard([...admitted.decision.obligations, ...response.obligations], columns, {
+    key: parts.maskingKey,
+    rules: response.matched.filter(({ mode }) => mode === 'enforce').map(({ rule }) => rule),
+  });
+}
+
+function denialOf({ decision, decisionId }: Pick<Judged, 'decision' | 'decisionId'>): Refusal {
+  const code = decision.reason === 'CANNOT_ENFORCE' || decision.reason === 'POLICY_FAULT' ? decision.reason : 'DENIED';
+  return { code, reason: decision.reason, message: decision.message, decisionId };
+}
+
+/** The refusal that a fault becomes; its remedy is the hint. */
+export function refusalOf(fault: Fault): Refusal {
+  const message = fault.code === 'INTERNAL' ? 'Warder failed while handling this operation, so it was refused.' : fault.message;
+  return { code: fault.code, reason: fault.code, message, hint: fault.remedy };
+}

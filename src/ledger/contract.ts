@@ -1,0 +1,65 @@
+import type { Fault, OperationDecided, Receipt, RecordDraft, World } from '#model';
+import type { Permit } from './permit.ts';
+
+export interface LedgerOptions {
+  /** Folder of this log and of nothing else; made when missing. */
+  readonly directory: string;
+  /** Name of the log and of its key, a URL without schema such as `ledger.local/gateway-1`. */
+  readonly origin: string;
+  /** Folder of the keys, never inside `directory`; made with mode 0700 when missing. */
+  readonly keys: string;
+  readonly world: World;
+  /** Version and revision of the running program, stamped on every record. */
+  readonly build: string;
+  /** Runs the writer in the caller's thread: for tests and tools. In a server the writer has a thread of its own. */
+  readonly inline?: boolean;
+  /** Bytes kept back for outcomes when the disk is full; `limits.ledgerReserveBytes` when absent. */
+  readonly reserveBytes?: number;
+  /** Called once when the ledger cannot go on. The process must end at once with `fault.exit`. */
+  readonly onFatal: (fault: Fault) => void;
+}
+
+/** An operation that was allowed and of which no outcome is known. */
+export interface InDoubt {
+  readonly session: string;
+  readonly operation: string;
+  /** Index of its `operation.decided`. */
+  readonly index: number;
+}
+
+export interface Recovery {
+  /** Bytes of an unfinished write that were cut off the end of the log; no acknowledged record is among them. */
+  readonly torn: number;
+  readonly inDoubt: readonly InDoubt[];
+}
+
+export interface Ledger {
+  readonly origin: string;
+  /** Verifier key of the log's signatures. SPEC: C2SP signed-note, `name+hash+key`. */
+  readonly vkey: string;
+  /** What the start found. */
+  readonly recovery: Recovery;
+  /**
+   * Resolves when the record is durable.
+   *
+   * Rejects with LEDGER_SLOW (not durable within `limits.ledgerWaitMs`), LEDGER_FULL, LEDGER_FAILED, LEDGER_ENTRY_TOO_LARGE, or
+   * INVALID_INPUT when the draft holds something a record cannot carry. Outcomes and closings (`operation.settled`, `session.closed`)
+   * never time out and may use the reserve of a full disk.
+   */
+  append(draft: RecordDraft): Promise<Receipt>;
+  /** Records an allow decision and, once it is durable, makes the only thing that can release the operation. Throws when the verdict is not allow. */
+  decide(draft: OperationDecided): Promise<Permit>;
+  /** Durable entries, the stored lines, in order from index `first`: at most `count`, and fewer when they are many or long. */
+  read(first: number, count: number): Promise<readonly string[]>;
+  /** Number of durable entries. */
+  readonly size: number;
+  /** Calls the listener whenever `size` has grown; returns the function that stops it. */
+  onGrow(listener: (size: number) => void): () => void;
+  /**
+   * The exact text and parameters of the entry at `index`, unsealed and checked against its commitment.
+   * NOT_FOUND: no such entry, no evidence in it, or its key was erased. LEDGER_TAMPERED: it does not match its commitment.
+   */
+  openEvidence(index: number): Promise<{ readonly text: string; readonly parameters: readonly (string | null)[] }>;
+  /** Makes everything durable, seals and signs it, and lets the directory go. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,103 @@
+/**
+ * Every bound of the product in one place: lengths, queues, times. The unit is the last word of the name.
+ * A limit that a person may want to change becomes configuration; until then it is a constant with a reason.
+ */
+export const limits = {
+  /** A startup packet larger than this is not a startup packet (PostgreSQL itself refuses at 10,000). */
+  startupPacketBytesMax: 10_000,
+  /** One protocol message before authentication. */
+  preAuthMessageBytesMax: 4_096,
+  /** One protocol message from a client after authentication. Larger statements cannot be approved or recorded sensibly. */
+  clientMessageBytesMax: 16 * 1024 * 1024,
+  /** One message from a target; PostgreSQL's own limit for a value is 1 GiB, a gateway must not buffer that. */
+  targetMessageBytesMax: 64 * 1024 * 1024,
+  /** Statement text that is parsed; longer text is refused. */
+  statementBytesMax: 4 * 1024 * 1024,
+  /** Statement text a reviewer can be shown in full; longer text cannot be approved. */
+  approvalTextBytesMax: 64 * 1024,
+  /** Messages buffered up to Sync before the batch is refused. */
+  batchMessagesMax: 4_096,
+  batchBytesMax: 32 * 1024 * 1024,
+  /** Prepared statements and portals per session. */
+  preparedStatementsMax: 4_096,
+  /** From TCP accept to a completed login. */
+  loginMs: 15_000,
+  upstreamConnectMs: 10_000,
+  sessionsMax: 2_000,
+  sessionsPerSubjectMax: 100,
+  /** Longest time an operation may be held, whatever a rule says. */
+  holdMsMax: 24 * 60 * 60 * 1000,
+  holdsPerSessionMax: 1,
+  /** One ledger entry, bytes of its canonical line. */
+  entryBytesMax: 16 * 1024,
+  /** Evidence kept inside the entry, sealed; longer evidence goes to the blob store. */
+  sealedInlineBytesMax: 4 * 1024,
+  ledgerQueueEntriesMax: 4_096,
+  ledgerQueueBytesMax: 16 * 1024 * 1024,
+  ledgerBatchEntriesMax: 512,
+  ledgerBatchBytesMax: 1024 * 1024,
+  /** Waiting for room in the ledger's queue before an operation is refused with LEDGER_SLOW. */
+  ledgerWaitMs: 2_000,
+  /** Entries of one write-ahead segment (16 bundles), and its bytes. */
+  ledgerSegmentEntriesMax: 4_096,
+  ledgerSegmentBytesMax: 64 * 1024 * 1024,
+  /** Kept back for the outcomes of operations in flight when the disk is full: 1,024 of the largest entries fit four times. */
+  ledgerReserveBytes: 64 * 1024 * 1024,
+  /** How often new entries are sealed into tiles and signed, and how long a silence may last before it is recorded. */
+  ledgerSealMs: 1_000,
+  ledgerHeartbeatMs: 60_000,
+  /** Difference between the wall clock's and the monotonic clock's progress that is recorded as a step. */
+  clockStepMs: 1_000,
+  /** One answer to a reader of the ledger. */
+  ledgerReadEntriesMax: 1_024,
+  ledgerReadBytesMax: 4 * 1024 * 1024,
+  /** The last signed bundle is used this long while the control plane is away. */
+  bundleStaleMs: 15 * 60 * 1000,
+  linkFrameBytesMax: 64 * 1024 * 1024,
+  /** The first frame of a link, before the other side has proved that it knows the secret. */
+  linkHelloBytesMax: 64 * 1024,
+  linkHelloMs: 10_000,
+  linkCallMs: 10_000,
+  /** Calls of one gateway that are answered at the same time; more wait in the socket. */
+  linkCallsMax: 256,
+  /** How long the activation of a bundle waits for the gateways to put it in force before it answers. */
+  policyOfferMs: 5_000,
+  apiBodyBytesMax: 20 * 1024 * 1024,
+  apiPageItemsMax: 500,
+  /** A checked bearer token is not checked again for this long; a revocation ends it at once. */
+  bearerCacheMs: 30_000,
+  bearerCacheEntriesMax: 10_000,
+  approvalCommentCharsMax: 1_000,
+  /** Requests that wait for reviewers at the same time, over all gateways. */
+  requestsWaitingMax: 1_000,
+  /** Entries of a gateway's ledger that are written to the index in one statement. */
+  mirrorBatchEntriesMax: 1_000,
+  tokenLifetimeMs: 8 * 60 * 60 * 1000,
+  tokensPerSubjectMax: 16,
+  bundleBytesMax: 16 * 1024 * 1024,
+  documentsPerBundleMax: 10_000,
+  /** Nesting of one policy document; people do not write deeper ones. */
+  documentDepthMax: 64,
+  /** One CEL expression of a policy. */
+  expressionCharsMax: 4_096,
+  /** Attributes kept in a record: longer strings, longer lists and bigger values are kept as their digest. */
+  readStringCharsMax: 256,
+  readListItemsMax: 32,
+  readValueCharsMax: 1_024,
+  /** All attributes of one record together; what comes after is kept as digests. */
+  readsCharsMax: 6 * 1024,
+  /** One CEL expression; longer ones cannot be reviewed. */
+  celSourceCharsMax: 4_096,
+  /** Nesting of one CEL expression (the CEL specification asks for at least 32 of most kinds). */
+  celDepthMax: 160,
+  /** Static cost bound of one CEL expression, in steps. */
+  celCostMax: 10_000_000,
+  /** Steps one evaluation may really take: passes through macro bodies and elements compared or copied. */
+  celStepsMax: 1_000_000,
+  /** Size the static cost assumes for a list or map that only the request knows. */
+  celListItemsAssumed: 100,
+  /** Size the static cost assumes for a string that only the request knows. */
+  celStringCharsAssumed: 1_000,
+  /** Elements or characters a function such as `lists.range` or `format` may make. */
+  celResultItemsMax: 100_000,
+} as const;

@@ -1,0 +1,18 @@
+/** What really happened to an operation after its decision. */
+export interface Outcome {
+  /** `refused`: nothing was sent. `cut`: the response was stopped by the guard. `in-doubt`: sent, result unknown. */
+  readonly status: 'done' | 'error' | 'refused' | 'cut' | 'cancelled' | 'in-doubt';
+  readonly rows: number;
+  /** Bytes of the operation towards the target and of its response towards the client. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Native error code (SQLSTATE…) when `status` is `error`. */
+  readonly code?: string;
+  /** Cells masked or redacted per label or detector. */
+  readonly masked: Readonly<Record<string, number>>;
+  /** Rows not delivered because of a row limit. */
+  readonly rowsWithheld: number;
+  readonly durationMs: number;
+  /** Rules of the response phase that shaped the response. */
+  readonly rules: readonly string[];
+}

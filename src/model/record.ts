@@ -1,0 +1,199 @@
+import type { BundleRef, EvaluationError, MatchedRule, Requirement, Verdict } from './decision.ts';
+import type { Certainty, Target } from './operation.ts';
+import type { Outcome } from './outcome.ts';
+
+/**
+ * What the parts of Warder hand to the ledger. The ledger adds `v`, `i`, `prev`, `t`, `mono`, `boot`, `node` and `build`, seals the
+ * evidence, and writes one canonical line. The closed set of kinds is the union below; a kind that is not here cannot be recorded.
+ */
+export type RecordDraft =
+  | SessionOpened
+  | SessionRefused
+  | SessionClosed
+  | OperationDecided
+  | OperationSettled
+  | ApprovalRequested
+  | ApprovalGranted
+  | ApprovalAnswered
+  | ApprovalEnded
+  | PolicyActivated
+  | PolicyRejected
+  | AdminAction
+  | EvidenceRead;
+
+export interface Who {
+  readonly subject: string;
+  readonly groups: readonly string[];
+  readonly onBehalfOf?: string;
+  readonly authentication: string;
+  /** Id of the token used. */
+  readonly token?: string;
+  readonly source: string;
+}
+
+export interface SessionOpened {
+  readonly kind: 'session.opened';
+  readonly session: string;
+  readonly who: Who;
+  readonly what: { readonly point: string; readonly resource: string; readonly client: string };
+  readonly policy: string;
+}
+
+export interface SessionRefused {
+  readonly kind: 'session.refused';
+  readonly session: string;
+  readonly who: { readonly claimed: string; readonly source: string };
+  readonly what: { readonly point: string; readonly resource: string };
+  readonly reason: string;
+}
+
+export interface SessionClosed {
+  readonly kind: 'session.closed';
+  readonly session: string;
+  readonly reason: string;
+  /** Number of operations decided in the session; a verifier checks that all are there. */
+  readonly operations: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+/** Written, and durable, before anything of the operation is released or its refusal is shown. */
+export interface OperationDecided {
+  readonly kind: 'operation.decided';
+  readonly session: string;
+  readonly operation: string;
+  readonly n: number;
+  readonly who: { readonly subject: string; readonly onBehalfOf?: string };
+  readonly what: {
+    readonly target: Target;
+    readonly resource: string;
+    readonly verb: string;
+    readonly objects: readonly string[];
+    /** Literals stripped; cut at 2 KiB with `normalizedCut: true` (the evidence keeps all of it). */
+    readonly normalized: string;
+    readonly normalizedCut?: boolean;
+    readonly certainty: Certainty;
+    readonly unknown?: readonly string[];
+  };
+  /** The exact text and parameters: committed to and sealed by the ledger, never stored in clear. */
+  readonly evidence: { readonly text: string; readonly parameters: readonly (string | null)[] };
+  readonly decision: DecisionSummary;
+  /** Set when a grant released the operation. */
+  readonly approval?: {
+    readonly grant: string;
+    readonly request: string;
+    readonly record?: string;
+    /** How many releases the grant allows in all; one when absent. */
+    readonly uses?: number;
+  };
+}
+
+export interface DecisionSummary {
+  /** Public decision id, shown to the person and accepted by `warder explain`. */
+  readonly id: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly rules: readonly string[];
+  readonly matched: readonly MatchedRule[];
+  /** Types of the obligations. */
+  readonly obligations: readonly string[];
+  readonly requirements?: readonly Pick<Requirement, 'rule' | 'reason' | 'bound'>[];
+  readonly bundle: BundleRef;
+  readonly shadow?: { readonly verdict: Verdict; readonly rules: readonly string[] };
+  readonly errors?: readonly EvaluationError[];
+  /** Attributes the matched rules read, path → value; long values as `sha256:…`. */
+  readonly reads: Readonly<Record<string, unknown>>;
+}
+
+export interface OperationSettled {
+  readonly kind: 'operation.settled';
+  readonly session: string;
+  readonly operation: string;
+  readonly n: number;
+  /** Index of the `operation.decided` it settles, in the same log. */
+  readonly for: number;
+  readonly outcome: Outcome;
+}
+
+export interface ApprovalRequested {
+  readonly kind: 'approval.requested';
+  readonly session: string;
+  readonly request: string;
+  readonly operation: string;
+  readonly who: { readonly subject: string; readonly onBehalfOf?: string };
+  readonly what: { readonly resource: string; readonly rules: readonly string[]; readonly bound: readonly string[] };
+  readonly evidence: { readonly text: string; readonly parameters: readonly (string | null)[] };
+  readonly expiresAt: number;
+}
+
+export interface ApprovalGranted {
+  readonly kind: 'approval.granted';
+  readonly session: string;
+  readonly request: string;
+  readonly operation: string;
+  readonly grant: string;
+  readonly approvers: readonly string[];
+  readonly requester: string;
+  readonly bound: readonly string[];
+  readonly comment?: string;
+  readonly expiresAt: number;
+}
+
+/** One reviewer agreed and the quorum is not reached yet. */
+export interface ApprovalAnswered {
+  readonly kind: 'approval.answered';
+  readonly session: string;
+  readonly request: string;
+  readonly operation: string;
+  readonly by: string;
+  readonly comment?: string;
+}
+
+export interface ApprovalEnded {
+  readonly kind: 'approval.refused' | 'approval.expired' | 'approval.withdrawn' | 'approval.used';
+  readonly session: string;
+  readonly request: string;
+  readonly operation: string;
+  readonly by: string;
+  readonly comment?: string;
+}
+
+export interface PolicyActivated {
+  readonly kind: 'policy.activated';
+  readonly bundle: BundleRef;
+  readonly previous?: string;
+  readonly by: string;
+  readonly documents: number;
+}
+
+export interface PolicyRejected {
+  readonly kind: 'policy.rejected';
+  readonly by: string;
+  readonly digest?: string;
+  readonly problems: number;
+  readonly first: string;
+}
+
+/** Something was changed through the API: tokens, resources, sessions cut… */
+export interface AdminAction {
+  readonly kind: `admin.${'token' | 'resource' | 'session' | 'configuration'}`;
+  readonly by: string;
+  readonly action: string;
+  readonly object: string;
+}
+
+/** Somebody was shown evidence in clear. */
+export interface EvidenceRead {
+  readonly kind: 'recording.read';
+  readonly by: string;
+  readonly session: string;
+  readonly operations: number;
+}
+
+/** Where a record became durable. */
+export interface Receipt {
+  readonly origin: string;
+  readonly index: number;
+  /** Hex SHA-256 leaf hash of the entry. */
+  readonly leaf: string;
+}

@@ -1,0 +1,19 @@
+import { canonicalJson } from '#model';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Document } from './documents/document.ts';
+import { compareText } from './problem.ts';
+
+export function sha256Hex(text: string): string {
+  return bytesToHex(sha256(utf8ToBytes(text)));
+}
+
+/**
+ * `sha256:` over the canonical JSON of all documents sorted by kind and name. Comments, order of keys, file names and order of
+ * documents cannot change it; anything that can change a decision does. Test documents are not part of it.
+ */
+export function digestOf(documents: readonly Document[]): string {
+  const relevant = documents.filter((document) => document.kind !== 'PolicyTest');
+  relevant.sort((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
+  return `sha256:${sha256Hex(canonicalJson(relevant.map((document) => document.data)))}`;
+}

@@ -1,0 +1,19 @@
+/**
+ * Decides: policy documents in, decisions out.
+ *
+ * Invariants: pure and total — no clock, no I/O, no state between decisions; the same bundle and the same request give the same decision
+ * on every machine; the order of documents and files never matters; whatever goes wrong inside a decision is a deny.
+ * Deliberately not here: how a decision is enforced, stored or approved; how attributes are found out (`#inspect`); counting of quotas.
+ */
+export { compileBundle } from './bundle.ts';
+export type { Bundle, BundleDocument, CompileResult } from './bundle.ts';
+export { decide } from './decide/decide.ts';
+export { explain } from './explain.ts';
+export type { Explanation, RuleExplanation } from './explain.ts';
+export { labelMatches } from './match/glob.ts';
+export { policySchema } from './documents/json-schema.ts';
+export { formatProblem } from './problem.ts';
+export type { Problem } from './problem.ts';
+export { readsOf } from './reads.ts';
+export { strictestMask, tighten } from './decide/merge.ts';
+export type { SourceFile } from './source.ts';

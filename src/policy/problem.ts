@@ -1,0 +1,112 @@
+import type { SourceFile } from './source.ts';
+
+/** Something wrong (or doubtful) in a policy file: what, where, and what would be right. */
+export interface Problem {
+  /** `P101`… for findings of the analysis, otherwise a word such as `YAML`, `SCHEMA`, `REFERENCE`, `CEL`. */
+  readonly code: string;
+  readonly severity: 'error' | 'warning' | 'info';
+  readonly message: string;
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+  /** The source line and a `^` under the place. */
+  readonly caret?: string;
+  readonly hint?: string;
+}
+
+/** A place in a file; what every node of a document knows about itself. */
+export interface Place {
+  readonly file: SourceFile;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Complaint {
+  readonly code: string;
+  readonly severity?: Problem['severity'];
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** A problem at a place, with the source line and a caret under the column. */
+export function problemAt(place: Place, complaint: Complaint): Problem {
+  const { code, severity = 'error', message, hint } = complaint;
+  const { line, column } = place;
+  const caret = caretAt(place);
+  return { code, severity, message, path: place.file.path, line, column, caret, ...(hint === undefined ? {} : { hint }) };
+}
+
+function caretAt(place: Place): string {
+  const source = lineOf(place.file.text, place.line);
+  // A tab stays a tab so that the caret stands under its character whatever the reader's tab width is.
+  const lead = source.slice(0, place.column - 1).replaceAll(/[^\t]/g, ' ');
+  return `${source}\n${lead.padEnd(place.column - 1)}^`;
+}
+
+function lineOf(text: string, line: number): string {
+  let start = 0;
+  for (let n = 1; n < line; n += 1) {
+    const next = text.indexOf('\n', start);
+    if (next < 0) return '';
+    start = next + 1;
+  }
+  const end = text.indexOf('\n', start);
+  const whole = text.slice(start, end < 0 ? text.length : end);
+  return whole.endsWith('\r') ? whole.slice(0, -1) : whole;
+}
+
+/** One problem as text: `path:line:column: severity CODE message`, the line with a caret, and the hint. */
+export function formatProblem(problem: Problem): string {
+  const lines = [`${problem.path}:${problem.line}:${problem.column}: ${problem.severity} ${problem.code} ${problem.message}`];
+  if (problem.caret !== undefined) for (const line of problem.caret.split('\n')) lines.push(`    ${line}`);
+  if (problem.hint !== undefined) lines.push(`    hint: ${problem.hint}`);
+  return lines.join('\n');
+}
+
+/** Problems in the order a reader walks the files. */
+export function inReadingOrder(problems: readonly Problem[]): Problem[] {
+  return [...problems].sort(
+    (a, b) => compareText(a.path, b.path) || a.line - b.line || a.column - b.column || compareText(a.message, b.message),
+  );
+}
+
+/** Order of strings by UTF-16 code units: the same on every machine, unlike a locale's. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The known word a person most likely meant, or undefined when none is near. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** `did you mean …?`, or undefined when nothing is near. */
+export function didYouMean(word: string, known: Iterable<string>): string | undefined {
+  const meant = nearest(word, known);
+  return meant === undefined ? undefined : `did you mean "${meant}"?`;
+}
+
+function editDistance(a: string, b: string, bound: number): number {
+  if (Math.abs(a.length - b.length) >= bound || a.length > 128 || b.length > 128) return bound;
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? bound;
+}

@@ -1,0 +1,5 @@
+/** A policy file as it stands in Git: any path, YAML text. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
