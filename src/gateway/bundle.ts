@@ -1,4 +1,4 @@
-import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { verify, type KeyObject } from 'node:crypto';
 import { compileBundle, formatProblem, type Bundle } from '#policy';
 import { Fault, limits, type BundleSource, type World } from '#model';
 
@@ -60,9 +60,4 @@ export class BundleInForce {
     }
     this.#bundle = compiled.bundle;
   }
-}
-
-/** An Ed25519 public key from base64 of its SPKI DER form. */
-export function publicKeyFrom(base64: string): KeyObject {
-  return createPublicKey({ key: Buffer.from(base64, 'base64'), format: 'der', type: 'spki' });
 }

@@ -28,8 +28,11 @@ export interface GatewayConfig {
 }
 
 export interface RunningGateway {
-  readonly listening: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
-  readonly ledger: { readonly origin: string; readonly vkey: string };
+  readonly ready: {
+    /** Real addresses by point name. */
+    readonly listening: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+    readonly ledger: { readonly origin: string; readonly vkey: string };
+  };
   /** Drains and stops. */
   stop(): Promise<void>;
 }
@@ -78,8 +81,10 @@ export async function runGateway(
   const listeners = await openListeners(config, context);
   const live = sessions;
   return {
-    listening: Object.fromEntries([...listeners].map(([name, { host, port }]) => [name, { host, port }])),
-    ledger: { origin: ledger.origin, vkey: ledger.vkey },
+    ready: {
+      listening: Object.fromEntries([...listeners].map(([name, { host, port }]) => [name, { host, port }])),
+      ledger: { origin: ledger.origin, vkey: ledger.vkey },
+    },
     stop: async () => {
       await Promise.all([...listeners.values()].map((listener) => listener.close(drainMs)));
       live.terminateAll(new Fault('SHUTTING_DOWN', 'Warder is stopping'));

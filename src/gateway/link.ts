@@ -13,7 +13,7 @@ import {
   type Timer,
   type World,
 } from '#model';
-import { publicKeyFrom } from './bundle.ts';
+import { publicKeyFrom } from './control-key.ts';
 import type { HoldLink } from './hold.ts';
 import type { Log } from './log.ts';
 
@@ -219,7 +219,7 @@ export class Link implements HoldLink {
       else if (this.#early.size < limits.sessionsMax) this.#early.set(answer.request, answer);
       return;
     }
-    const handler = this.#options.notices[name as keyof Notices] as ((params: unknown) => void) | undefined;
+    const handler = own<(params: unknown) => void>(this.#options.notices, name);
     if (!handler) return this.#options.log.warn({ notice: name }, 'an unknown notice from the control plane was ignored');
     try {
       handler(params);
@@ -229,7 +229,7 @@ export class Link implements HoldLink {
   }
 
   async #serve(id: number, method: string, params: unknown): Promise<void> {
-    const handler = this.#options.calls[method as keyof Calls] as ((params: unknown) => Promise<unknown>) | undefined;
+    const handler = own<(params: unknown) => Promise<unknown>>(this.#options.calls, method);
     const socket = this.#socket;
     let answer: Record<string, unknown>;
     try {
@@ -241,6 +241,11 @@ export class Link implements HoldLink {
     }
     if (socket?.writable) socket.write(`${JSON.stringify(answer)}\n`);
   }
+}
+
+/** The handler of a name that came over the wire; never something inherited such as `toString`. The peer speaks the same method table. */
+function own<Handler>(table: object, name: string): Handler | undefined {
+  return Object.hasOwn(table, name) ? (table[name as keyof typeof table] as Handler) : undefined;
 }
 
 /** Splits a stream into JSON objects, one a line. Anything else, or a line over the limit, ends the link through `fail`. */

@@ -41,14 +41,15 @@ export type DatabaseConfig =
     };
 
 export interface GatewayConfig {
-  readonly home: string;
   /** Name of this gateway, unique in the installation. */
   readonly node: string;
+  readonly version: string;
   readonly linkSocket: string;
   readonly linkSecretFile: string;
-  readonly postgres: { readonly host: string; readonly port: number };
   readonly ledger: string;
   readonly keys: string;
+  /** Where each point listens, by point name, e.g. `postgres`. */
+  readonly listen: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
   readonly tls: { readonly keyFile: string; readonly certFile: string };
 }
 
@@ -71,11 +72,8 @@ export interface ControlReady {
   readonly ledger: LedgerName;
 }
 
-/** What `runGateway` says when it serves. */
+/** What the gateway process says when it serves: the real addresses by point name. */
 export interface GatewayReady {
-  readonly postgres: { readonly host: string; readonly port: number };
+  readonly listening: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
   readonly ledger: LedgerName;
 }
-
-export type RunControl = (config: ControlConfig) => Promise<Running<ControlReady>>;
-export type RunGateway = (config: GatewayConfig) => Promise<Running<GatewayReady>>;

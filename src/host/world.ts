@@ -33,3 +33,15 @@ export async function until<T>(
     await pause(times.everyMs ?? 10);
   }
 }
+
+/** True when the promise settles in time. */
+export function within(settles: Promise<unknown>, deadlineMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), deadlineMs);
+    const settled = (): void => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    settles.then(settled, settled);
+  });
+}

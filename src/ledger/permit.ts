@@ -43,7 +43,8 @@ export function makePermit(receipt: Receipt, operation: string, decision: string
   gate = true;
   try {
     const permit = make(receipt, operation, decision);
-    return Object.freeze(permit);
+    Object.freeze(permit);
+    return permit;
   } finally {
     gate = false;
   }

@@ -20,6 +20,8 @@ export const limits = {
   batchBytesMax: 32 * 1024 * 1024,
   /** Prepared statements and portals per session. */
   preparedStatementsMax: 4_096,
+  /** Texts of prepared statements and values of portals that one session may keep. */
+  preparedBytesMax: 64 * 1024 * 1024,
   /** From TCP accept to a completed login. */
   loginMs: 15_000,
   upstreamConnectMs: 10_000,
@@ -88,6 +90,8 @@ export const limits = {
   readsCharsMax: 6 * 1024,
   /** One CEL expression; longer ones cannot be reviewed. */
   celSourceCharsMax: 4_096,
+  /** One pattern of `matches`; RE2 time grows with it. */
+  celPatternCharsMax: 1_000,
   /** Nesting of one CEL expression (the CEL specification asks for at least 32 of most kinds). */
   celDepthMax: 160,
   /** Static cost bound of one CEL expression, in steps. */

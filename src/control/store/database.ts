@@ -2,17 +2,13 @@ import pg from 'pg';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { Transaction } from 'kysely';
 import { Fault } from '#model';
+import type { DatabaseConfig } from '#host';
 import type { World } from '#model';
 import type { Log } from '../log.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = Kysely<Tables>;
 export type Work = Transaction<Tables>;
-
-/** Either a connection string or the parts of one; `host` may be the folder of a unix socket. */
-export type DatabaseAddress =
-  | { readonly url: string }
-  | { readonly host: string; readonly port: number; readonly user: string; readonly password: string; readonly database: string };
 
 export interface Store {
   readonly db: Database;
@@ -30,11 +26,11 @@ const int8 = 20;
 
 /** Opens the pool and waits until the server answers, at most `waitMs`. Throws STORE_UNREACHABLE. */
 export async function openStore(
-  address: DatabaseAddress,
+  address: DatabaseConfig,
   { world, log, waitMs = 30_000 }: { world: World; log: Log; waitMs?: number },
 ): Promise<Store> {
   const pool = new pg.Pool({
-    ...('url' in address ? { connectionString: address.url } : address),
+    ...connection(address),
     max: 10,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
@@ -73,6 +69,12 @@ export async function openStore(
     healthy,
     close: () => db.destroy(),
   };
+}
+
+function connection(address: DatabaseConfig): pg.PoolConfig {
+  if (address.kind === 'url') return { connectionString: address.url };
+  const { host, port, user, password, database } = address;
+  return { host, port, user, password, database };
 }
 
 /** SQLSTATE classes that mean that the server is away, starting, stopping or out of connections. */

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import pg from 'pg';
+import { Client } from 'pg';
 import { Fault } from '#model';
 import { until } from '../world.ts';
 import { serves } from './leftover.ts';
@@ -17,7 +17,7 @@ let directory: string;
 const start = (password = 'a secret'): Promise<RunningPostgres> => startPostgres({ directory, superuser: 'owner', password });
 
 async function query(server: RunningPostgres, text: string): Promise<unknown[]> {
-  const client = new pg.Client({ host: server.host, port: server.port, user: 'owner', password: 'a secret', database: 'postgres' });
+  const client = new Client({ host: server.host, port: server.port, user: 'owner', password: 'a secret', database: 'postgres' });
   await client.connect();
   try {
     return (await client.query(text)).rows;
@@ -38,7 +38,7 @@ describe('the embedded PostgreSQL', () => {
     const server = await start();
     assert.equal(server.fresh, true);
     assert.deepEqual(await query(server, "select current_setting('server_encoding') e, current_setting('listen_addresses') l"), [{ e: 'UTF8', l: '' }]);
-    const stranger = new pg.Client({ host: server.host, port: server.port, user: 'owner', password: 'wrong', database: 'postgres' });
+    const stranger = new Client({ host: server.host, port: server.port, user: 'owner', password: 'wrong', database: 'postgres' });
     await assert.rejects(stranger.connect(), /password authentication failed/);
     await query(server, 'create table kept (n int); insert into kept values (7)');
     await server.stop();

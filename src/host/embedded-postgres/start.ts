@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#model';
-import { pause, until } from '../world.ts';
+import { until, within } from '../world.ts';
 import { type Account, chooseAccount, commandFor, giveTo } from './account.ts';
 import { findBinaries, linkLibraries } from './binaries.ts';
 import { initialise } from './initialise.ts';
@@ -139,16 +139,12 @@ async function ready(server: {
   readonly directory: string;
   readonly options: PostgresOptions;
 }): Promise<void> {
-  let gone = false;
-  void server.exited.then(() => {
-    gone = true;
-  });
-  const { default: pg } = await import('pg');
+  const { Client } = await import('pg');
   const result = await until(async () => {
-    if (gone) return { kind: 'gone' as const };
+    if (server.child.exitCode !== null || server.child.signalCode !== null) return { kind: 'gone' as const };
     if (!saysReady(server.data, server.child.pid)) return undefined;
     const { superuser: user, password } = server.options;
-    const client = new pg.Client({ host: server.host, port: server.port, user, password, database: 'postgres', connectionTimeoutMillis: 5_000 });
+    const client = new Client({ host: server.host, port: server.port, user, password, database: 'postgres', connectionTimeoutMillis: 5_000 });
     client.on('error', () => {});
     try {
       await client.connect();
@@ -182,14 +178,10 @@ async function stop(child: ChildProcess, exited: Promise<unknown>, mode: 'fast' 
   if (child.exitCode !== null || child.signalCode !== null) return;
   if (mode === 'fast') {
     child.kill('SIGINT');
-    if (await endsWithin(exited, stopMs.fast)) return;
+    if (await within(exited, stopMs.fast)) return;
   }
   child.kill('SIGQUIT');
-  if (await endsWithin(exited, stopMs.immediate)) return;
+  if (await within(exited, stopMs.immediate)) return;
   child.kill('SIGKILL');
   await exited;
-}
-
-function endsWithin(exited: Promise<unknown>, deadlineMs: number): Promise<boolean> {
-  return Promise.race([exited.then(() => true), pause(deadlineMs).then(() => false)]);
 }

@@ -69,11 +69,23 @@ export class Bindings {
 
   /** Whether a value of type `from` can stand where `to` is expected; binds parameters when it can, and only then. */
   assign(to: CelType, from: CelType): boolean {
-    const before = new Map(this.#bound);
+    const before = [...this.#bound];
     if (this.#fits(to, from)) return true;
+    this.#restore(before);
+    return false;
+  }
+
+  /** Runs an assignment only to see whether it works; its bindings are undone. */
+  trial(attempt: () => boolean): boolean {
+    const before = [...this.#bound];
+    const works = attempt();
+    this.#restore(before);
+    return works;
+  }
+
+  #restore(before: readonly (readonly [string, CelType])[]): void {
     this.#bound.clear();
     for (const [name, type] of before) this.#bound.set(name, type);
-    return false;
   }
 
   /** The type of a literal's members together: the more general of two that fit, otherwise dyn. */

@@ -64,3 +64,9 @@ export function accepts(type: CelType, value: CelValue): boolean {
   const kind = kindOf(value);
   return kind === type.kind || (kind === 'map' && type.kind === 'object');
 }
+
+/** Runs an overload; the caller has seen to it that the arguments are of its parameters' kinds. */
+export function runOverload(overload: Overload, args: readonly CelValue[]): CelValue {
+  // The one place where arguments, checked by kind, meet the precise parameter types of an implementation.
+  return (overload.run as (...values: readonly CelValue[]) => CelValue)(...args);
+}

@@ -91,7 +91,7 @@ export const ruleShape = object({
   unlessValid: optional(object({ input: required(cel, 'CEL: the value'), schema: required(json, 'JSON Schema') }), 'exempts a valid input'),
   priority: optional(integer({ min: 0, max: 1000 }), 'default 500; decides only between overrides and conflicting obligations'),
   overrides: optional(list(text({ form: ruleIdForm }), 1), 'deny rules that this allow may override'),
-  waivable: optional(boolean, 'default true: an exception or an override may lift it'),
+  waivable: optional(boolean, 'default true: an exception, or an allow that names it in overrides, may lift it'),
   mode: optional(modeShape, 'default: the mode of the policy'),
   onError: optional(failShape, 'when a condition cannot be evaluated'),
   onUnavailable: optional(failShape, 'when a fact is not available'),

@@ -1,0 +1,52 @@
+import { Command, CommanderError } from 'commander';
+import { asFault, Fault } from '#model';
+import { commands } from './commands/index.ts';
+import type { CommonOptions, Program } from './context.ts';
+import { showFault } from './failure.ts';
+
+/** Runs one command line. Resolves with the exit status; everything that fails has been shown. */
+export async function runCli(argv: readonly string[], parts: Program): Promise<number> {
+  const json = argv.includes('--json');
+  let status = 0;
+  const program = new Command('warder')
+    .description('Policy enforcement in the path of the traffic, with evidence a stranger can verify.')
+    .version(parts.version, '-V, --version')
+    .helpCommand(true)
+    .showHelpAfterError(false)
+    .showSuggestionAfterError(true)
+    .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'warder: ')) })
+    .addHelpText('after', '\nThe identity comes from WARDER_TOKEN, else from `warder login`, else from the home. Exit statuses: `warder help` of a command.');
+  for (const define of commands) define(program, parts, (code) => {
+    status = code;
+  });
+  for (const command of leaves(program)) addCommon(command);
+  throwInsteadOfExit(program);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : new Fault('USAGE', thrown.message).exit;
+    const fault = asFault(thrown);
+    showFault(fault, { json });
+    return fault.exit;
+  }
+}
+
+/** Adds what every command has, after its own options. */
+function addCommon(command: Command): void {
+  command.option('--json', 'print JSON for programs');
+  command.option('--home <folder>', 'folder of the installation (WARDER_HOME; default .warder)');
+}
+
+function leaves(command: Command): Command[] {
+  return command.commands.flatMap((inner) => (inner.commands.length === 0 ? [inner] : leaves(inner)));
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  for (const inner of command.commands) throwInsteadOfExit(inner);
+}
+
+/** A command's file: adds itself to the program; `exit` sets a status other than 0 without a fault. */
+export type Define = (program: Command, parts: Program, exit: (status: number) => void) => void;
+export type { CommonOptions };

@@ -1,0 +1,116 @@
+import { sql } from 'kysely';
+import { Fault, limits } from '#model';
+import type { Store, Work } from '../store/database.ts';
+import { indexEntry } from './entry.ts';
+import type { IndexedEntry } from './entry.ts';
+
+export interface MirroredLog {
+  readonly origin: string;
+  readonly vkey: string;
+  readonly size: number;
+}
+
+/** The index of mirrored ledgers: written here, read by the timeline and the decisions. */
+export interface Mirror {
+  /**
+   * Number of contiguous entries of this ledger that are here. A ledger that comes back with another key is another ledger: its index
+   * starts again at 0, and `replaced` says so once.
+   */
+  attach(log: { origin: string; vkey: string }): Promise<{ mirrored: number; replaced: boolean }>;
+  /**
+   * Takes entries in order from `first`, verbatim; returns how many are here afterwards. What is here already is compared, a gap is not taken.
+   * Throws LEDGER_TAMPERED when an entry differs from the one mirrored before or does not follow its predecessor.
+   */
+  take(batch: { origin: string; first: number; entries: readonly string[] }): Promise<number>;
+  logs(): Promise<readonly MirroredLog[]>;
+}
+
+const zeros = '0'.repeat(64);
+
+export function openMirror(store: Store): Mirror {
+  return {
+    attach: ({ origin, vkey }) =>
+      store.transact(async (trx) => {
+        const cursor = await lockCursor(trx, origin);
+        if (cursor?.vkey === vkey) return { mirrored: cursor.entries, replaced: false };
+        if (cursor !== undefined) await trx.deleteFrom('record').where('origin', '=', origin).execute();
+        await trx
+          .insertInto('mirror')
+          .values({ origin, vkey, entries: 0, leaf: zeros })
+          .onConflict((conflict) => conflict.column('origin').doUpdateSet({ vkey, entries: 0, leaf: zeros }))
+          .execute();
+        return { mirrored: 0, replaced: cursor !== undefined };
+      }),
+
+    async take({ origin, first, entries }) {
+      let mirrored = 0;
+      for (let at = 0; at === 0 || at < entries.length; at += limits.mirrorBatchEntriesMax) {
+        const slice = entries.slice(at, at + limits.mirrorBatchEntriesMax);
+        mirrored = await store.transact((trx) => takeSlice(trx, { origin, first: first + at, entries: slice }));
+        if (mirrored < first + at + slice.length) return mirrored;
+      }
+      return mirrored;
+    },
+
+    logs: () => store.db.selectFrom('mirror').select(['origin', 'vkey', 'entries as size']).orderBy('origin').execute(),
+  };
+}
+
+async function lockCursor(trx: Work, origin: string) {
+  return trx.selectFrom('mirror').selectAll().where('origin', '=', origin).forUpdate().executeTakeFirst();
+}
+
+async function takeSlice(trx: Work, { origin, first, entries }: { origin: string; first: number; entries: readonly string[] }): Promise<number> {
+  const cursor = await lockCursor(trx, origin);
+  if (cursor === undefined) throw new Fault('NOT_FOUND', `the ledger ${origin} was not announced`);
+  if (first > cursor.entries) return cursor.entries;
+  const known = Math.min(entries.length, cursor.entries - first);
+  if (known > 0) await compareKnown(trx, { origin, first, entries: entries.slice(0, known) });
+  const fresh = entries.slice(known).map(indexEntry);
+  const leaf = checkChain(fresh, { origin, index: cursor.entries, prev: cursor.leaf });
+  if (fresh.length === 0) return cursor.entries;
+  await insertEntries(trx, origin, fresh);
+  const count = cursor.entries + fresh.length;
+  await trx.updateTable('mirror').set({ entries: count, leaf }).where('origin', '=', origin).execute();
+  return count;
+}
+
+/** An entry that is sent again must be the one that was mirrored: a ledger that was rewritten since shows itself here. */
+async function compareKnown(trx: Work, { origin, first, entries }: { origin: string; first: number; entries: readonly string[] }): Promise<void> {
+  const rows = await trx
+    .selectFrom('record')
+    .select(['i', 'line'])
+    .where('origin', '=', origin)
+    .where('i', '>=', first)
+    .where('i', '<', first + entries.length)
+    .execute();
+  const lines = new Map(rows.map((row) => [row.i, row.line]));
+  entries.forEach((line, offset) => {
+    if (lines.get(first + offset) === line) return;
+    throw new Fault('LEDGER_TAMPERED', `entry ${origin}#${first + offset} differs from the one that was mirrored before`);
+  });
+}
+
+/** Returns the leaf hash of the last entry. */
+function checkChain(entries: readonly IndexedEntry[], { origin, index, prev }: { origin: string; index: number; prev: string }): string {
+  let expected = prev;
+  entries.forEach((entry, offset) => {
+    if (entry.i !== index + offset) throw new Fault('LEDGER_TAMPERED', `entry ${origin}#${index + offset} says that it is #${entry.i}`);
+    if (entry.prev !== expected) throw new Fault('LEDGER_TAMPERED', `entry ${origin}#${entry.i} does not follow the entry before it`);
+    expected = entry.leaf;
+  });
+  return expected;
+}
+
+/** One statement whatever the number of entries: each column travels as one array. */
+async function insertEntries(trx: Work, origin: string, entries: readonly IndexedEntry[]): Promise<void> {
+  const column = <Key extends keyof IndexedEntry>(key: Key): IndexedEntry[Key][] => entries.map((entry) => entry[key]);
+  await sql`
+    insert into record (origin, i, kind, t, session, operation, n, decision, subject, resource, verdict, reason, line)
+    select ${origin}, * from unnest(
+      ${column('i')}::bigint[], ${column('kind')}::text[], ${column('t')}::bigint[], ${column('session')}::text[],
+      ${column('operation')}::text[], ${column('n')}::bigint[], ${column('decision')}::text[], ${column('subject')}::text[],
+      ${column('resource')}::text[], ${column('verdict')}::text[], ${column('reason')}::text[], ${column('line')}::text[]
+    )
+    on conflict (origin, i) do nothing`.execute(trx);
+}

@@ -1,0 +1,56 @@
+import type { Ledger } from '#ledger';
+import { limits } from '#model';
+import type { Timer, World } from '#model';
+import type { Log } from '../log.ts';
+import type { Mirror } from './mirror.ts';
+
+/**
+ * Keeps the index of the control plane's own ledger up to date, so that approvals and changes are found like operations.
+ * A failing store only delays it: the ledger is the truth, and the cursor says where to go on.
+ */
+export async function mirrorOwnLedger(
+  ledger: Pick<Ledger, 'origin' | 'vkey' | 'size' | 'read' | 'onGrow'>,
+  { mirror, world, log }: { mirror: Mirror; world: World; log: Log },
+): Promise<{ stop(): Promise<void> }> {
+  let next = (await mirror.attach({ origin: ledger.origin, vkey: ledger.vkey })).mirrored;
+  let running: Promise<void> | undefined;
+  let retry: Timer | undefined;
+  let stopped = false;
+
+  async function copy(): Promise<void> {
+    while (!stopped && next < ledger.size) {
+      const entries = await ledger.read(next, limits.mirrorBatchEntriesMax);
+      next = await mirror.take({ origin: ledger.origin, first: next, entries });
+    }
+  }
+
+  function wake(): void {
+    if (running !== undefined || stopped) return;
+    retry = undefined;
+    running = copy()
+      .catch((error: unknown) => {
+        log.warn({ error: error instanceof Error ? error.message : String(error) }, 'the index of the control ledger is behind; it is tried again');
+        retry = world.after(1_000, wake);
+      })
+      .finally(() => {
+        running = undefined;
+      })
+      // What grew between the last look and the end of the run.
+      .then(() => (retry === undefined && next < ledger.size ? wake() : undefined));
+  }
+
+  const unsubscribe = ledger.onGrow(() => {
+    retry?.cancel();
+    retry = undefined;
+    wake();
+  });
+  wake();
+  return {
+    async stop() {
+      stopped = true;
+      unsubscribe();
+      retry?.cancel();
+      await running;
+    },
+  };
+}

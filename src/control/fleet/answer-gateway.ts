@@ -1,0 +1,136 @@
+import { createHmac } from 'node:crypto';
+import type { Ledger } from '#ledger';
+import { Fault, unreachable } from '#model';
+import type { GatewayCalls, World } from '#model';
+import type { Approvals } from '../approvals/approvals.ts';
+import type { Mirror } from '../evidence/mirror.ts';
+import { sameSecret, scramIterations } from '../identity/scram.ts';
+import type { Tokens } from '../identity/tokens.ts';
+import type { Log } from '../log.ts';
+import type { Bundles } from '../policies/bundles.ts';
+import type { Store } from '../store/database.ts';
+import type { ControlKeys } from '../store/keys.ts';
+import type { Fleet, Member } from './fleet.ts';
+import type { Link } from './link.ts';
+import { isGatewayMethod, readParams } from './params.ts';
+import type { GatewayMethod } from './params.ts';
+import type { Resources } from './resources.ts';
+
+/** What the answers to a gateway are made from. */
+export interface GatewayDesk {
+  readonly fleet: Fleet;
+  readonly approvals: Approvals;
+  readonly tokens: Tokens;
+  readonly bundles: Bundles;
+  readonly resources: Resources;
+  readonly mirror: Mirror;
+  readonly ledger: Pick<Ledger, 'append' | 'origin'>;
+  readonly store: Store;
+  readonly keys: ControlKeys;
+  readonly world: World;
+  readonly log: Log;
+  readonly secret: string;
+}
+
+type Answers = { [Method in Exclude<GatewayMethod, 'hello'>]: (params: GatewayCalls[Method]['params']) => Promise<GatewayCalls[Method]['result']> };
+
+/** Says hello: checks the secret, takes the gateway in, and answers with all it needs to serve. */
+export async function greet(desk: GatewayDesk, link: Link, params: unknown): Promise<{ member: Member; result: GatewayCalls['hello']['result'] }> {
+  const hello = readParams('hello', params);
+  if (!sameSecret(hello.secret, desk.secret)) throw new Fault('UNAUTHENTICATED', 'the link secret is wrong');
+  const { origin, vkey } = hello.ledger;
+  if (origin === desk.ledger.origin) throw new Fault('CONFLICT', `the ledger ${origin} is the control plane's own`);
+  const member = await desk.fleet.join(hello, link);
+  try {
+    const { mirrored, replaced } = await desk.mirror.attach({ origin, vkey });
+    if (replaced) {
+      desk.log.warn({ node: hello.node, origin }, 'the gateway came with a new ledger of the same name; its index starts again');
+      await desk.ledger.append({ kind: 'admin.configuration', by: `gateway:${hello.node}`, action: 'ledger replaced', object: origin });
+    }
+    const [bundle, resources] = await Promise.all([desk.bundles.current(), desk.resources.configs()]);
+    const result = { control: desk.ledger.origin, grantKey: desk.keys.signingPublic, mirrored, bundle: bundle.source, resources };
+    return { member, result };
+  } catch (error) {
+    desk.fleet.leave(member);
+    throw error;
+  }
+}
+
+/** What happened between the answer to the hello and the membership, and while the gateway was away. */
+export async function catchUp(desk: GatewayDesk, member: Member, given: { digest: string }): Promise<void> {
+  const bundle = await desk.bundles.current();
+  if (bundle.source.ref.digest !== given.digest) member.link.notify('policy.offer', bundle.source);
+  const revoked = await desk.store.db
+    .selectFrom('token')
+    .select('id')
+    .where('revoked_at', 'is not', null)
+    .where('expires_at', '>', desk.world.now())
+    .execute();
+  if (revoked.length > 0) member.link.notify('tokens.revoked', { tokens: revoked.map((row) => row.id) });
+}
+
+/** The function that answers every later call of one gateway. */
+export function answersFor(desk: GatewayDesk, member: Member): (method: string, params: unknown) => Promise<unknown> {
+  // Entries are taken in the order in which they were sent.
+  let entries: Promise<unknown> = Promise.resolve();
+  const answers: Answers = {
+    'login.verifiers': async ({ name }) => (await desk.tokens.verifiers(name)) ?? nobody(desk, name),
+    'hold.open': (hold) => desk.approvals.open(member, hold),
+    'hold.withdraw': async ({ request, reason }) => {
+      await desk.approvals.withdraw(member.node, request, reason);
+      return {};
+    },
+    'hold.used': async ({ request, grant }) => {
+      await desk.approvals.use(member.node, request, grant);
+      return {};
+    },
+    'ledger.entries': (batch) => {
+      if (batch.origin !== member.origin) throw new Fault('FORBIDDEN', `gateway ${member.node} writes ${member.origin}, not ${batch.origin}`);
+      const taken = entries.then(() => takeEntries(desk, member, batch));
+      entries = taken.catch(() => undefined);
+      return taken;
+    },
+    'policy.inForce': async ({ digest, since }) => {
+      desk.fleet.reportInForce(member, { digest, since });
+      return {};
+    },
+  };
+  return async (method, params) => {
+    if (!isGatewayMethod(method)) throw new Fault('PROTOCOL_UNSUPPORTED', `the control plane knows no call ${method}`);
+    switch (method) {
+      case 'hello':
+        throw new Fault('PROTOCOL_VIOLATION', 'hello was said before');
+      case 'login.verifiers':
+        return answers[method](readParams(method, params));
+      case 'hold.open':
+        return answers[method](readParams(method, params));
+      case 'hold.withdraw':
+        return answers[method](readParams(method, params));
+      case 'hold.used':
+        return answers[method](readParams(method, params));
+      case 'ledger.entries':
+        return answers[method](readParams(method, params));
+      case 'policy.inForce':
+        return answers[method](readParams(method, params));
+      default:
+        return unreachable(method);
+    }
+  };
+}
+
+async function takeEntries(desk: GatewayDesk, member: Member, batch: GatewayCalls['ledger.entries']['params']): Promise<{ mirrored: number }> {
+  try {
+    return { mirrored: await desk.mirror.take(batch) };
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'LEDGER_TAMPERED') {
+      desk.log.error({ node: member.node, origin: member.origin, what: error.message }, 'a gateway sent entries that contradict its ledger');
+    }
+    throw error;
+  }
+}
+
+/** An unknown name looks like a known one without tokens: the salt is always the same for the same name. */
+function nobody(desk: GatewayDesk, name: string): GatewayCalls['login.verifiers']['result'] {
+  const salt = createHmac('sha256', desk.keys.seal).update(`salt of nobody ${name}`).digest().subarray(0, 16).toString('base64');
+  return { salt, iterations: scramIterations, verifiers: [] };
+}

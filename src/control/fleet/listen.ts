@@ -1,0 +1,76 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { Fault } from '#model';
+import { answersFor, catchUp, greet } from './answer-gateway.ts';
+import type { GatewayDesk } from './answer-gateway.ts';
+import type { Member } from './fleet.ts';
+import { LinkConnection } from './link.ts';
+
+export interface LinkServer {
+  /** Takes no more gateways and ends the links. */
+  close(): Promise<void>;
+}
+
+/** Longest path of a unix socket on Linux, without the closing NUL. */
+const socketPathBytesMax = 107;
+
+/** Listens for gateways on a unix socket with mode 0600. A socket file left by a killed process is replaced. */
+export async function listenForGateways(path: string, desk: GatewayDesk): Promise<LinkServer> {
+  if (Buffer.byteLength(path) > socketPathBytesMax) {
+    throw new Fault('HOME_UNUSABLE', `the socket path ${path} is longer than ${socketPathBytesMax} bytes`);
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  rmSync(path, { force: true });
+  const links = new Set<LinkConnection>();
+  const server = createServer((socket) => serveLink(socket, { desk, links }));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new Fault('HOME_UNUSABLE', `cannot listen on ${path}: ${error.message}`, { cause: error })));
+    // Until chmod, the mode of the folder protects the socket.
+    server.listen(path, () => {
+      chmodSync(path, 0o600);
+      resolve();
+    });
+  });
+  return {
+    async close() {
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const link of links) link.close('the control plane is stopping');
+      await ended;
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+function serveLink(socket: Socket, { desk, links }: { desk: GatewayDesk; links: Set<LinkConnection> }): void {
+  const state: { member?: Member; digest?: string; answer?: (method: string, params: unknown) => Promise<unknown> } = {};
+  const link = new LinkConnection(socket, {
+    world: desk.world,
+    async onCall(method, params) {
+      if (state.answer !== undefined) return state.answer(method, params);
+      const { member, result } = await greet(desk, link, params);
+      state.member = member;
+      state.answer = answersFor(desk, member);
+      desk.log.info({ node: member.node, version: member.version }, 'a gateway joined');
+      state.digest = result.bundle.ref.digest;
+      return result;
+    },
+    onGreeted() {
+      if (state.member === undefined || state.digest === undefined) return;
+      catchUp(desk, state.member, { digest: state.digest }).catch((error: unknown) =>
+        link.close(`the gateway could not be brought up to date: ${String(error)}`),
+      );
+    },
+    onClosed(reason) {
+      links.delete(link);
+      const { member } = state;
+      desk.log.info({ node: member?.node, reason }, 'a link ended');
+      if (member === undefined) return;
+      desk.fleet.leave(member);
+      desk.approvals.lost(member).catch((error: unknown) => desk.log.warn({ node: member.node, error: String(error) }, 'holds of a lost link are withdrawn later'));
+    },
+  });
+  links.add(link);
+  void link.serve();
+}

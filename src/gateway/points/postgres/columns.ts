@@ -1,0 +1,70 @@
+import type { StatementOutput } from '#inspect';
+import type { Catalog, OutputColumn, ResultColumn } from '#model';
+import type { Field } from './target-messages.ts';
+
+/** Objects that a database is made with have smaller object ids. SPEC: PostgreSQL 18, `FirstNormalObjectId`. */
+const firstUserOid = 16_384;
+
+/** Types whose text and binary forms are the text itself: char, name, text, json, xml, unknown, bpchar, varchar, cstring. */
+const textTypes = new Set([18, 19, 25, 114, 142, 705, 1042, 1043, 2275]);
+/** Text only in text format: jsonb has a version byte in front in binary format. */
+const jsonb = 3802;
+
+export interface DescribedColumns {
+  readonly columns: readonly ResultColumn[];
+  /** A relation appeared that the catalog snapshot does not know: it should be refreshed. */
+  readonly stale: boolean;
+}
+
+/**
+ * What the response phase is told of a result: the labels that the parser found, together with those of the columns that the target itself
+ * names as origin. Whatever cannot be told is `unknown`, never unlabelled.
+ *
+ * `output` is undefined when nothing is known of the statement.
+ */
+export function describeColumns(
+  fields: readonly Field[],
+  output: StatementOutput | undefined,
+  catalog: Catalog | undefined,
+): DescribedColumns {
+  const parsed = output?.columns?.length === fields.length ? output.columns : undefined;
+  let stale = false;
+  const columns = fields.map((field, i): ResultColumn => {
+    const origin = originOf(field, catalog);
+    if (origin.kind === 'unknown') stale = true;
+    const { labels, lineage } = combine(parsed?.[i], origin);
+    return { name: field.name, labels, lineage, type: typeOf(field) };
+  });
+  return { columns, stale };
+}
+
+type Origin =
+  | { readonly kind: 'column'; readonly labels: readonly string[]; readonly exact: boolean }
+  /** An expression, or a column of the system's own relations. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unknown' };
+
+function originOf(field: Field, catalog: Catalog | undefined): Origin {
+  if (field.tableOid === 0 || field.tableOid < firstUserOid) return { kind: 'none' };
+  const relation = catalog?.byOid(field.tableOid);
+  if (!relation) return { kind: 'unknown' };
+  // System columns (ctid, tableoid…) have negative numbers and hold no user data.
+  if (field.column < 0) return { kind: 'column', labels: [], exact: relation.kind === 'table' };
+  const column = relation.columns.find(({ number }) => number === field.column);
+  if (!column) return { kind: 'unknown' };
+  return { kind: 'column', labels: column.labels, exact: relation.kind === 'table' };
+}
+
+function combine(parsed: OutputColumn | undefined, origin: Origin): Pick<ResultColumn, 'labels' | 'lineage'> {
+  const fromCatalog = origin.kind === 'column' ? origin.labels : [];
+  const labels = parsed ? [...new Set([...parsed.labels, ...fromCatalog])] : fromCatalog;
+  if (origin.kind === 'unknown') return { labels, lineage: 'unknown' };
+  // The target vouches for a plain column of a table, even when the parser could not follow.
+  if (origin.kind === 'column' && origin.exact) return { labels, lineage: 'exact' };
+  return { labels, lineage: parsed?.lineage ?? 'unknown' };
+}
+
+function typeOf(field: Field): ResultColumn['type'] {
+  if (textTypes.has(field.typeOid)) return 'text';
+  return field.typeOid === jsonb && field.format === 0 ? 'text' : 'other';
+}

@@ -1,0 +1,62 @@
+import { Fault, type FaultCode, faultTable } from '#model';
+
+const answerMs = 30_000;
+
+export interface ApiAddress {
+  /** `http://127.0.0.1:7878` */
+  readonly base: string;
+  readonly token: string;
+}
+
+export interface ApiCall {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Below `/api/v1`, e.g. `/sessions?limit=50`. */
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/**
+ * One call to the control plane's API; resolves with the answer's JSON. An answer that is not 2xx becomes the fault that its
+ * `application/problem+json` names; no answer becomes CONTROL_UNREACHABLE.
+ */
+export async function callApi(address: ApiAddress, call: ApiCall): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(`${address.base}/api/v1${call.path}`, {
+      method: call.method ?? 'GET',
+      headers: {
+        authorization: `Bearer ${address.token}`,
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      signal: AbortSignal.timeout(answerMs),
+    });
+  } catch (cause) {
+    throw new Fault('CONTROL_UNREACHABLE', `the control plane at ${address.base} does not answer`, { cause });
+  }
+  const text = await response.text();
+  if (response.ok) return text === '' ? {} : parse(text, address.base);
+  throw problem(response.status, parse(text, address.base));
+}
+
+function parse(text: string, base: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Fault('CONTROL_UNREACHABLE', `what answers at ${base} is not Warder`, { cause });
+  }
+}
+
+function problem(status: number, value: unknown): Fault {
+  const { code, detail, title, problems } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>; // Reason: an object; members are checked below.
+  const known = typeof code === 'string' && code in faultTable ? (code as FaultCode) : byStatus(status); // Reason: `in` shows that it is one.
+  const message = typeof detail === 'string' && detail !== '' ? detail : typeof title === 'string' ? title : `the control plane answered with status ${status}`;
+  return new Fault(known, message, Array.isArray(problems) ? { detail: { problems } } : {});
+}
+
+function byStatus(status: number): FaultCode {
+  if (status === 401) return 'UNAUTHENTICATED';
+  if (status === 403) return 'FORBIDDEN';
+  if (status === 404) return 'NOT_FOUND';
+  return status >= 500 ? 'INTERNAL' : 'INVALID_INPUT';
+}

@@ -1,0 +1,134 @@
+import { Fault } from '#model';
+import { type Disk, type DiskFile, isNoSpace, makeFolders, writeAll, writeDurably } from './disk.ts';
+import type { Signer } from './note.ts';
+
+/** A signed statement: so many entries, with this root. */
+export interface Checkpoint {
+  readonly size: number;
+  readonly root: Buffer;
+}
+
+/** SPEC: C2SP tlog-checkpoint: origin, size, base64 of the root, each on its line. No extension lines. */
+export function checkpointText(origin: string, at: Checkpoint): string {
+  return `${origin}\n${at.size}\n${at.root.toString('base64')}\n`;
+}
+
+/**
+ * Signs sizes of one log and remembers what it signed, in three places: beside the keys (so that putting back an old copy of the log
+ * does not go unnoticed), in `checkpoints.log`, and last in `checkpoint`, which is what strangers fetch.
+ *
+ * INVARIANT: it never signs two statements that contradict each other: sizes only grow, and the caller passes durable sizes only.
+ */
+export class Notary {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #keys: string;
+  readonly #signer: Signer;
+  #history: DiskFile;
+  #historyBytes: number;
+  #last: Checkpoint | undefined;
+
+  private constructor(place: NotaryPlace, signer: Signer) {
+    this.#disk = place.disk;
+    this.#directory = place.directory;
+    this.#keys = place.keys;
+    this.#signer = signer;
+    this.#historyBytes = place.disk.size(this.#historyPath) ?? -1;
+    if (this.#historyBytes < 0) {
+      this.#history = place.disk.open(this.#historyPath, 'create');
+      this.#historyBytes = 0;
+      place.disk.syncFolder(place.directory);
+    } else this.#history = place.disk.open(this.#historyPath, 'existing');
+  }
+
+  /** Reads and checks what was signed before; cuts off a line of `checkpoints.log` that a crash left unfinished. */
+  static open(place: NotaryPlace, signer: Signer): Notary {
+    makeFolders(place.disk, place.directory);
+    const notary = new Notary(place, signer);
+    const logged = notary.#lastOfHistory();
+    const published = notary.#readNote(`${place.directory}/checkpoint`);
+    if (published !== undefined && published.size > (logged?.size ?? 0)) {
+      throw new Fault('LEDGER_CORRUPT', `checkpoints.log ends at size ${logged?.size ?? 0}, but size ${published.size} was published`);
+    }
+    for (const one of [logged, published, notary.#readNote(`${place.keys}/signed`)]) {
+      if (one !== undefined && one.size >= (notary.#last?.size ?? 0)) notary.#last = one;
+    }
+    return notary;
+  }
+
+  /** The largest size ever signed, with its root. */
+  get last(): Checkpoint | undefined {
+    return this.#last;
+  }
+
+  /** Signs and publishes. Everything below `at.size` must be durable, tiles included. */
+  publish(at: Checkpoint): void {
+    if (this.#last !== undefined && (at.size < this.#last.size || (at.size === this.#last.size && !at.root.equals(this.#last.root)))) {
+      throw new Fault('LEDGER_CORRUPT', `refused to sign size ${at.size}: size ${this.#last.size} with another root is signed already`);
+    }
+    const note = Buffer.from(this.#signer.sign(checkpointText(this.#signer.name, at)));
+    writeDurably(this.#disk, `${this.#keys}/signed`, note);
+    this.#last = at;
+    const line = Buffer.from(`${JSON.stringify(note.toString())}\n`);
+    try {
+      writeAll(this.#history, line, { position: this.#historyBytes, disk: this.#disk, path: this.#historyPath });
+    } catch (error) {
+      if (isNoSpace(error)) this.#history.truncate(this.#historyBytes);
+      throw error;
+    }
+    this.#history.sync();
+    this.#historyBytes += line.length;
+    writeDurably(this.#disk, `${this.#directory}/checkpoint`, note);
+  }
+
+  close(): void {
+    this.#history.close();
+  }
+
+  get #historyPath(): string {
+    return `${this.#directory}/checkpoints.log`;
+  }
+
+  #lastOfHistory(): Checkpoint | undefined {
+    const length = Math.min(this.#historyBytes, 64 * 1024);
+    const offset = this.#historyBytes - length;
+    const end = Buffer.from(this.#disk.read(this.#historyPath, { offset, length }) ?? []);
+    const complete = end.lastIndexOf(0x0a) + 1;
+    if (offset > 0 && complete === 0) throw new Fault('LEDGER_CORRUPT', 'the end of checkpoints.log holds no line');
+    if (complete < length) {
+      this.#history.truncate(offset + complete);
+      this.#history.sync();
+      this.#historyBytes = offset + complete;
+    }
+    if (complete === 0) return undefined;
+    const line = end.subarray(end.lastIndexOf(0x0a, complete - 2) + 1, complete - 1).toString();
+    let note: unknown;
+    try {
+      note = JSON.parse(line);
+    } catch {
+      note = undefined;
+    }
+    return this.#parse(typeof note === 'string' ? note : '', 'the last line of checkpoints.log');
+  }
+
+  #readNote(path: string): Checkpoint | undefined {
+    const bytes = this.#disk.read(path);
+    return bytes === undefined ? undefined : this.#parse(Buffer.from(bytes).toString(), path.slice(path.lastIndexOf('/') + 1));
+  }
+
+  // Ed25519 signatures are deterministic, so what this key signed is exactly what it would sign again.
+  #parse(note: string, where: string): Checkpoint {
+    const [origin, size, root] = note.split('\n');
+    const at = { size: Number(size), root: Buffer.from(root ?? '', 'base64') };
+    if (origin !== this.#signer.name || !Number.isSafeInteger(at.size) || this.#signer.sign(checkpointText(origin, at)) !== note) {
+      throw new Fault('LEDGER_CORRUPT', `${where} is not a checkpoint signed by this log's key ${this.#signer.vkey}`);
+    }
+    return at;
+  }
+}
+
+interface NotaryPlace {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly keys: string;
+}

@@ -1,0 +1,122 @@
+import { AssertionError } from 'node:assert';
+import { Fault } from '#model';
+import type { Recovery } from './contract.ts';
+import { isNoSpace, type PlainFault, ShortWrite, systemCode } from './disk.ts';
+import type { Evidence } from './evidence.ts';
+import { type Appended, type Item, Log, type LogSetting, type Machine } from './log.ts';
+
+/** What the ledger's front asks of the writer. Crosses threads, so it is plain data. */
+export type Order =
+  | { readonly kind: 'append'; readonly items: readonly (Item & { readonly id: number })[] }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'read'; readonly id: number; readonly first: number; readonly count: number }
+  | { readonly kind: 'evidence'; readonly id: number; readonly index: number }
+  | { readonly kind: 'close'; readonly id: number };
+
+export type Answer =
+  | { readonly kind: 'opened'; readonly vkey: string; readonly size: number; readonly recovery: Recovery }
+  | { readonly kind: 'appended'; readonly size: number; readonly results: readonly (Appended & { readonly id: number })[] }
+  | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | undefined }
+  | { readonly kind: 'fault'; readonly id: number; readonly fault: PlainFault }
+  | { readonly kind: 'fatal'; readonly fault: PlainFault };
+
+/** Says whether this process still owns the log's folder. */
+export type Ownership = () => boolean;
+
+/**
+ * Takes orders one after the other and answers them. After anything unexpected it answers `fatal` once and does nothing any more:
+ * a writer that has failed must not write again.
+ */
+export class Desk {
+  readonly #answer: (answer: Answer) => void;
+  readonly #owned: Ownership;
+  #log: Log | undefined;
+
+  constructor(answer: (answer: Answer) => void, owned: Ownership) {
+    this.#answer = answer;
+    this.#owned = owned;
+  }
+
+  open(setting: LogSetting, machine: Machine): void {
+    try {
+      this.#log = new Log(setting, machine);
+    } catch (error) {
+      return this.#answer({ kind: 'fatal', fault: plainFault(error) });
+    }
+    this.#answer({ kind: 'opened', vkey: this.#log.signer.vkey, size: this.#log.size, recovery: this.#log.recovery });
+  }
+
+  /** All orders that wait, in order; the appends that stand next to each other become one commit. */
+  serve(orders: readonly Order[]): void {
+    let items: (Item & { id: number })[] = [];
+    const flush = (): void => {
+      if (items.length > 0) this.#guard((log) => this.#append(log, items));
+      items = [];
+    };
+    for (const order of orders) {
+      if (order.kind === 'append') items.push(...order.items);
+      else {
+        flush();
+        this.#guard((log) => this.#serveOne(log, order));
+      }
+    }
+    flush();
+  }
+
+  /** One bounded piece of work that can wait. Returns true when there is more. */
+  idle(): boolean {
+    this.#guard((log) => {
+      if (log.sealing) log.sealStep();
+    });
+    return this.#log?.sealing ?? false;
+  }
+
+  #append(log: Log, items: readonly (Item & { id: number })[]): void {
+    const results = log.commit(items).map((result, k) => ({ ...result, id: items[k]?.id ?? -1 }));
+    this.#answer({ kind: 'appended', size: log.size, results });
+  }
+
+  #serveOne(log: Log, order: Exclude<Order, { kind: 'append' }>): void {
+    switch (order.kind) {
+      case 'tick':
+        if (!this.#owned()) throw new Fault('LEDGER_LOCKED', 'another process has taken over the folder of the ledger');
+        return log.tick();
+      case 'close':
+        log.close();
+        this.#log = undefined;
+        return this.#answer({ kind: 'value', id: order.id, value: undefined });
+      default:
+        return this.#look(log, order);
+    }
+  }
+
+  /** Reading what is there: a fault is an answer, not the end. */
+  #look(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' }>): void {
+    try {
+      this.#answer({ kind: 'value', id: order.id, value: order.kind === 'read' ? log.read(order.first, order.count) : log.openEvidence(order.index) });
+    } catch (error) {
+      this.#answer({ kind: 'fault', id: order.id, fault: plainFault(error) });
+    }
+  }
+
+  #guard(action: (log: Log) => void): void {
+    if (this.#log === undefined) return;
+    try {
+      action(this.#log);
+    } catch (error) {
+      this.#log = undefined;
+      this.#answer({ kind: 'fatal', fault: plainFault(error) });
+    }
+  }
+}
+
+/** After a failure of the disk the writer cannot know what is on it; after anything else it cannot know what it did. */
+function plainFault(error: unknown): PlainFault {
+  if (error instanceof Fault) return { code: error.code, message: error.message };
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ShortWrite || isNoSpace(error) || systemCode(error) !== undefined) {
+    // The assertion library puts a code on its errors too.
+    if (!(error instanceof AssertionError)) return { code: 'LEDGER_FAILED', message: `the disk of the ledger failed: ${message}` };
+  }
+  return { code: 'INTERNAL', message: `the ledger's writer failed: ${message}` };
+}

@@ -1,0 +1,75 @@
+import { canonicalJson, Fault, limits, type RecordDraft } from '#model';
+import type { SealedEvidence } from './evidence.ts';
+
+/** Records the ledger writes about itself. */
+export type OwnDraft =
+  | { readonly kind: 'log.opened'; readonly vkey: string }
+  | {
+      readonly kind: 'log.recovered';
+      /** Bytes of an unfinished write that were cut off. */
+      readonly torn: number;
+      /** Indexes of decisions without outcome; one `operation.indoubt` follows for each. At most the first 1,000 are listed here. */
+      readonly inDoubt: readonly number[];
+      readonly inDoubtTotal: number;
+    }
+  | { readonly kind: 'log.heartbeat' }
+  | { readonly kind: 'operation.indoubt'; readonly session: string; readonly operation: string; readonly n: number; readonly for: number }
+  /** The wall clock went this much further than the monotonic clock since the last look; negative when it went back. */
+  | { readonly kind: 'clock.stepped'; readonly byMs: number };
+
+export type Draft = RecordDraft | OwnDraft;
+
+/** When a draft was handed over. */
+export interface Stamp {
+  /** Wall clock, ms. */
+  readonly t: number;
+  /** Monotonic clock, µs: nanoseconds would leave the safe integers after 104 days. */
+  readonly mono: number;
+}
+
+/** Where in the log, and by whom, an entry is written. */
+export interface Position {
+  readonly i: number;
+  /** Hex leaf hash of the entry before; 64 zeros for the first. */
+  readonly prev: string;
+  readonly boot: string;
+  readonly node: string;
+  readonly build: string;
+  /** Hex of 16 random bytes: nobody can guess an entry from its leaf hash. */
+  readonly nonce: string;
+}
+
+/** The line that is stored and hashed. Throws LEDGER_ENTRY_TOO_LARGE, or a TypeError for what JSON cannot carry. */
+export function composeEntry(draft: Draft, stamp: Stamp, position: Position, evidence?: SealedEvidence): Buffer {
+  const line = Buffer.from(canonicalJson({ ...draft, ...stamp, ...position, v: 1, evidence }));
+  if (line.length <= limits.entryBytesMax) return line;
+  throw new Fault('LEDGER_ENTRY_TOO_LARGE', `record ${draft.kind} takes ${line.length} bytes, the most is ${limits.entryBytesMax}`);
+}
+
+/**
+ * The draft as text that can go to another thread, checked: only whole numbers, and only what JSON can say.
+ * A policy may have read a fraction, so `decision.reads` keeps such numbers as text.
+ */
+export function draftText(draft: RecordDraft): string {
+  const plain = draft.kind === 'operation.decided' ? { ...draft, decision: { ...draft.decision, reads: fractionsAsText(draft.decision.reads) } } : draft;
+  checkIntegers(plain, draft.kind);
+  return JSON.stringify(plain);
+}
+
+function checkIntegers(value: unknown, where: string): void {
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) throw new Fault('INVALID_INPUT', `a record holds whole numbers only, but ${where} is ${value}`);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, member] of Object.entries(value)) if (typeof member !== 'string') checkIntegers(member, name);
+  } else if (typeof value !== 'string' && typeof value !== 'boolean' && value !== null && value !== undefined) {
+    throw new Fault('INVALID_INPUT', `a record cannot carry a ${typeof value}, as in ${where}`);
+  }
+}
+
+function fractionsAsText(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : String(value);
+  if (typeof value === 'bigint') return value.toString();
+  if (Array.isArray(value)) return value.map(fractionsAsText);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, fractionsAsText(member)]));
+}

@@ -1,0 +1,126 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { Fault } from '#model';
+import { type Disk, folderOf, makeFolders, writeDurably } from './disk.ts';
+import { decodeSigningKey, encodeSigningKey, type Signer, signerOf } from './note.ts';
+
+export interface KeyPlace {
+  readonly disk: Disk;
+  /** The folder of the keys. */
+  readonly keys: string;
+  readonly origin: string;
+  readonly random: (length: number) => Uint8Array;
+}
+
+/**
+ * The key that signs the log. Made when there is none and `mayMake`; a log that exists without its key is refused, because
+ * going on with another key would look like a forgery.
+ */
+export function openSigner(place: KeyPlace, mayMake: boolean): Signer {
+  const path = `${place.keys}/log.key`;
+  const bytes = place.disk.read(path);
+  if (bytes !== undefined) return decodeSigningKey(Buffer.from(bytes).toString(), place.origin);
+  if (!mayMake) throw new Fault('LEDGER_CORRUPT', `the log ${place.origin} exists, but its key ${path} does not; put the key back`);
+  makeFolders(place.disk, place.keys);
+  const seed = place.random(32);
+  const signer = signerOf(place.origin, seed);
+  writeDurably(place.disk, path, Buffer.from(encodeSigningKey(place.origin, seed)));
+  writeDurably(place.disk, `${place.keys}/log.vkey`, Buffer.from(`${signer.vkey}\n`));
+  return signer;
+}
+
+/**
+ * Data keys of sessions, each in a file of its own, wrapped by the organisation's key. Deleting one file erases the evidence of that
+ * session for good and leaves every proof intact.
+ */
+export class SessionKeys {
+  readonly #place: KeyPlace;
+  readonly #wrapping: Buffer;
+  readonly #cache = new Map<string, Buffer>();
+
+  constructor(place: KeyPlace) {
+    this.#place = place;
+    const path = `${place.keys}/org.key`;
+    let stored = place.disk.read(path);
+    if (stored === undefined) {
+      stored = Buffer.from(`${Buffer.from(place.random(32)).toString('hex')}\n`);
+      makeFolders(place.disk, place.keys);
+      writeDurably(place.disk, path, stored);
+    }
+    this.#wrapping = Buffer.from(Buffer.from(stored).toString().trim(), 'hex');
+    if (this.#wrapping.length !== 32) throw new Fault('CONFIG_INVALID', `${path} must hold 64 hex digits; put the right file back`);
+  }
+
+  /** The key of a session, made durable before it is returned for the first time. */
+  forSealing(session: string): Buffer {
+    const known = this.#find(session);
+    if (known !== undefined) return known;
+    const key = Buffer.from(this.#place.random(32));
+    const path = this.#path(session);
+    makeFolders(this.#place.disk, folderOf(path));
+    const sealed = encrypt({ key: this.#wrapping, iv: this.#place.random(12), context: this.#context(session) }, key);
+    writeDurably(this.#place.disk, path, Buffer.from(`${sealed.toString('base64')}\n`));
+    this.#keep(session, key);
+    return key;
+  }
+
+  /** The key of a session, or undefined when it never was or was erased. */
+  forOpening(session: string): Buffer | undefined {
+    return this.#place.disk.size(this.#path(session)) === undefined ? undefined : this.#find(session);
+  }
+
+  #find(session: string): Buffer | undefined {
+    const cached = this.#cache.get(session);
+    if (cached !== undefined) return cached;
+    const stored = this.#place.disk.read(this.#path(session));
+    if (stored === undefined) return undefined;
+    const key = decrypt({ key: this.#wrapping, context: this.#context(session) }, Buffer.from(Buffer.from(stored).toString(), 'base64'));
+    if (key === undefined) throw new Fault('LEDGER_TAMPERED', `the key file of session ${session} is damaged or belongs to another ledger`);
+    this.#keep(session, key);
+    return key;
+  }
+
+  #keep(session: string, key: Buffer): void {
+    if (this.#cache.size >= cachedKeysMax) this.#cache.delete(this.#cache.keys().next().value ?? '');
+    this.#cache.set(session, key);
+  }
+
+  #context(session: string): string {
+    return `key/v1\n${this.#place.origin}\n${session}`;
+  }
+
+  #path(session: string): string {
+    // Session ids are made by us; the check keeps a mistake elsewhere from becoming a path.
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(session)) throw new Fault('INVALID_INPUT', 'a session id must be 1 to 64 letters, digits, "_" or "-"');
+    return `${this.#place.keys}/sessions/${session.slice(-2)}/${session}.key`;
+  }
+}
+
+// More than the sessions that can be open at once.
+const cachedKeysMax = 4_096;
+
+interface Sealing {
+  readonly key: Uint8Array;
+  readonly iv: Uint8Array;
+  /** Authenticated with the content: what it belongs to. */
+  readonly context: string;
+}
+
+/** AES-256-GCM: iv 12 | ciphertext | tag 16. */
+export function encrypt(how: Sealing, content: Uint8Array): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', how.key, how.iv);
+  cipher.setAAD(Buffer.from(how.context));
+  return Buffer.concat([how.iv, cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** The content, or undefined when anything of it or its context was changed. */
+export function decrypt(how: Omit<Sealing, 'iv'>, sealed: Buffer): Buffer | undefined {
+  if (sealed.length < 28) return undefined;
+  const decipher = createDecipheriv('aes-256-gcm', how.key, sealed.subarray(0, 12), { authTagLength: 16 });
+  decipher.setAAD(Buffer.from(how.context));
+  decipher.setAuthTag(sealed.subarray(sealed.length - 16));
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]);
+  } catch {
+    return undefined;
+  }
+}

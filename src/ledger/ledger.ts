@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { limits } from '#model';
+import type { Ledger, LedgerOptions } from './contract.ts';
+import { type Answer, Desk, type Order } from './desk.ts';
+import { makeFolders } from './disk.ts';
+import { nodeDisk } from './disk-node.ts';
+import { ownsFolder, takeLock } from './lock.ts';
+import type { LogSetting } from './log.ts';
+import { faultOf, microseconds, Recorder, type Transport } from './recorder.ts';
+
+/**
+ * Opens the log in `directory`, making it when there is none. Every start is a recovery: an unfinished write is cut off, operations
+ * without outcome are recorded as in doubt, and what is there is sealed and signed before this resolves.
+ *
+ * Faults: LEDGER_LOCKED, LEDGER_CORRUPT, LEDGER_ROLLBACK, CONFIG_INVALID (a key file), LEDGER_FAILED (the disk).
+ */
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  const directory = resolve(options.directory);
+  makeFolders(nodeDisk, directory);
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const token = Buffer.from(options.world.randomBytes(16)).toString('hex');
+  const lock = await takeLock(directory, { boot, token });
+  const setting: LogSetting = {
+    directory,
+    keys: resolve(options.keys),
+    origin: options.origin,
+    build: options.build,
+    boot,
+    reserveBytes: options.reserveBytes ?? limits.ledgerReserveBytes,
+    stamp: { t: options.world.now(), mono: microseconds(options.world) },
+  };
+  try {
+    const line = options.inline === true ? inlineLine(setting, { options, token }) : threadLine(setting, token);
+    return await connect(options, line, lock.release);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** A transport that is being set up: answers go to whoever was named last. */
+interface Line extends Transport {
+  onAnswer: (answer: Answer) => void;
+}
+
+async function connect(options: LedgerOptions, line: Line, release: () => Promise<void>): Promise<Ledger> {
+  const opened = await new Promise<Extract<Answer, { kind: 'opened' }>>((accept, reject) => {
+    line.onAnswer = (answer) => {
+      if (answer.kind === 'opened') accept(answer);
+      else if (answer.kind === 'fatal') void line.end().then(() => reject(faultOf(answer.fault)), reject);
+    };
+  });
+  const transport = { send: (order: Order) => line.send(order), end: () => line.end().then(release) };
+  const recorder = new Recorder(options, transport, opened);
+  line.onAnswer = (answer) => recorder.receive(answer);
+  return recorder;
+}
+
+function threadLine(setting: LogSetting, token: string): Line {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { setting, token }, name: 'ledger' });
+  let ending = false;
+  const line: Line = {
+    onAnswer: () => undefined,
+    send: (order) => worker.postMessage(order),
+    end: async () => {
+      ending = true;
+      await worker.terminate();
+    },
+  };
+  const died = (message: string): void => {
+    if (!ending) line.onAnswer({ kind: 'fatal', fault: { code: 'INTERNAL', message: `the ledger's thread ended: ${message}` } });
+  };
+  worker.on('message', (answer: Answer) => line.onAnswer(answer));
+  worker.on('error', (error) => died(error instanceof Error ? error.message : String(error)));
+  worker.on('exit', (code) => died(`exit ${code}`));
+  return line;
+}
+
+/** The writer in this thread. Answers still come later, never from within the call, as they do from a thread. */
+function inlineLine(setting: LogSetting, how: { options: LedgerOptions; token: string }): Line {
+  const line: Line = {
+    onAnswer: () => undefined,
+    send: (order) => {
+      desk.serve([order]);
+      while (desk.idle());
+    },
+    end: () => Promise.resolve(),
+  };
+  const desk = new Desk(
+    (answer) => queueMicrotask(() => line.onAnswer(answer)),
+    () => ownsFolder(setting.directory, how.token),
+  );
+  queueMicrotask(() => desk.open(setting, { disk: nodeDisk, random: (length) => how.options.world.randomBytes(length) }));
+  return line;
+}

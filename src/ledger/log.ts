@@ -1,0 +1,345 @@
+import { crc32 } from 'node:zlib';
+import { asFault, Fault, limits, type Receipt } from '#model';
+import { Notary } from './checkpoint.ts';
+import type { InDoubt } from './contract.ts';
+import { type Disk, isNoSpace, makeFolders, type PlainFault } from './disk.ts';
+import { composeEntry, type Draft, type Stamp } from './entry.ts';
+import { type Evidence, openEvidence, type SealedEvidence, sealEvidence } from './evidence.ts';
+import { openSigner, SessionKeys } from './keys.ts';
+import { leafHash } from './merkle.ts';
+import type { Signer } from './note.ts';
+import { checkSize, corrupt, type Found, scanWal, startOf } from './recover.ts';
+import { Reserve } from './reserve.ts';
+import { Sealer } from './sealer.ts';
+import type { Unsettled } from './unsettled.ts';
+import { WalEnd, type WalSetting } from './wal.ts';
+import { type Checksum, segmentName } from './wal-format.ts';
+
+export interface LogSetting {
+  readonly directory: string;
+  readonly keys: string;
+  readonly origin: string;
+  readonly build: string;
+  /** Id of the machine's boot, within which `mono` is comparable. */
+  readonly boot: string;
+  readonly reserveBytes: number;
+  /** When the log is opened. */
+  readonly stamp: Stamp;
+}
+
+/** What the log is made of. Only tests put other parts in. */
+export interface Machine {
+  readonly disk: Disk;
+  readonly random: (length: number) => Uint8Array;
+  readonly checksum?: Checksum;
+  readonly compose?: typeof composeEntry;
+}
+
+/** A draft on its way into the log; `draft` is its JSON text. */
+export interface Item extends Stamp {
+  readonly draft: string;
+}
+
+export type Appended = { readonly receipt: Receipt } | { readonly fault: PlainFault };
+
+type Parsed = Draft & { readonly session?: string; readonly evidence?: Evidence };
+
+/**
+ * The writer: one log, one owner, everything synchronous. Runs in the ledger's thread, or inline under a simulator.
+ *
+ * INVARIANT: when `commit` returns a receipt its entry is durable. Anything thrown from here ends the process: after a failed write
+ * or sync the state of the file is unknown, and the kernel may report the next sync as good.
+ */
+export class Log {
+  readonly signer: Signer;
+  readonly recovery: { readonly torn: number; readonly inDoubt: readonly InDoubt[] };
+  readonly #setting: LogSetting;
+  readonly #disk: Disk;
+  readonly #random: (length: number) => Uint8Array;
+  readonly #compose: typeof composeEntry;
+  readonly #keys: SessionKeys;
+  readonly #notary: Notary;
+  readonly #sealer: Sealer;
+  readonly #reserve: Reserve;
+  readonly #walSetting: WalSetting;
+  readonly #unsettled: Unsettled;
+  /** First indexes of the segments on disk, the open one last. */
+  readonly #segments: number[];
+  #wal: WalEnd;
+  #prev: Buffer;
+
+  /** Opens the log, recovering it: there is no other start. Faults: LEDGER_CORRUPT, LEDGER_ROLLBACK. */
+  constructor(setting: LogSetting, machine: Machine) {
+    this.#setting = setting;
+    this.#disk = machine.disk;
+    this.#random = machine.random;
+    this.#compose = machine.compose ?? composeEntry;
+    const { directory, keys, origin } = setting;
+    makeFolders(machine.disk, directory);
+    makeFolders(machine.disk, keys);
+    this.#walSetting = { disk: machine.disk, folder: `${directory}/wal`, origin, checksum: machine.checksum ?? crc32 };
+    const found = scanWal(this.#walSetting);
+    this.signer = openSigner({ ...machine, keys, origin }, found.entries.length === 0 && found.base === 0);
+    this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signer);
+    checkSize(found.base + found.entries.length, this.#notary.last);
+    this.#sealer = this.#resumeSealer(found);
+    this.#keys = new SessionKeys({ ...machine, keys, origin });
+    this.#reserve = new Reserve(machine.disk, directory, setting.reserveBytes);
+    this.#prev = found.prev;
+    this.#unsettled = found.unsettled;
+    this.#segments = [...found.segments];
+    this.#wal = this.#resumeWal(found);
+    const inDoubt = found.unsettled.all();
+    this.recovery = { torn: found.torn, inDoubt: inDoubt.map(({ session, operation, index }) => ({ session, operation, index })) };
+    this.#writeStart(found.torn, inDoubt);
+    this.tick();
+    this.settle();
+  }
+
+  /** Number of durable entries. */
+  get size(): number {
+    return this.#sealer.size;
+  }
+
+  /** Leaf hash, index and origin of each item, or why it was refused. In order; refused items take no index. */
+  commit(items: readonly Item[]): Appended[] {
+    const results: Appended[] = [];
+    let done = 0;
+    while (done < items.length) {
+      const outcome = this.#commitSome(items.slice(done));
+      results.push(...outcome);
+      done += outcome.length;
+    }
+    if (this.#sealer.backlog >= backlogFilesMax) this.#sealer.begin();
+    return results;
+  }
+
+  /** Once a second: looks at the free space and begins to seal and sign what is new. */
+  tick(): void {
+    this.#reserve.look();
+    this.#sealer.begin();
+  }
+
+  get sealing(): boolean {
+    return this.#sealer.busy;
+  }
+
+  /** One bounded piece of sealing. A full disk postpones it. */
+  sealStep(): void {
+    try {
+      this.#sealer.step();
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      this.#reserve.markFull();
+      return;
+    }
+    if (!this.#sealer.busy) this.#dropSegments();
+  }
+
+  /** Seals until nothing is left to do. */
+  settle(): void {
+    while (this.#sealer.busy) this.sealStep();
+  }
+
+  read(first: number, count: number): string[] {
+    const lines: string[] = [];
+    let bytes = 0;
+    const end = Math.min(this.size, first + Math.min(count, limits.ledgerReadEntriesMax));
+    for (let next = first; next < end && bytes < limits.ledgerReadBytesMax; ) {
+      for (const entry of this.#sealer.read(next).slice(0, end - next)) {
+        lines.push(Buffer.from(entry).toString());
+        bytes += entry.length;
+        next += 1;
+      }
+    }
+    return lines;
+  }
+
+  openEvidence(index: number): Evidence {
+    const [line] = this.read(index, 1);
+    if (line === undefined) throw new Fault('NOT_FOUND', `the log has no entry ${index}`);
+    // Safe: our own entry.
+    const { evidence } = JSON.parse(line) as { evidence?: SealedEvidence };
+    if (evidence === undefined) throw new Fault('NOT_FOUND', `entry ${index} holds no evidence`);
+    return openEvidence({ disk: this.#disk, directory: this.#setting.directory, origin: this.#setting.origin, keys: this.#keys }, evidence);
+  }
+
+  /** Seals, signs and lets the files go. */
+  close(): void {
+    this.settle();
+    this.#sealer.begin();
+    this.settle();
+    this.#wal.close();
+    this.#notary.close();
+  }
+
+  /** Commits as many of the first items as one write takes; returns what became of each of those. */
+  #commitSome(items: readonly Item[]): Appended[] {
+    if (this.#wal.isFull(this.size)) {
+      const refused = this.#roll(items);
+      if (refused !== undefined) return refused;
+    }
+    const room = Math.min(limits.ledgerBatchEntriesMax, limits.ledgerSegmentEntriesMax - (this.size - this.#wal.first));
+    const write = { entries: [] as Buffer[], leaves: [] as Buffer[], parsed: [] as Parsed[], prev: this.#prev };
+    const results: (Appended | undefined)[] = [];
+    let bytes = 0;
+    for (const item of items.slice(0, room)) {
+      if (bytes >= limits.ledgerBatchBytesMax) break;
+      const composed = this.#composeItem(item, write);
+      results.push('fault' in composed ? composed : undefined);
+      if ('fault' in composed) continue;
+      bytes += composed.entry.length;
+      write.prev = leafHash(composed.entry);
+      write.entries.push(composed.entry);
+      write.leaves.push(write.prev);
+      write.parsed.push(composed.parsed);
+    }
+    try {
+      if (write.entries.length > 0) this.#wal.append(write.entries);
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      return this.#withReserve(items.slice(0, results.length), bytes);
+    }
+    let k = 0;
+    return results.map((result) => result ?? this.#take(write, k++));
+  }
+
+  /** The entry is durable: everything else learns of it. */
+  #take(write: { entries: Buffer[]; leaves: Buffer[]; parsed: Parsed[] }, k: number): Appended {
+    const [entry, leaf, parsed] = [write.entries[k], write.leaves[k], write.parsed[k]];
+    if (entry === undefined || leaf === undefined) throw new Fault('INTERNAL', 'a batch lost an entry');
+    const index = this.size;
+    this.#sealer.add(entry, leaf);
+    this.#unsettled.take(index, parsed);
+    this.#prev = leaf;
+    return { receipt: { origin: this.#setting.origin, index, leaf: leaf.toString('hex') } };
+  }
+
+  #composeItem(item: Item, write: { entries: readonly Buffer[]; prev: Buffer }): { entry: Buffer; parsed: Parsed } | { fault: PlainFault } {
+    try {
+      // Safe: `draftText` made it from a RecordDraft.
+      const draft = JSON.parse(item.draft) as Parsed;
+      if (this.#reserve.full && !usesReserve(draft.kind)) return { fault: full };
+      const { boot, build, origin, directory } = this.#setting;
+      const position = {
+        i: this.size + write.entries.length,
+        prev: write.prev.toString('hex'),
+        boot,
+        build,
+        node: origin,
+        nonce: Buffer.from(this.#random(16)).toString('hex'),
+      };
+      const compose = (evidence?: SealedEvidence): Buffer => this.#compose(draft, { t: item.t, mono: item.mono }, position, evidence);
+      if (draft.evidence === undefined) return { entry: compose(), parsed: draft };
+      if (draft.session === undefined) throw new Fault('INVALID_INPUT', `record ${draft.kind} has evidence but no session to seal it for`);
+      const vault = { disk: this.#disk, directory, origin, keys: this.#keys, random: this.#random };
+      const sealed = sealEvidence(vault, draft.session, draft.evidence);
+      try {
+        return { entry: compose(sealed), parsed: draft };
+      } catch (error) {
+        if (sealed.sealed === undefined || !(error instanceof Fault)) throw error;
+        return { entry: compose(sealEvidence(vault, draft.session, draft.evidence, false)), parsed: draft };
+      }
+    } catch (error) {
+      if (isNoSpace(error)) {
+        this.#reserve.markFull();
+        return { fault: full };
+      }
+      // What the system says about files is fatal; a draft that cannot be written is its sender's fault alone.
+      if (error instanceof Fault || error instanceof TypeError) return { fault: { code: asFault(error).code, message: asFault(error).message } };
+      throw error;
+    }
+  }
+
+  /** The disk is full: gives up a piece of the reserve for outcomes and refuses the rest. */
+  #withReserve(items: readonly Item[], bytes: number): Appended[] {
+    this.#reserve.markFull();
+    const urgent = items.filter((item) => usesReserve(kindOf(item)));
+    // Nothing urgent, or the reserve is spent: everything is refused.
+    const written = urgent.length > 0 && this.#reserve.release(bytes) ? this.#commitAll(urgent) : [];
+    let k = 0;
+    return items.map((item) => (usesReserve(kindOf(item)) ? (written[k++] ?? { fault: full }) : { fault: full }));
+  }
+
+  #commitAll(items: readonly Item[]): Appended[] {
+    const results: Appended[] = [];
+    while (results.length < items.length) results.push(...this.#commitSome(items.slice(results.length)));
+    return results;
+  }
+
+  /** Begins the next segment; on a full disk says what becomes of the items instead. */
+  #roll(items: readonly Item[]): Appended[] | undefined {
+    try {
+      const next = WalEnd.create(this.#walSetting, { first: this.size, prev: this.#prev, low: this.#unsettled.low(this.size) });
+      this.#wal.close();
+      this.#wal = next;
+      this.#segments.push(next.first);
+      return undefined;
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      return this.#withReserve(items.slice(0, limits.ledgerBatchEntriesMax), limits.entryBytesMax);
+    }
+  }
+
+  #resumeSealer(found: Found): Sealer {
+    const { directory } = this.#setting;
+    const signed = this.#notary.last;
+    const sealer = new Sealer({ disk: this.#disk, directory, notary: this.#notary }, startOf(this.#disk, directory, found.base));
+    if (signed !== undefined && found.base > signed.size) throw corrupt(signed.size, 'the write-ahead log begins after the last signed size');
+    const check = (): void => {
+      if (signed?.size === sealer.size && !signed.root.equals(sealer.root())) throw corrupt(signed.size - 1, `the entries below ${signed.size} do not give the root that was signed`);
+    };
+    check();
+    for (const { entry, leaf } of found.entries) {
+      sealer.add(entry, leaf);
+      check();
+    }
+    return sealer;
+  }
+
+  #resumeWal(found: Found): WalEnd {
+    for (const name of this.#disk.list(this.#walSetting.folder)) {
+      // A segment that a crash left without a header; `scanWal` has made sure that nothing is in it.
+      if (!found.segments.some((first) => segmentName(first) === name)) this.#disk.remove(`${this.#walSetting.folder}/${name}`);
+    }
+    this.#disk.syncFolder(this.#walSetting.folder);
+    if (found.end !== undefined) return WalEnd.resume(this.#walSetting, found.end.first, found.end.position);
+    this.#segments.push(0);
+    return WalEnd.create(this.#walSetting, { first: 0, prev: found.prev, low: 0 });
+  }
+
+  #writeStart(torn: number, inDoubt: readonly { session: string; operation: string; n: number; index: number }[]): void {
+    const first: Draft =
+      this.size === 0
+        ? { kind: 'log.opened', vkey: this.signer.vkey }
+        : { kind: 'log.recovered', torn, inDoubt: inDoubt.slice(0, 1_000).map(({ index }) => index), inDoubtTotal: inDoubt.length };
+    const rest = inDoubt.map(({ session, operation, n, index }): Draft => ({ kind: 'operation.indoubt', session, operation, n, for: index }));
+    for (const result of this.commit([first, ...rest].map((draft) => ({ draft: JSON.stringify(draft), ...this.#setting.stamp })))) {
+      if ('fault' in result) throw new Fault(result.fault.code, `the start could not be recorded: ${result.fault.message}`);
+    }
+  }
+
+  /** Removes segments whose entries are all in full, signed bundles; keeps the open one and the one before it. */
+  #dropSegments(): void {
+    const sealed = Math.floor((this.#notary.last?.size ?? 0) / 256) * 256;
+    while (this.#segments.length > 2 && (this.#segments[1] ?? sealed + 1) <= sealed) {
+      this.#disk.remove(`${this.#walSetting.folder}/${segmentName(this.#segments[0] ?? 0)}`);
+      this.#segments.shift();
+    }
+  }
+}
+
+// Full bundles and tiles that may wait for the next second; more are sealed at once, which bounds the memory they take.
+const backlogFilesMax = 32;
+
+const full: PlainFault = { code: 'LEDGER_FULL', message: 'the disk of the ledger is full' };
+
+/** Records that say how something ended, or that the log itself needs: they may use the reserve. */
+function usesReserve(kind: Draft['kind']): boolean {
+  return kind === 'operation.settled' || kind === 'session.closed' || kind === 'operation.indoubt' || kind === 'log.recovered' || kind === 'log.opened';
+}
+
+function kindOf(item: Item): Draft['kind'] {
+  // Safe: `draftText` made it from a RecordDraft.
+  return (JSON.parse(item.draft) as Draft).kind;
+}

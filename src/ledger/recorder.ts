@@ -1,0 +1,268 @@
+import { type OperationDecided, type OperationSettled, Fault, limits, type Receipt, type RecordDraft, type Timer, type World } from '#model';
+import type { Ledger, Recovery } from './contract.ts';
+import type { Answer, Order } from './desk.ts';
+import type { PlainFault } from './disk.ts';
+import { draftText, type Stamp } from './entry.ts';
+import type { Evidence } from './evidence.ts';
+import { makePermit, type Permit } from './permit.ts';
+import { Pulse } from './pulse.ts';
+
+/** The way to the writer: a thread, or the same thread. */
+export interface Transport {
+  send(order: Order): void;
+  /** Ends the writer after its last answer. */
+  end(): Promise<void>;
+}
+
+interface Waiting {
+  readonly id: number;
+  readonly text: string;
+  readonly stamp: Stamp;
+  /** Monotonic µs after which the caller is refused; undefined for what must be recorded however long it takes. */
+  readonly deadline: number | undefined;
+  readonly done: (result: Receipt | Fault) => void;
+  /** Called instead when the record became durable after the caller had been refused. */
+  readonly late?: (receipt: Receipt) => void;
+  refused: boolean;
+}
+
+/**
+ * The ledger as its callers see it: bounds the queue, gives up waiting in time, makes permits, and keeps the writer's pulse.
+ * Everything that touches the disk happens at the other end of the transport.
+ */
+export class Recorder implements Ledger {
+  readonly origin: string;
+  readonly vkey: string;
+  readonly recovery: Recovery;
+  readonly #world: World;
+  readonly #transport: Transport;
+  readonly #onFatal: (fault: Fault) => void;
+  readonly #pulse: Pulse;
+  readonly #listeners = new Set<(size: number) => void>();
+  readonly #questions = new Map<number, { resolve: (value: never) => void; reject: (fault: Fault) => void }>();
+  /** Handed to the writer, not answered yet; in order. */
+  readonly #flying = new Map<number, Waiting>();
+  /** Waiting for room in the writer's queue, in order. */
+  #waiting: Waiting[] = [];
+  /** To be sent at the end of this turn of the event loop. */
+  #outgoing: Waiting[] = [];
+  #flyingBytes = 0;
+  #nextId = 1;
+  #size: number;
+  #failed: Fault | undefined;
+  #sweep: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(setting: { origin: string; world: World; onFatal: (fault: Fault) => void }, transport: Transport, opened: Extract<Answer, { kind: 'opened' }>) {
+    this.origin = setting.origin;
+    this.vkey = opened.vkey;
+    this.recovery = opened.recovery;
+    this.#size = opened.size;
+    this.#world = setting.world;
+    this.#onFatal = setting.onFatal;
+    this.#transport = transport;
+    this.#pulse = new Pulse(setting.world, {
+      tick: () => transport.send({ kind: 'tick' }),
+      record: (draft) => this.#enqueue(JSON.stringify(draft), { deadline: undefined, done: () => undefined }),
+    });
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  append(draft: RecordDraft): Promise<Receipt> {
+    return this.#append(draft);
+  }
+
+  async decide(draft: OperationDecided): Promise<Permit> {
+    if (draft.decision.verdict !== 'allow') throw new Fault('INTERNAL', `a permit was asked for operation ${draft.operation}, whose verdict is ${draft.decision.verdict}`);
+    const receipt = await this.#append(draft, (late) => this.#settleUnreleased(draft, late));
+    return makePermit(receipt, draft.operation, draft.decision.id);
+  }
+
+  read(first: number, count: number): Promise<readonly string[]> {
+    if (!Number.isSafeInteger(first) || first < 0 || !Number.isSafeInteger(count) || count < 0) {
+      return Promise.reject(new Fault('INVALID_INPUT', `a range of entries needs whole numbers from 0, not ${first} and ${count}`));
+    }
+    return this.#ask((id) => ({ kind: 'read', id, first, count }));
+  }
+
+  openEvidence(index: number): Promise<Evidence> {
+    return this.#ask((id) => ({ kind: 'evidence', id, index }));
+  }
+
+  onGrow(listener: (size: number) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Answers of the writer. */
+  receive(answer: Answer): void {
+    switch (answer.kind) {
+      case 'appended':
+        return this.#landed(answer);
+      case 'value':
+        // Safe: the writer answers each question with its own kind of value.
+        this.#questions.get(answer.id)?.resolve(answer.value as never);
+        this.#questions.delete(answer.id);
+        return;
+      case 'fault':
+        this.#questions.get(answer.id)?.reject(faultOf(answer.fault));
+        this.#questions.delete(answer.id);
+        return;
+      case 'fatal':
+        return this.fail(faultOf(answer.fault));
+      case 'opened':
+        return;
+    }
+  }
+
+  /** The writer is gone. From now on everything is refused; the process has to end. */
+  fail(fault: Fault): void {
+    if (this.#failed !== undefined) return;
+    this.#failed = new Fault('LEDGER_FAILED', 'the ledger has failed; nothing can be recorded', { cause: fault });
+    this.#pulse.stop();
+    this.#sweep?.cancel();
+    for (const one of [...this.#flying.values(), ...this.#waiting]) if (!one.refused) one.done(this.#failed);
+    this.#flying.clear();
+    this.#waiting = [];
+    this.#outgoing = [];
+    for (const { reject } of this.#questions.values()) reject(this.#failed);
+    this.#questions.clear();
+    this.#drained?.();
+    this.#onFatal(fault);
+  }
+
+  #append(draft: RecordDraft, late?: (receipt: Receipt) => void): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing !== undefined) throw new Fault('LEDGER_FAILED', 'the ledger is closed; nothing can be recorded');
+      const urgent = draft.kind === 'operation.settled' || draft.kind === 'session.closed';
+      this.#enqueue(draftText(draft), {
+        deadline: urgent ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
+        done: (result) => (result instanceof Fault ? reject(result) : resolve(result)),
+        ...(late === undefined ? {} : { late }),
+      });
+    });
+  }
+
+  #enqueue(text: string, how: Pick<Waiting, 'deadline' | 'done' | 'late'>): void {
+    if (this.#failed !== undefined) {
+      how.done(this.#failed);
+      return;
+    }
+    const stamp = { t: this.#world.now(), mono: microseconds(this.#world) };
+    this.#waiting.push({ ...how, id: this.#nextId++, text, stamp, refused: false });
+    this.#pump();
+    this.#armSweep();
+  }
+
+  /** Moves what has room to the writer. All appends of one turn go in one message. */
+  #pump(): void {
+    let taken = 0;
+    for (const one of this.#waiting) {
+      if (this.#flying.size >= limits.ledgerQueueEntriesMax || this.#flyingBytes >= limits.ledgerQueueBytesMax) break;
+      taken += 1;
+      if (one.refused) continue;
+      this.#flying.set(one.id, one);
+      this.#flyingBytes += one.text.length;
+      this.#outgoing.push(one);
+      if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
+    }
+    if (taken > 0) this.#waiting.splice(0, taken);
+  }
+
+  #flush(): void {
+    const items = this.#outgoing.map(({ id, text, stamp }) => ({ id, draft: text, t: stamp.t, mono: stamp.mono }));
+    this.#outgoing = [];
+    if (items.length > 0) this.#transport.send({ kind: 'append', items });
+  }
+
+  #landed(answer: Extract<Answer, { kind: 'appended' }>): void {
+    const grown = answer.size > this.#size;
+    this.#size = answer.size;
+    for (const result of answer.results) {
+      const one = this.#flying.get(result.id);
+      if (one === undefined) continue;
+      this.#flying.delete(result.id);
+      this.#flyingBytes -= one.text.length;
+      if (one.refused && 'receipt' in result) one.late?.(result.receipt);
+      if (!one.refused) one.done('receipt' in result ? result.receipt : faultOf(result.fault));
+    }
+    if (grown) {
+      this.#pulse.grown();
+      for (const listener of this.#listeners) listener(this.#size);
+    }
+    this.#pump();
+    if (this.#idle) this.#drained?.();
+  }
+
+  get #idle(): boolean {
+    return this.#flying.size === 0 && this.#waiting.length === 0;
+  }
+
+  /** One timer for all deadlines; they expire in the order they were made. */
+  #armSweep(): void {
+    if (this.#sweep !== undefined || this.#failed !== undefined) return;
+    this.#sweep = this.#world.after(sweepMs, () => {
+      this.#sweep = undefined;
+      const now = microseconds(this.#world);
+      for (const one of [...this.#flying.values(), ...this.#waiting]) {
+        if (one.refused || one.deadline === undefined || one.deadline > now) continue;
+        one.refused = true;
+        one.done(new Fault('LEDGER_SLOW', `a record was not durable within ${limits.ledgerWaitMs} ms`));
+      }
+      this.#waiting = this.#waiting.filter((one) => !one.refused);
+      if (!this.#idle) this.#armSweep();
+      else this.#drained?.();
+    });
+  }
+
+  /** Its caller had given up and sent nothing; the record says allow, so the log must say that it was refused. */
+  #settleUnreleased(decided: OperationDecided, receipt: Receipt): void {
+    const { session, operation, n } = decided;
+    const nothing = { rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
+    const settled: OperationSettled = { kind: 'operation.settled', session, operation, n, for: receipt.index, outcome: { status: 'refused', ...nothing } };
+    this.#enqueue(draftText(settled), { deadline: undefined, done: () => undefined });
+  }
+
+  #ask<T>(order: (id: number) => Order): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#failed !== undefined) throw this.#failed;
+      const id = this.#nextId++;
+      this.#questions.set(id, { resolve: resolve as (value: never) => void, reject });
+      this.#transport.send(order(id));
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#pulse.stop();
+    if (!this.#idle) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    this.#sweep?.cancel();
+    this.#flush();
+    if (this.#failed === undefined) await this.#ask<undefined>((id) => ({ kind: 'close', id }));
+    await this.#transport.end();
+  }
+}
+
+// Fine enough for a limit of two seconds.
+const sweepMs = 250;
+
+export function microseconds(world: World): number {
+  return Number(world.monotonicNs() / 1000n);
+}
+
+export function faultOf({ code, message }: PlainFault): Fault {
+  return new Fault(code, message);
+}
+

@@ -1,0 +1,74 @@
+/**
+ * `tampered`: what is here contradicts what was signed or recorded. `hole`: consistent, but something is missing or unknown.
+ * `note`: worth knowing, and normal in a log that is being written.
+ */
+export type Severity = 'tampered' | 'hole' | 'note';
+
+export interface Finding {
+  readonly severity: Severity;
+  /** The first entry concerned, where one can be named. */
+  readonly index?: number;
+  /** The file or the rule: `tile/0/000`, `checkpoint`, `session`, `approval`… */
+  readonly what: string;
+  readonly message: string;
+}
+
+/** What is consistent but incomplete, counted. */
+export interface Holes {
+  /** Operations whose outcome was lost in a crash. */
+  inDoubt: number;
+  /** Allowed operations without outcome since the last start: still running, or about to be in doubt. */
+  unsettled: number;
+  /** Sessions without closing record: still open, or cut by a crash. */
+  openSessions: number;
+  /** Silences longer than the heartbeat allows. */
+  gaps: number;
+  clockSteps: number;
+  /** Evidence whose blob is not there. */
+  missingBlobs: number;
+}
+
+export interface Report {
+  readonly status: 'proven' | 'tampered' | 'incomplete' | 'unreadable';
+  readonly origin: string;
+  /** Signed size. */
+  readonly size: number;
+  /** Base64 of the signed root. */
+  readonly root: string;
+  /** Entries after the signed size, checked except for a signature. */
+  readonly unsigned: number;
+  /** The key the signatures were checked with. */
+  readonly vkey: string;
+  /** True when that key was handed in; false when it was taken from the log itself, which proves only that the log agrees with itself. */
+  readonly pinned: boolean;
+  /** Number of signed checkpoints that agree with the log. */
+  readonly checkpoints: number;
+  readonly holes: Readonly<Holes>;
+  /** The first findings of each severity; `counts` says how many there were. */
+  readonly findings: readonly Finding[];
+  readonly counts: Readonly<Record<Severity, number>>;
+}
+
+/** 0 proven, 1 tampered, 2 incomplete but consistent, 3 cannot read. */
+export function exitStatus(report: Pick<Report, 'status'>): 0 | 1 | 2 | 3 {
+  const statuses = { proven: 0, tampered: 1, incomplete: 2, unreadable: 3 } as const;
+  return statuses[report.status];
+}
+
+const findingsPerSeverityMax = 100;
+
+/** Collects while the log streams past; bounded however broken the log is. */
+export class Findings {
+  readonly list: Finding[] = [];
+  readonly counts: Record<Severity, number> = { tampered: 0, hole: 0, note: 0 };
+  readonly holes: Holes = { inDoubt: 0, unsettled: 0, openSessions: 0, gaps: 0, clockSteps: 0, missingBlobs: 0 };
+
+  add(severity: Severity, what: string, message: string, index?: number): void {
+    this.counts[severity] += 1;
+    if (this.counts[severity] <= findingsPerSeverityMax) this.list.push({ severity, what, message, ...(index === undefined ? {} : { index }) });
+  }
+
+  tampered(what: string, message: string, index?: number): void {
+    this.add('tampered', what, message, index);
+  }
+}

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runCli } from '#cli';
+import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running } from '#host';
+import type { Fault } from '#model';
+
+const entry = fileURLToPath(import.meta.url);
+const root = join(entry, '..', '..');
+
+/** The control plane with this machine's parts; loaded only by the process that is one. */
+async function control(config: ControlConfig): Promise<Running<ControlReady>> {
+  const { runControl } = await import('#control');
+  return runControl(config);
+}
+
+/** A gateway with this machine's parts; loaded only by the process that is one. */
+async function gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Promise<Running<GatewayReady>> {
+  const [{ runGateway }, { realWorld }, { default: pino }] = await Promise.all([import('#gateway'), import('#host'), import('pino')]);
+  const log = pino({ name: config.node, base: null }, pino.destination(2));
+  const running = await runGateway(config, { world: realWorld, log, fatal });
+  return { ready: { listening: running.listening, ledger: running.ledger }, stop: () => running.stop() };
+}
+
+// Reason: our own manifest, always with a version.
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+process.exitCode = await runCli(process.argv.slice(2), { entry, root, version, processes: { control, gateway } });
+// What a finished command leaves open (a keep-alive connection, a log) must not hold the process.
+process.exit();

@@ -1,0 +1,111 @@
+import type { BundleRef, Target } from '#model';
+import { applyChanges } from './compile/changes.ts';
+import type { Compiled, CompiledRule } from './compile/compiled.ts';
+import { compileData } from './compile/data.ts';
+import { checkLinks } from './compile/link.ts';
+import { compilePolicy, realmMaker } from './compile/policy.ts';
+import { buildIndex } from './compile/rule-index.ts';
+import { digestOf } from './digest.ts';
+import { isKind, readDocuments, specNode } from './documents/document.ts';
+import type { Document, DocumentOf } from './documents/document.ts';
+import type { Kind } from './documents/kinds/index.ts';
+import { targets } from './documents/kinds/policy.ts';
+import { compareText, didYouMean, inReadingOrder, problemAt } from './problem.ts';
+import type { Problem } from './problem.ts';
+import type { SourceFile } from './source.ts';
+
+/** A compiled set of documents. Immutable; share it between decisions freely. */
+export interface Bundle {
+  readonly ref: BundleRef;
+  /** Number of rules. */
+  readonly rules: number;
+  /** What is in it, sorted by kind and name; test documents included. */
+  readonly documents: readonly BundleDocument[];
+  /** For the engine only. */
+  readonly compiled: Compiled;
+}
+
+export interface BundleDocument {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly title?: string;
+  /** File and line where it stands. */
+  readonly path: string;
+  readonly line: number;
+}
+
+export type CompileResult =
+  | { readonly ok: true; readonly bundle: Bundle; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/**
+ * Compiles policy files into a bundle. All problems of all files are reported together, in reading order; a bundle exists only when none
+ * of them is an error. File names and the order of files and documents have no influence on what the bundle decides or on its digest.
+ */
+export function compileBundle(files: readonly SourceFile[]): CompileResult {
+  const { documents, problems } = readDocuments(files);
+  documents.sort((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
+  const manifest = manifestOf(documents, files, problems);
+  const data = compileData(documents, problems);
+  const realm = realmMaker(documents, data, problems);
+  const policies = documents.filter((document) => isKind(document, 'Policy'));
+  const found = policies.flatMap((document) =>
+    compilePolicy(document, { realm: realm(document.spec.target, document.spec.phase ?? 'request'), data, problems }),
+  );
+  const rules = number(found);
+  const byId = new Map(rules.map((rule) => [rule.id, rule]));
+  const baseline = checkBaseline(manifest, byId, problems);
+  const policyNames = new Set(policies.map((document) => document.name));
+  const realmOf = (rule: CompiledRule) => realm(rule.policy.target, rule.policy.phase);
+  applyChanges(documents, { rules: byId, policies: policyNames, realm: realmOf, data, baseline, problems });
+  checkLinks(documents, byId, problems);
+
+  const ordered = inReadingOrder(problems);
+  if (ordered.some((problem) => problem.severity === 'error')) return { ok: false, problems: ordered };
+  const ref: BundleRef = { name: manifest?.name ?? 'unnamed', version: manifest?.spec.version ?? '0.0.0', digest: digestOf(documents) };
+  const allowedByDefault = new Set(targets.filter((target) => manifest?.spec.defaults?.[target] === 'allow'));
+  const compiled: Compiled = { ref, rules, index: buildIndex(rules), data, allowedByDefault };
+  const listed = documents.map(({ kind, name, title, place }) => ({
+    kind,
+    name,
+    ...(title === undefined ? {} : { title }),
+    path: place.file.path,
+    line: place.line,
+  }));
+  return { ok: true, bundle: { ref, rules: rules.length, documents: listed, compiled }, warnings: ordered };
+}
+
+/** Ordinals follow the ids, so that whatever is listed by ordinal is independent of file order. */
+function number(rules: readonly CompiledRule[]): CompiledRule[] {
+  return [...rules].sort((a, b) => compareText(a.id, b.id)).map((rule, ordinal) => ({ ...rule, ordinal }));
+}
+
+function manifestOf(documents: readonly Document[], files: readonly SourceFile[], problems: Problem[]): DocumentOf<'Bundle'> | undefined {
+  const [manifest, second] = documents.filter((document) => isKind(document, 'Bundle'));
+  if (second !== undefined) problems.push(problemAt(second.place, { code: 'DUPLICATE', message: 'a bundle has one manifest (kind: Bundle)' }));
+  if (manifest === undefined) {
+    const [file] = files;
+    if (file !== undefined) {
+      const message = 'no document of kind Bundle names and versions these policies';
+      problems.push(problemAt({ file, line: 1, column: 1 }, { code: 'MANIFEST', severity: 'warning', message, hint: 'add a bundle.yaml with kind: Bundle' }));
+    }
+    return undefined;
+  }
+  for (const target of Object.keys(manifest.spec.defaults ?? {})) {
+    if (targets.some((known: Target) => known === target)) continue;
+    const place = specNode(manifest, ['defaults', target]);
+    problems.push(problemAt(place, { code: 'SCHEMA', message: `there is no target "${target}"`, hint: didYouMean(target, targets) }));
+  }
+  return manifest;
+}
+
+function checkBaseline(manifest: DocumentOf<'Bundle'> | undefined, rules: ReadonlyMap<string, CompiledRule>, problems: Problem[]): ReadonlySet<string> {
+  const baseline = new Set<string>();
+  for (const [i, id] of (manifest?.spec.baseline ?? []).entries()) {
+    baseline.add(id);
+    if (rules.has(id)) continue;
+    const place = specNode(manifest as Document, ['baseline', i]); // There is a manifest: the loop is over its list.
+    problems.push(problemAt(place, { code: 'REFERENCE', message: `there is no rule "${id}"`, hint: didYouMean(id, rules.keys()) }));
+  }
+  return baseline;
+}

@@ -1,0 +1,52 @@
+import { EvalError } from './eval-error.ts';
+import { limits } from '#model';
+import type { CelValue } from './values.ts';
+
+/** Where an evaluation finds its variables: a function, or a record of them. `undefined` means there is no such variable. */
+export type Activation = ((name: string) => unknown) | Readonly<Record<string, unknown>>;
+
+/** A part of a program, compiled to a closure. */
+export type Code = (frame: Frame) => CelValue;
+
+/** The state of one evaluation. */
+export class Frame {
+  readonly #find: ((name: string) => unknown) | undefined;
+  readonly #record: Readonly<Record<string, unknown>>;
+  /** Values of local variables; a `Suspended` one is a `cel.bind` that nobody needed yet. */
+  readonly slots: unknown[];
+  #steps: number = limits.celStepsMax;
+
+  constructor(activation: Activation, slots: number) {
+    if (typeof activation === 'function') {
+      this.#find = activation;
+      this.#record = {};
+    } else {
+      this.#find = undefined;
+      this.#record = activation;
+    }
+    this.slots = slots === 0 ? noSlots : new Array<unknown>(slots);
+  }
+
+  lookup(name: string): unknown {
+    return this.#find === undefined ? this.#record[name] : this.#find(name);
+  }
+
+  /** Counts work done; an evaluation that does too much ends with an error that nothing absorbs. */
+  charge(steps: number): void {
+    this.#steps -= steps;
+    if (this.#steps < 0) throw new EvalError('STEPS', `the evaluation took more than ${limits.celStepsMax} steps`);
+  }
+
+  /** Counts a string that was made or read. */
+  chargeText(chars: number): void {
+    this.charge(chars >> 3);
+  }
+}
+
+const noSlots: unknown[] = [];
+
+/** The error as a value, where the language lets another operand decide. Running out of steps is never absorbed. */
+export function absorb(thrown: unknown): EvalError {
+  if (thrown instanceof EvalError && thrown.kind !== 'STEPS') return thrown;
+  throw thrown;
+}

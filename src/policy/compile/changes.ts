@@ -1,0 +1,171 @@
+import { isKind, specNode } from '../documents/document.ts';
+import type { Document, DocumentOf } from '../documents/document.ts';
+import type { RiskClass } from '../documents/kinds/policy.ts';
+import { dayMs, durationMs, instantMs } from '../documents/time.ts';
+import { compilePath } from '../match/matcher.ts';
+import { didYouMean, problemAt } from '../problem.ts';
+import type { Problem } from '../problem.ts';
+import { resolveAttribute } from '../schema/index.ts';
+import type { CompiledData, CompiledException, CompiledRule, Condition } from './compiled.ts';
+import { compileExpression } from './expression.ts';
+import { compileMatch } from './match.ts';
+import { compileObligations } from './obligation.ts';
+import type { Realm } from './policy.ts';
+import { compileRequire } from './require.ts';
+import { onlyParsed } from './rule.ts';
+
+export interface ChangeContext {
+  readonly rules: ReadonlyMap<string, CompiledRule>;
+  readonly policies: ReadonlySet<string>;
+  readonly realm: (rule: CompiledRule) => Realm;
+  readonly data: CompiledData;
+  /** Rules that no override may drop. */
+  readonly baseline: ReadonlySet<string>;
+  readonly problems: Problem[];
+}
+
+/** Attaches exceptions, rollouts and overrides to the rules they name. */
+export function applyChanges(documents: readonly Document[], context: ChangeContext): void {
+  for (const document of documents) {
+    if (isKind(document, 'Exception')) applyException(document, context);
+    else if (isKind(document, 'Rollout')) applyRollout(document, context);
+    else if (isKind(document, 'Override')) applyOverride(document, context);
+  }
+}
+
+/** Longest life of an exception by the risk class of the policy; a longer one needs two approvers. */
+const exceptionDaysMax: Readonly<Record<RiskClass, number>> = { critical: 7, high: 30, medium: 90, low: 180 };
+
+function applyException(document: Document & DocumentOf<'Exception'>, context: ChangeContext): void {
+  const { spec } = document;
+  const { problems } = context;
+  const complain = complainer(document, problems);
+  if (spec.maxUses !== undefined) complain(['maxUses'], 'UNSUPPORTED', 'uses are not counted yet', 'leave "maxUses" out; what is not enforced is refused');
+  const from = spec.notBefore === undefined ? Number.NEGATIVE_INFINITY : instantMs(spec.notBefore);
+  const until = instantMs(spec.expires);
+  if (until <= from) complain(['expires'], 'P401', 'the exception expires before it begins');
+  for (const [w, waived] of spec.waives.entries()) {
+    if (!context.policies.has(waived.policy)) {
+      complain(['waives', w, 'policy'], 'P401', `there is no policy "${waived.policy}"`, didYouMean(waived.policy, context.policies));
+      continue;
+    }
+    for (const [r, name] of waived.rules.entries()) {
+      const at = ['waives', w, 'rules', r];
+      const rule = context.rules.get(`${waived.policy}/${name}`);
+      if (rule === undefined) {
+        complain(at, 'P401', `the policy "${waived.policy}" has no rule "${name}"`, didYouMean(name, ruleNames(waived.policy, context)));
+        continue;
+      }
+      if (!rule.waivable) {
+        complain(at, 'P401', `the rule "${rule.id}" is not waivable`);
+        continue;
+      }
+      const days = exceptionDaysMax[rule.policy.risk];
+      if (until - from > days * dayMs && new Set(spec.approvedBy).size < 2) {
+        const length = from === Number.NEGATIVE_INFINITY ? 'without "notBefore" its length is unknown' : `it lasts longer than ${days} days`;
+        complain(['approvedBy'], 'P401', `two people must approve this exception: ${length}, and the policy's risk is ${rule.policy.risk}`);
+      }
+      rule.changes.exceptions.push(compileException(document, rule, { context, from, until }));
+    }
+  }
+}
+
+function compileException(
+  document: Document & DocumentOf<'Exception'>,
+  rule: CompiledRule,
+  { context, from, until }: { context: ChangeContext; from: number; until: number },
+): CompiledException {
+  const { scope, instead = 'waive' } = document.spec;
+  const { problems, data } = context;
+  const realm = context.realm(rule);
+  const shared = { attributes: realm.attributes, problems };
+  const found = compileMatch(scope.match, { ...shared, data, node: specNode(document, ['scope', 'match']), widening: true });
+  const matchers = [...found.plain];
+  if (found.overData.length > 0) complainer(document, problems)(['scope', 'match'], 'UNSUPPORTED', 'the scope of an exception cannot use inData');
+  // A condition over no statements at all is easily true; what was not understood is never waived unless the scope says so.
+  if (!matchers.some((matcher) => matcher.path === 'context.certainty')) matchers.push(onlyParsed);
+  const when: Condition | undefined =
+    scope.when === undefined ? undefined : compileExpression(scope.when, { scope: realm.scope, node: specNode(document, ['scope', 'when']), problems });
+  const block = typeof instead === 'string' ? undefined : instead;
+  if (block?.require !== undefined && block.transform !== undefined) complainer(document, problems)(['instead'], 'SCHEMA', 'choose "require" or "transform", not both');
+  return {
+    name: document.name,
+    from,
+    until,
+    matchers,
+    when,
+    instead: typeof instead === 'string' ? instead : instead.require === undefined ? 'transform' : 'require',
+    require: block?.require && compileRequire(block.require, { ...shared, node: specNode(document, ['instead', 'require']) }),
+    obligations: compileObligations(block?.transform, {
+      ...shared,
+      scope: realm.scope,
+      node: specNode(document, ['instead', 'transform']),
+      response: rule.policy.phase === 'response',
+    }),
+  };
+}
+
+function applyRollout(document: Document & DocumentOf<'Rollout'>, context: ChangeContext): void {
+  const { spec } = document;
+  const complain = complainer(document, context.problems);
+  const { policy, rules, bundle } = spec.subject;
+  if (bundle !== undefined || policy === undefined) {
+    return complain(['subject'], 'UNSUPPORTED', 'only rules of a policy can be rolled out', 'name "policy" and, if not all, its "rules"');
+  }
+  if (!context.policies.has(policy)) return complain(['subject', 'policy'], 'REFERENCE', `there is no policy "${policy}"`, didYouMean(policy, context.policies));
+  const step = spec.step ?? 1;
+  if (step > spec.steps.length) complain(['step'], 'REFERENCE', `there are only ${spec.steps.length} steps`);
+  const reached = spec.steps.slice(0, step);
+  for (const [i, name] of (rules ?? ruleNames(policy, context)).entries()) {
+    const rule = context.rules.get(`${policy}/${name}`);
+    if (rule === undefined) {
+      complain(['subject', 'rules', i], 'REFERENCE', `the policy "${policy}" has no rule "${name}"`, didYouMean(name, ruleNames(policy, context)));
+      continue;
+    }
+    if (rule.changes.rollouts.length > 0) complain(['subject'], 'DUPLICATE', `the rule "${rule.id}" is in two rollouts`);
+    const realm = context.realm(rule);
+    if (!resolveAttribute(realm.attributes, spec.key).found) complain(['key'], 'P201', `there is no attribute "${spec.key}"`);
+    const cohorts = spec.steps.map((candidate, n) =>
+      candidate.cohort === undefined
+        ? undefined
+        : compileExpression(candidate.cohort, { scope: realm.scope, node: specNode(document, ['steps', n, 'cohort']), problems: context.problems }),
+    );
+    rule.changes.rollouts.push({
+      name: document.name,
+      // While a step only shadows, a rule that was off is watched.
+      outside: spec.from === 'off' && reached.some((candidate) => candidate.shadow === true) ? 'shadow' : spec.from,
+      inside: spec.to,
+      key: compilePath(spec.key),
+      salt: spec.salt,
+      percent: Math.max(0, ...reached.map((candidate) => candidate.percent ?? 0)),
+      cohorts: cohorts.slice(0, step).filter((cohort) => cohort !== undefined),
+    });
+  }
+}
+
+const overrideMsMax = durationMs('PT4H');
+
+function applyOverride(document: Document & DocumentOf<'Override'>, context: ChangeContext): void {
+  const { spec } = document;
+  const complain = complainer(document, context.problems);
+  const from = instantMs(spec.notBefore);
+  const until = instantMs(spec.expires);
+  if (until <= from || until - from > overrideMsMax) complain(['expires'], 'P401', 'an override lasts at most four hours');
+  if (new Set(spec.approvedBy).size < 2) complain(['approvedBy'], 'P401', 'an override needs two different approvers');
+  for (const [i, id] of spec.rules.entries()) {
+    const rule = context.rules.get(id);
+    if (rule === undefined) complain(['rules', i], 'REFERENCE', `there is no rule "${id}"`, didYouMean(id, context.rules.keys()));
+    else if (context.baseline.has(id)) complain(['rules', i], 'P401', `the rule "${id}" is part of the baseline; no override may drop it`);
+    else rule.changes.killSwitches.push({ name: document.name, from, until, mode: spec.mode });
+  }
+}
+
+function ruleNames(policy: string, { rules }: ChangeContext): string[] {
+  return [...rules.values()].filter((rule) => rule.policy.name === policy).map((rule) => rule.id.slice(policy.length + 1));
+}
+
+function complainer(document: Document, problems: Problem[]) {
+  return (path: readonly (string | number)[], code: string, message: string, hint?: string): void => {
+    problems.push(problemAt(specNode(document, path), { code, message, hint }));
+  };
+}

@@ -1,0 +1,143 @@
+import type { BundleRef, Effect, Mode, Phase, Requirement, Target } from '#model';
+import type { Program } from '../cel/index.ts';
+import type { ObligationSpec } from '../documents/kinds/rule.ts';
+import type { RiskClass, Tier } from '../documents/kinds/policy.ts';
+import type { Matcher } from '../match/matcher.ts';
+import type { Place } from '../problem.ts';
+import type { AttributeFields } from '../schema/index.ts';
+import type { RuleIndex } from './rule-index.ts';
+import type { Template } from './template.ts';
+
+/** The roots a request is read through: `subject`, `resource`, `sql`, … Built anew for every decision. */
+export type View = Record<string, unknown>;
+
+export type FailMode = 'deny' | 'allow' | 'skip' | 'escalate';
+
+/** A bundle after linking: everything a decision needs, nothing that it must look up by name. */
+export interface Compiled {
+  readonly ref: BundleRef;
+  readonly rules: readonly CompiledRule[];
+  readonly index: RuleIndex;
+  readonly data: CompiledData;
+  /** Targets whose default is to allow; all others deny what no rule allows. */
+  readonly allowedByDefault: ReadonlySet<Target>;
+}
+
+export interface CompiledData {
+  readonly sets: ReadonlyMap<string, CompiledDataSet>;
+  /** Values of all sets that never go stale; the rest are added while they are fresh. */
+  readonly lasting: Readonly<Record<string, unknown>>;
+  readonly perishable: readonly CompiledDataSet[];
+}
+
+export interface CompiledDataSet {
+  readonly name: string;
+  readonly values: unknown;
+  readonly digest: string;
+  /** Wall clock, ms; infinite when it never goes stale. */
+  readonly freshUntil: number;
+}
+
+export interface CompiledPolicy {
+  readonly name: string;
+  readonly tier: Tier;
+  readonly risk: RiskClass;
+  readonly target: Target;
+  readonly phase: Phase;
+  readonly points: ReadonlySet<string> | undefined;
+  readonly facts: readonly string[];
+  readonly variables: readonly Variable[];
+}
+
+export interface Variable {
+  readonly name: string;
+  readonly program: Program;
+  /** Other variables it reads; they come before it in `CompiledPolicy.variables`. */
+  readonly uses: readonly string[];
+}
+
+/** A CEL expression with what a decision and an explanation need of it. */
+export interface Condition {
+  readonly program: Program;
+  /** Variables it reads, in the order in which they must be computed. */
+  readonly variables: readonly Variable[];
+}
+
+export interface CompiledRule {
+  /** `policy/rule` */
+  readonly id: string;
+  /** Position in the order of ids: what makes results independent of document order. */
+  readonly ordinal: number;
+  readonly policy: CompiledPolicy;
+  /** 0 is the strongest tier. */
+  readonly tier: number;
+  readonly effect: Effect;
+  readonly mode: Mode;
+  readonly priority: number;
+  readonly waivable: boolean;
+  /** Ids of deny rules this allow may override; validity was checked when the bundle was compiled. */
+  readonly overrides: ReadonlySet<string>;
+  readonly matchers: readonly Matcher[];
+  /** Matchers over DataSets, and the sets they need fresh. */
+  readonly dataMatchers: readonly Matcher[];
+  readonly when: Condition | undefined;
+  readonly unless: Condition | undefined;
+  readonly unlessValid: { readonly input: Condition; readonly valid: (value: unknown) => boolean } | undefined;
+  readonly onError: FailMode;
+  readonly onUnavailable: FailMode;
+  readonly reason: string | undefined;
+  readonly message: Template | undefined;
+  readonly require: CompiledRequire | undefined;
+  readonly obligations: readonly CompiledObligation[];
+  /** Set once, while the bundle is linked. */
+  readonly changes: RuleChanges;
+  readonly place: Place;
+  readonly attributes: AttributeFields;
+}
+
+/** What other documents do to a rule. */
+export interface RuleChanges {
+  readonly exceptions: CompiledException[];
+  readonly rollouts: CompiledRollout[];
+  readonly killSwitches: CompiledOverride[];
+}
+
+export interface CompiledRequire extends Pick<Requirement, 'approval' | 'justification' | 'stepUp'> {
+  readonly bind: readonly string[];
+}
+
+export interface CompiledObligation {
+  readonly spec: ObligationSpec;
+  readonly templates: boolean;
+  readonly forEach: { readonly name: string; readonly list: Condition } | undefined;
+}
+
+export interface CompiledException {
+  readonly name: string;
+  readonly from: number;
+  readonly until: number;
+  readonly matchers: readonly Matcher[];
+  readonly when: Condition | undefined;
+  readonly instead: 'waive' | 'audit' | 'require' | 'transform';
+  readonly require: CompiledRequire | undefined;
+  readonly obligations: readonly CompiledObligation[];
+}
+
+export interface CompiledOverride {
+  readonly name: string;
+  readonly from: number;
+  readonly until: number;
+  readonly mode: 'off' | 'audit';
+}
+
+export interface CompiledRollout {
+  readonly name: string;
+  readonly outside: Mode;
+  readonly inside: Mode;
+  readonly key: (view: View) => unknown;
+  readonly salt: string;
+  /** Highest percentage of the steps up to the present one. */
+  readonly percent: number;
+  readonly cohorts: readonly Condition[];
+}
+

@@ -1,0 +1,63 @@
+import type { DocumentOf } from '../documents/document.ts';
+import type { ObligationSpec, RuleSpec } from '../documents/kinds/rule.ts';
+import { nodeAt } from '../documents/node.ts';
+import type { Node } from '../documents/node.ts';
+import { problemAt } from '../problem.ts';
+import type { Problem } from '../problem.ts';
+import type { CompiledPolicy } from './compiled.ts';
+
+interface CheckOptions {
+  readonly node: Node;
+  readonly document: DocumentOf<'Policy'>;
+  readonly problems: Problem[];
+  readonly policy: CompiledPolicy;
+}
+
+/** Obligations that may ride on a refusal or a challenge: they do something about the operation, not inside it. */
+const besides: readonly ObligationSpec['type'][] = ['notify', 'quarantine', 'record', 'log'];
+
+/** What the shape alone cannot say: which fields belong to which effect, and what a phase can do. */
+export function checkRule(spec: RuleSpec, options: CheckOptions): void {
+  const complain = (path: readonly string[], code: string, message: string, hint?: string): void => {
+    options.problems.push(problemAt(nodeAt(options.node, path), { code, message, hint }));
+  };
+  const { effect } = spec;
+  if (effect === 'deny' && spec.reason === undefined) complain([], 'SCHEMA', `the deny rule "${spec.id}" needs "reason": a stable code for the refusal`);
+  if (effect === 'require' && spec.require === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "require": what it asks for`);
+  if (effect !== 'require' && spec.require !== undefined) complain(['require'], 'SCHEMA', '"require" belongs to the effect require');
+  if (effect !== 'limit' && spec.limits !== undefined) complain(['limits'], 'SCHEMA', '"limits" belongs to the effect limit');
+  if (effect === 'transform' && spec.obligations === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "obligations": what to transform`);
+  if (effect !== 'allow' && spec.overrides !== undefined) complain(['overrides'], 'P104', 'only allow rules override');
+  if (effect === 'limit') complain(['effect'], 'UNSUPPORTED', 'limits are not enforced yet', 'a rule that is not enforced is refused, never ignored');
+  for (const [i, { type }] of (spec.obligations ?? []).entries()) {
+    if (effect !== 'transform' && effect !== 'allow' && !besides.includes(type)) {
+      options.problems.push(
+        problemAt(nodeAt(options.node, ['obligations', i]), {
+          code: 'SCHEMA',
+          message: `the obligation ${type} cannot ride on a rule with the effect ${effect}`,
+          hint: `allowed here: ${besides.join(', ')}`,
+        }),
+      );
+    }
+  }
+  const { phase } = options.policy;
+  if (phase === 'response' && (effect === 'require' || effect === 'limit')) {
+    complain(['effect'], 'PHASE', `the response phase can only tighten: ${effect} belongs to the request phase`);
+  }
+  checkFailOpen(spec, options, complain);
+}
+
+function checkFailOpen(spec: RuleSpec, options: CheckOptions, complain: (path: readonly string[], code: string, message: string) => void): void {
+  for (const field of ['onError', 'onUnavailable'] as const) {
+    if (spec[field] === 'allow' && options.policy.risk !== 'low') {
+      complain([field], 'P302', `"${field}: allow" is legal only for risk class low, and this is ${options.policy.risk}`);
+    }
+    if (spec[field] === 'escalate' && options.policy.phase === 'response') {
+      complain([field], 'PHASE', 'nobody can be asked in the response phase');
+    }
+  }
+  if (spec.onExceed !== undefined || spec.onStoreError !== undefined) {
+    const field = spec.onExceed === undefined ? 'onStoreError' : 'onExceed';
+    if (spec.effect !== 'limit') complain([field], 'SCHEMA', `"${field}" belongs to the effect limit`);
+  }
+}

@@ -1,0 +1,73 @@
+import type { EvaluationError } from '#model';
+import { EvalError } from '../cel/index.ts';
+import type { Condition, View } from '../compile/compiled.ts';
+
+/** What a condition gave: a value, or why there is none. */
+export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly path: string | undefined; readonly message: string };
+
+/** The state of one decision: the roots, computed variables, and what went wrong on the way. */
+export class Evaluation {
+  readonly view: View;
+  readonly errors: EvaluationError[] = [];
+  /** Answers of computed variables; a name means the same program only within one policy, so the program is the key. */
+  readonly #computed = new Map<unknown, Answer<unknown>>();
+
+  constructor(view: View) {
+    this.view = view;
+  }
+
+  test(condition: Condition): Answer<boolean> {
+    if (condition.variables.length === 0) {
+      try {
+        return condition.program.test(this.view) ? yes : no;
+      } catch (error) {
+        return failure(error);
+      }
+    }
+    return this.#with(condition, (view) => condition.program.test(view));
+  }
+
+  value(condition: Condition): Answer<unknown> {
+    return this.#with(condition, (view) => condition.program.evaluate(view));
+  }
+
+  /**
+   * Computes the variables a condition reads, then the condition. A variable that cannot be computed is absent: only a condition that
+   * really needs it fails, and it then names what the variable lacked.
+   */
+  #with<T>(condition: Condition, run: (view: View) => T): Answer<T> {
+    const vars: Record<string, unknown> = {};
+    const failed = new Map<string, Answer<unknown>>();
+    const view = { ...this.view, vars };
+    for (const { name, program } of condition.variables) {
+      let answer = this.#computed.get(program);
+      if (answer === undefined) {
+        answer = attempt(() => program.evaluate(view));
+        this.#computed.set(program, answer);
+      }
+      if (answer.ok) vars[name] = answer.value;
+      else failed.set(name, answer);
+    }
+    const answer = attempt(() => run(view));
+    if (answer.ok || answer.path === undefined || !answer.path.startsWith('vars.')) return answer;
+    const cause = failed.get(answer.path.split('.')[1] ?? '');
+    return cause !== undefined && !cause.ok ? { ok: false, path: cause.path, message: `${answer.path}: ${cause.message}` } : answer;
+  }
+}
+
+const yes: Answer<boolean> = { ok: true, value: true };
+const no: Answer<boolean> = { ok: true, value: false };
+
+function attempt<T>(run: () => T): Answer<T> {
+  try {
+    return { ok: true, value: run() };
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+function failure(error: unknown): { readonly ok: false; readonly path: string | undefined; readonly message: string } {
+  // Anything but an evaluation error is a fault of the engine and ends the decision.
+  if (!(error instanceof EvalError)) throw error;
+  return { ok: false, path: error.path, message: error.message };
+}
