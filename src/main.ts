@@ -9,17 +9,16 @@ const entry = fileURLToPath(import.meta.url);
 const root = join(entry, '..', '..');
 
 /** The control plane with this machine's parts; loaded only by the process that is one. */
-async function control(config: ControlConfig): Promise<Running<ControlReady>> {
+async function control(config: ControlConfig, fatal: (fault: Fault) => void): Promise<Running<ControlReady>> {
   const { runControl } = await import('#control');
-  return runControl(config);
+  return runControl(config, { onFatal: fatal });
 }
 
 /** A gateway with this machine's parts; loaded only by the process that is one. */
 async function gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Promise<Running<GatewayReady>> {
   const [{ runGateway }, { realWorld }, { default: pino }] = await Promise.all([import('#gateway'), import('#host'), import('pino')]);
   const log = pino({ name: config.node, base: null }, pino.destination(2));
-  const running = await runGateway(config, { world: realWorld, log, fatal });
-  return { ready: { listening: running.listening, ledger: running.ledger }, stop: () => running.stop() };
+  return runGateway(config, { world: realWorld, log, fatal });
 }
 
 // Reason: our own manifest, always with a version.

@@ -1,7 +1,6 @@
 /** Local date and time to the second: `2026-11-20 19:37:09`. */
 export function moment(ms: number): string {
   const d = new Date(ms);
-  const two = (value: number): string => String(value).padStart(2, '0');
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
@@ -27,4 +26,8 @@ export function span(ms: number): string {
 export function duration(ms: number): string {
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
   return ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(2)} ms`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
 }

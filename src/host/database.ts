@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import type { DatabaseConfig } from './configuration.ts';
 
 /** How to reach a server as one of its roles. */
 export interface ServerAddress {
@@ -41,4 +42,18 @@ export async function ensureDatabase(
   await fill(name);
   await admin.query(`alter database ${fresh} rename to ${database}`);
   return true;
+}
+
+/** The control plane's own database on an embedded server. Its role owns it and is no superuser. */
+export async function storeDatabase(
+  server: { readonly host: string; readonly port: number },
+  passwords: { readonly superuser: string; readonly warder: string },
+): Promise<DatabaseConfig> {
+  const admin = await adminOf({ host: server.host, port: server.port, user: 'postgres', password: passwords.superuser });
+  try {
+    await ensureDatabase(admin, { database: 'warder', role: 'warder', password: passwords.warder, exclusive: true });
+  } finally {
+    await admin.end();
+  }
+  return { kind: 'socket', host: server.host, port: server.port, user: 'warder', password: passwords.warder, database: 'warder' };
 }

@@ -1,15 +1,21 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Fault, type World } from '#model';
 import { socketFolder } from './embedded-postgres/socket-folder.ts';
+import { makeFolder } from './folder.ts';
+
+/** A home whose folders exist. */
+export interface Home extends HomePaths {
+  /** Unix socket on which gateways meet the control plane; elsewhere when the path would be too long for a socket. */
+  readonly linkSocket: string;
+}
 
 /** Where everything of one installation lies. All paths are absolute. */
-export interface Home {
+export interface HomePaths {
   readonly root: string;
   /** Facts about the running installation: endpoints, sockets. Worthless once it has stopped. */
   readonly run: string;
   readonly endpoints: string;
-  readonly linkSocket: string;
   readonly logs: string;
   readonly secrets: string;
   readonly linkSecretFile: string;
@@ -32,29 +38,28 @@ export function homePath(option: string | undefined): string {
 export function openHome(path: string): Home {
   try {
     // Others may pass, not look: the embedded PostgreSQL of root runs as a user who owns nothing and must reach its own folder.
-    if (!existsSync(path)) mkdirSync(path, { recursive: true, mode: 0o711 });
+    makeFolder(path, 0o711);
     const home = homeAt(realpathSync(path));
     for (const folder of [home.run, home.logs, home.secrets, home.control.keys, home.gateway.keys, join(home.gateway.tls.keyFile, '..')]) {
-      mkdirSync(folder, { recursive: true, mode: 0o711 });
+      makeFolder(folder, 0o711);
       chmodSync(folder, 0o700);
     }
-    for (const folder of [home.control.ledger, home.gateway.ledger]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return home;
+    for (const folder of [home.control.ledger, home.gateway.ledger]) makeFolder(folder, 0o700);
+    return { ...home, linkSocket: join(socketFolder(home.run, 'link.sock'), 'link.sock') };
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
     throw new Fault('HOME_UNUSABLE', `cannot use ${path} as home: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 
-/** The paths of a home, without making any of them except for a short folder for the socket where one is needed. */
-export function homeAt(root: string): Home {
+/** The paths of a home, whether it exists or not. */
+export function homeAt(root: string): HomePaths {
   const run = join(root, 'run');
   const secrets = join(root, 'secrets');
   return {
     root,
     run,
     endpoints: join(run, 'endpoints.json'),
-    linkSocket: join(socketFolder(run, 'link.sock'), 'link.sock'),
     logs: join(root, 'log'),
     secrets,
     linkSecretFile: join(secrets, 'link'),

@@ -18,10 +18,11 @@ export type {
 } from './configuration.ts';
 export { callApi, type ApiAddress, type ApiCall } from './api-client.ts';
 export { type Endpoints, readEndpoints } from './endpoints.ts';
-export { type Home, homeAt, homePath, openHome, readJson, replaceFile, secretIn } from './home.ts';
+export { type Home, type HomePaths, homeAt, homePath, openHome, readJson, replaceFile, secretIn } from './home.ts';
 export { lockHome } from './home-lock.ts';
 export { type DemoAccount, demoAccounts, demoTokens } from './demo/accounts.ts';
 export { type Installation, type InstallationEvents, type InstallationOptions, startInstallation } from './installation.ts';
 export { readTrust, type Trust } from './trust.ts';
 export { serveProcess, type Serving } from './supervisor/child.ts';
 export { pause, until, within } from './world.ts';
+export { parseAddress, standaloneControl, type StandaloneControl, standaloneGateway, type StandaloneGateway } from './standalone.ts';

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { Fault, type ResourceConfig, type World } from '#model';
 import { ensureCertificate } from './certificate.ts';
 import type { ControlConfig, ControlReady, DatabaseConfig, GatewayConfig, GatewayReady } from './configuration.ts';
-import { adminOf, ensureDatabase } from './database.ts';
+import { storeDatabase } from './database.ts';
 import { ensureOrdersDemo, ordersDemo } from './demo/orders-demo.ts';
-import type { RunningPostgres } from './embedded-postgres/start.ts';
 import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
 import { lockHome } from './home-lock.ts';
 import { type Home, openHome, secretIn } from './home.ts';
@@ -166,7 +165,7 @@ class Parts {
     );
     this.#store = store;
     const server = await store.start();
-    return { kind: 'socket', host: server.host, port: server.port, ...(await storeDatabase(server, passwords)) };
+    return storeDatabase(server, passwords);
   }
 
   async #startTarget(): Promise<ResourceConfig> {
@@ -234,17 +233,6 @@ class Parts {
       onLost: (fault) => events.lost(fault),
     });
   }
-}
-
-/** The control plane's role owns its database and is no superuser. */
-async function storeDatabase(server: RunningPostgres, passwords: { superuser: string; warder: string }): Promise<{ user: string; password: string; database: string }> {
-  const admin = await adminOf({ host: server.host, port: server.port, user: 'postgres', password: passwords.superuser });
-  try {
-    await ensureDatabase(admin, { database: 'warder', role: 'warder', password: passwords.warder, exclusive: true });
-  } finally {
-    await admin.end();
-  }
-  return { user: 'warder', password: passwords.warder, database: 'warder' };
 }
 
 /** Waits for all, also when one fails: what is half started could not be stopped. Then throws the first fault. */

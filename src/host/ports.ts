@@ -19,7 +19,9 @@ export async function choosePorts(home: Home, base: number | undefined): Promise
   const file = join(home.root, 'ports.json');
   const remembered = parse(readJson(file));
   if (base === 0 || (base === undefined && remembered?.chosen === 'free')) {
-    if (remembered?.chosen === 'free' && (await isFree(remembered.api)) && (await isFree(remembered.postgres))) return remembered;
+    if (remembered?.chosen === 'free' && (await isFree(remembered.api)) && (await isFree(remembered.postgres))) {
+      return { api: remembered.api, postgres: remembered.postgres };
+    }
     const [api, postgres] = await freePorts();
     replaceFile(file, `${JSON.stringify({ chosen: 'free', api, postgres })}\n`);
     return { api, postgres };

@@ -13,6 +13,16 @@ export const limits = {
   targetMessageBytesMax: 64 * 1024 * 1024,
   /** Statement text that is parsed; longer text is refused. */
   statementBytesMax: 4 * 1024 * 1024,
+  /** Nesting of a statement: tokens that can each add a level of the parse tree. The parser itself recurses; it must not run out of stack. */
+  statementDepthMax: 1_000,
+  /** Tokens of a statement text: bounds the time one text can hold the event loop (about 3 µs each). */
+  statementTokensMax: 250_000,
+  /** Steps of the lineage analysis for one text, and recursion of the analysis. */
+  inspectStepsMax: 2_000_000,
+  inspectDepthMax: 400,
+  /** Remembered inspections of one process. */
+  inspectCacheEntriesMax: 2_000,
+  inspectCacheBytesMax: 16 * 1024 * 1024,
   /** Statement text a reviewer can be shown in full; longer text cannot be approved. */
   approvalTextBytesMax: 64 * 1024,
   /** Messages buffered up to Sync before the batch is refused. */
@@ -80,8 +90,8 @@ export const limits = {
   documentsPerBundleMax: 10_000,
   /** Nesting of one policy document; people do not write deeper ones. */
   documentDepthMax: 64,
-  /** One CEL expression of a policy. */
-  expressionCharsMax: 4_096,
+  /** Static cost bound of one condition of a policy, in steps: three loops inside each other over lists of the assumed length. */
+  conditionCostMax: 100_000_000,
   /** Attributes kept in a record: longer strings, longer lists and bigger values are kept as their digest. */
   readStringCharsMax: 256,
   readListItemsMax: 32,
@@ -94,6 +104,8 @@ export const limits = {
   celPatternCharsMax: 1_000,
   /** Nesting of one CEL expression (the CEL specification asks for at least 32 of most kinds). */
   celDepthMax: 160,
+  /** Depth of the tree of one CEL expression: `a && b && c` and `a.b.c` are trees of depth 3. */
+  celTreeDepthMax: 600,
   /** Static cost bound of one CEL expression, in steps. */
   celCostMax: 10_000_000,
   /** Steps one evaluation may really take: passes through macro bodies and elements compared or copied. */
@@ -102,6 +114,8 @@ export const limits = {
   celListItemsAssumed: 100,
   /** Size the static cost assumes for a string that only the request knows. */
   celStringCharsAssumed: 1_000,
-  /** Elements or characters a function such as `lists.range` or `format` may make. */
+  /** Elements a function such as `lists.range` may make. */
   celResultItemsMax: 100_000,
+  /** Characters a function such as `replace` or `join` may make. */
+  celResultCharsMax: 4 * 1024 * 1024,
 } as const;

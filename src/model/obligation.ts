@@ -81,3 +81,19 @@ export type Obligation =
 
 /** Obligation types a point may declare, with the challenges (`approval`…) that need a client that can wait. */
 export type ObligationType = Obligation['type'] | 'approval' | 'stepUp' | 'justification';
+
+/** Every obligation type and challenge there is. */
+export const obligationTypes = [
+  'mask',
+  'redact',
+  'row_limit',
+  'notify',
+  'quarantine',
+  'record',
+  'log',
+  'mutate',
+  'route',
+  'approval',
+  'stepUp',
+  'justification',
+] as const satisfies readonly ObligationType[];

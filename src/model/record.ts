@@ -137,6 +137,8 @@ export interface ApprovalGranted {
   readonly bound: readonly string[];
   readonly comment?: string;
   readonly expiresAt: number;
+  /** How many releases the grant allows in all; one when absent. */
+  readonly uses?: number;
 }
 
 /** One reviewer agreed and the quorum is not reached yet. */

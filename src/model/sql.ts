@@ -98,6 +98,8 @@ export interface CatalogColumn {
   /** pg_attribute.attnum */
   readonly number: number;
   readonly labels: readonly string[];
+  /** Where a view's column comes from cannot be told: its labels are not known. */
+  readonly lineage?: 'unknown';
 }
 
 /** What the inspector may ask about the target. Pure and synchronous: a snapshot. */
@@ -106,4 +108,6 @@ export interface Catalog {
   /** Looks a relation up as the server would; without a schema along the search path. Names are already case-folded. */
   relation(schema: string | undefined, name: string): CatalogRelation | undefined;
   byOid(oid: number): CatalogRelation | undefined;
+  /** Whether a function of this name exists outside pg_catalog (and outside extensions known to be harmless): it may run in place of the built-in one. */
+  userFunction?(name: string): boolean;
 }

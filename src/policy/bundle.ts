@@ -44,15 +44,26 @@ export type CompileResult =
  */
 export function compileBundle(files: readonly SourceFile[]): CompileResult {
   const { documents, problems } = readDocuments(files);
-  documents.sort((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
-  const manifest = manifestOf(documents, files, problems);
+  const [file] = files;
+  if (file !== undefined && !documents.some((document) => document.kind === 'Bundle')) {
+    const message = 'no document of kind Bundle names and versions these policies';
+    problems.push(problemAt({ file, line: 1, column: 1 }, { code: 'MANIFEST', severity: 'warning', message, hint: 'add a bundle.yaml with kind: Bundle' }));
+  }
+  return compileDocuments(documents, problems);
+}
+
+/** Compiles documents that were read already; `found` are the problems of reading them. */
+export function compileDocuments(unsorted: readonly Document[], found: readonly Problem[] = []): CompileResult {
+  const problems = [...found];
+  const documents = unsorted.toSorted((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
+  const manifest = manifestOf(documents, problems);
   const data = compileData(documents, problems);
   const realm = realmMaker(documents, data, problems);
   const policies = documents.filter((document) => isKind(document, 'Policy'));
-  const found = policies.flatMap((document) =>
+  const compiledRules = policies.flatMap((document) =>
     compilePolicy(document, { realm: realm(document.spec.target, document.spec.phase ?? 'request'), data, problems }),
   );
-  const rules = number(found);
+  const rules = number(compiledRules);
   const byId = new Map(rules.map((rule) => [rule.id, rule]));
   const baseline = checkBaseline(manifest, byId, problems);
   const policyNames = new Set(policies.map((document) => document.name));
@@ -80,17 +91,10 @@ function number(rules: readonly CompiledRule[]): CompiledRule[] {
   return [...rules].sort((a, b) => compareText(a.id, b.id)).map((rule, ordinal) => ({ ...rule, ordinal }));
 }
 
-function manifestOf(documents: readonly Document[], files: readonly SourceFile[], problems: Problem[]): DocumentOf<'Bundle'> | undefined {
+function manifestOf(documents: readonly Document[], problems: Problem[]): DocumentOf<'Bundle'> | undefined {
   const [manifest, second] = documents.filter((document) => isKind(document, 'Bundle'));
   if (second !== undefined) problems.push(problemAt(second.place, { code: 'DUPLICATE', message: 'a bundle has one manifest (kind: Bundle)' }));
-  if (manifest === undefined) {
-    const [file] = files;
-    if (file !== undefined) {
-      const message = 'no document of kind Bundle names and versions these policies';
-      problems.push(problemAt({ file, line: 1, column: 1 }, { code: 'MANIFEST', severity: 'warning', message, hint: 'add a bundle.yaml with kind: Bundle' }));
-    }
-    return undefined;
-  }
+  if (manifest === undefined) return undefined;
   for (const target of Object.keys(manifest.spec.defaults ?? {})) {
     if (targets.some((known: Target) => known === target)) continue;
     const place = specNode(manifest, ['defaults', target]);

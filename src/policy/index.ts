@@ -8,8 +8,8 @@
 export { compileBundle } from './bundle.ts';
 export type { Bundle, BundleDocument, CompileResult } from './bundle.ts';
 export { decide } from './decide/decide.ts';
-export { explain } from './explain.ts';
-export type { Explanation, RuleExplanation } from './explain.ts';
+export { explain, formatExplanation } from './explain.ts';
+export type { AtomExplanation, ConditionExplanation, Explanation, RuleExplanation } from './explain.ts';
 export { labelMatches } from './match/glob.ts';
 export { policySchema } from './documents/json-schema.ts';
 export { formatProblem } from './problem.ts';

@@ -20,8 +20,9 @@ after(async () => {
 
 async function copy(): Promise<string> {
   const target = await mkdtemp(join(scratch, 'copy-'));
-  await cp(join(installation.ready.home, 'gateway'), join(target, 'gateway'), { recursive: true, filter: (path) => !path.endsWith('.sock') });
-  await cp(join(installation.ready.home, 'control'), join(target, 'control'), { recursive: true, filter: (path) => !path.endsWith('.sock') });
+  for (const part of ['gateway', 'control']) {
+    await cp(join(installation.ready.home, part, 'ledger'), join(target, part, 'ledger'), { recursive: true });
+  }
   await cp(join(installation.ready.home, 'trust.json'), join(target, 'trust.json'));
   return target;
 }

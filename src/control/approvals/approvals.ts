@@ -1,6 +1,6 @@
 import type { Ledger } from '#ledger';
 import { Fault } from '#model';
-import type { HoldRequest, HoldResolution, Subject, World } from '#model';
+import type { HoldRequest, HoldResolution, Subject, Timer, World } from '#model';
 import type { Log } from '../log.ts';
 import { storeFault } from '../store/database.ts';
 import type { Store } from '../store/database.ts';
@@ -11,7 +11,7 @@ import type { Ending } from './endings.ts';
 import { admitHold, insertHold } from './hold.ts';
 import type { AnswerRow, RequestRow } from './rows.ts';
 import { answersOf, approversOf, lockRequest, mayAnswerRequest, requestSatisfied, resolutionOf } from './rows.ts';
-import { spendGrant } from './spend.ts';
+import { grantSpender } from './spend.ts';
 
 /** The link on which a hold was opened; the hold lives as long as it does. */
 export interface Holder {
@@ -32,6 +32,8 @@ export interface Approvals {
   recover(): Promise<number>;
   /** Expires what is due and tells gateways what ended elsewhere. Runs by itself every second while something waits. */
   sweep(): Promise<void>;
+  /** No more sweeps; resolves when the running one has ended. */
+  close(): Promise<void>;
 }
 
 interface Parts {
@@ -52,20 +54,22 @@ interface Waiting {
 }
 
 const sweepMs = 1_000;
+/** Between the look at the clock and the stamp of the record. */
+const answerMarginMs = 250;
 
 export function openApprovals({ store, ledger, world, keys, sealing, log, onResolved }: Parts): Approvals {
   const waiting = new Map<string, Waiting>();
   const endings = openEndings({ store, ledger, world });
-  let ticking = false;
+  const spend = grantSpender({ store, ledger });
+  const ticking: { timer?: Timer | undefined; sweep?: Promise<void>; closed: boolean } = { closed: false };
 
   function tick(): void {
-    if (ticking || waiting.size === 0) return;
-    ticking = true;
-    world.after(sweepMs, () => {
-      sweep()
+    if (ticking.closed || ticking.timer !== undefined || waiting.size === 0) return;
+    ticking.timer = world.after(sweepMs, () => {
+      ticking.sweep = sweep()
         .catch((error: unknown) => log.warn({ error: String(error) }, 'the sweep of waiting requests failed; it is tried again'))
         .finally(() => {
-          ticking = false;
+          ticking.timer = undefined;
           tick();
         });
     });
@@ -80,7 +84,12 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
 
   async function announceEnded(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    const rows = await store.db.selectFrom('approval_request').selectAll().where('id', 'in', ids).where('status', '<>', 'waiting').execute();
+    const rows = await store.db
+      .selectFrom('approval_request')
+      .selectAll()
+      .where('id', 'in', ids)
+      .where('status', '<>', 'waiting')
+      .execute();
     rows.forEach(announce);
   }
 
@@ -88,6 +97,9 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
     const deadline = waiting.get(row.id)?.deadline;
     return deadline === undefined ? row.expires_at <= world.now() : deadline <= world.monotonicNs();
   }
+
+  /** Both clocks must agree that there is time: the record of an answer carries the wall clock, and must not lie behind the expiry it names. */
+  const tooLate = (row: RequestRow): boolean => overdue(row) || row.expires_at - world.now() < answerMarginMs;
 
   /** Ends one request in a transaction of its own; `decide` sees the locked row and may throw. Returns how it really ended. */
   async function finish(id: string, decide: (row: RequestRow) => Ending | undefined): Promise<Ending | undefined> {
@@ -129,9 +141,9 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
   async function sweep(): Promise<void> {
     try {
       await endings.complete();
-      for (const [id, entry] of waiting) if (entry.deadline <= world.monotonicNs()) await expire(id);
       // The loss of a link may have fallen into a failure of the store.
-      for (const entry of new Set([...waiting.values()].map((one) => one.holder))) if (entry.closed) await lost(entry);
+      for (const holder of new Set([...waiting.values()].map((entry) => entry.holder))) if (holder.closed) await lost(holder);
+      for (const [id, entry] of waiting) if (entry.deadline <= world.monotonicNs()) await expire(id);
       await announceEnded([...waiting.keys()]);
     } catch (error) {
       throw storeFault(error);
@@ -167,7 +179,7 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
       waiting.delete(request);
     },
 
-    use: (node, request, grant) => spendGrant({ store, ledger }, { node, request, grant }),
+    use: (node, request, grant) => spend({ node, request, grant }),
 
     async answer(id, { who, say, comment }) {
       const mine = { late: false };
@@ -179,11 +191,18 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
         // The same click twice changes nothing and is no error.
         if (before?.answer === say) return undefined;
         if (row.status !== 'waiting') throw new Fault('CONFLICT', `request ${id} is already ${row.status}`);
-        if (overdue(row)) {
+        if (tooLate(row)) {
           mine.late = true;
           return endings.end(trx, row, { event: 'expire', by: [] });
         }
-        const answer: AnswerRow = { request: id, subject: who.id, answer: say, groups: [...who.groups], comment: comment ?? null, at: world.now() };
+        const answer: AnswerRow = {
+          request: id,
+          subject: who.id,
+          answer: say,
+          groups: [...who.groups],
+          comment: comment ?? null,
+          at: world.now(),
+        };
         const ending = endingOf(row, [...answers, answer]);
         if (ending !== undefined) return endings.end(trx, row, ending);
         await ledger.append({
@@ -200,18 +219,28 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
       if (ended !== undefined) endings.settled(id);
       await announceEnded([id]);
       if (mine.late) throw new Fault('CONFLICT', `request ${id} has expired`);
-      if (ended !== undefined && ended.answer?.subject !== who.id) throw new Fault('CONFLICT', `request ${id} was ended by ${ended.by.join(', ')}`);
+      if (ended !== undefined && ended.answer?.subject !== who.id)
+        throw new Fault('CONFLICT', `request ${id} was ended by ${ended.by.join(', ')}`);
     },
 
     lost,
 
     async recover() {
       const rows = await store.db.selectFrom('approval_request').select('id').where('status', '=', 'waiting').execute();
-      await withdrawAll(rows.map((row) => row.id), 'control:restart');
+      await withdrawAll(
+        rows.map((row) => row.id),
+        'control:restart',
+      );
       return rows.length;
     },
 
     sweep,
+
+    async close() {
+      ticking.closed = true;
+      ticking.timer?.cancel();
+      await ticking.sweep;
+    },
   };
 }
 

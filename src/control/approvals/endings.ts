@@ -60,6 +60,7 @@ export function openEndings({ store, ledger, world }: { store: Store; ledger: Pi
         requester: row.requester.id,
         bound: [requirement.bound],
         expiresAt: at + ttlMs,
+        uses,
         ...comment,
       });
       grants[requirement.grant] = { expiresAt: at + ttlMs, uses, used: 0, approval: `${receipt.origin}#${receipt.index}` };

@@ -22,7 +22,13 @@ export async function lockRequest(trx: Work, id: string): Promise<RequestRow> {
 export async function answersOf(db: Database | Work, requests: readonly string[]): Promise<ReadonlyMap<string, readonly AnswerRow[]>> {
   const grouped = new Map<string, AnswerRow[]>(requests.map((id) => [id, []]));
   if (requests.length === 0) return grouped;
-  const rows = await db.selectFrom('approval_answer').selectAll().where('request', 'in', requests).orderBy('at').orderBy('subject').execute();
+  const rows = await db
+    .selectFrom('approval_answer')
+    .selectAll()
+    .where('request', 'in', requests)
+    .orderBy('at')
+    .orderBy('subject')
+    .execute();
   for (const row of rows) grouped.get(row.request)?.push(row);
   return grouped;
 }

@@ -39,6 +39,8 @@ export interface RequestView {
   readonly comment?: string;
   readonly bundle: string;
   readonly mayAnswer: boolean;
+  /** The viewer is a reviewer of it, whether it still waits or not. */
+  readonly reviewer: boolean;
 }
 
 export interface RequestQuery {
@@ -59,7 +61,10 @@ export async function listRequests(db: Database, sealing: Sealing, { viewer, sta
   if (status !== undefined) query = query.where('status', '=', status);
   if (after !== undefined) query = query.where('id', '<', after);
   const rows = await query.execute();
-  const answers = await answersOf(db, rows.map((row) => row.id));
+  const answers = await answersOf(
+    db,
+    rows.map((row) => row.id),
+  );
   return rows.map((row) => viewOf(row, answers.get(row.id) ?? [], { viewer, sealing }));
 }
 
@@ -90,6 +95,7 @@ function viewOf(row: RequestRow, answers: readonly AnswerRow[], { viewer, sealin
     parameters: (string | null)[];
   };
   const approvers = approversOf(answers);
+  const reviewer = viewer.roles.includes('reviewer') && mayAnswerRequest(row, viewer);
   return {
     id: row.id,
     status: row.status,
@@ -123,6 +129,7 @@ function viewOf(row: RequestRow, answers: readonly AnswerRow[], { viewer, sealin
     ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
     ...(row.comment === null ? {} : { comment: row.comment }),
     bundle: row.bundle,
-    mayAnswer: row.status === 'waiting' && viewer.roles.includes('reviewer') && mayAnswerRequest(row, viewer),
+    mayAnswer: row.status === 'waiting' && reviewer,
+    reviewer,
   };
 }

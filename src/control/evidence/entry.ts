@@ -49,7 +49,10 @@ export function indexEntry(line: string): IndexedEntry {
     verdict: text(decision['verdict']),
     reason: text(decision['reason']) ?? text(entry['reason']),
     line,
-    leaf: createHash('sha256').update(Buffer.from([0])).update(line, 'utf8').digest('hex'),
+    leaf: createHash('sha256')
+      .update(Buffer.from([0]))
+      .update(line, 'utf8')
+      .digest('hex'),
   };
 }
 

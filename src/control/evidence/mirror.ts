@@ -60,7 +60,10 @@ async function lockCursor(trx: Work, origin: string) {
   return trx.selectFrom('mirror').selectAll().where('origin', '=', origin).forUpdate().executeTakeFirst();
 }
 
-async function takeSlice(trx: Work, { origin, first, entries }: { origin: string; first: number; entries: readonly string[] }): Promise<number> {
+async function takeSlice(
+  trx: Work,
+  { origin, first, entries }: { origin: string; first: number; entries: readonly string[] },
+): Promise<number> {
   const cursor = await lockCursor(trx, origin);
   if (cursor === undefined) throw new Fault('NOT_FOUND', `the ledger ${origin} was not announced`);
   if (first > cursor.entries) return cursor.entries;
@@ -76,7 +79,10 @@ async function takeSlice(trx: Work, { origin, first, entries }: { origin: string
 }
 
 /** An entry that is sent again must be the one that was mirrored: a ledger that was rewritten since shows itself here. */
-async function compareKnown(trx: Work, { origin, first, entries }: { origin: string; first: number; entries: readonly string[] }): Promise<void> {
+async function compareKnown(
+  trx: Work,
+  { origin, first, entries }: { origin: string; first: number; entries: readonly string[] },
+): Promise<void> {
   const rows = await trx
     .selectFrom('record')
     .select(['i', 'line'])

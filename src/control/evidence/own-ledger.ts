@@ -15,21 +15,24 @@ export async function mirrorOwnLedger(
   let next = (await mirror.attach({ origin: ledger.origin, vkey: ledger.vkey })).mirrored;
   let running: Promise<void> | undefined;
   let retry: Timer | undefined;
-  let stopped = false;
+  const state = { stopped: false };
 
   async function copy(): Promise<void> {
-    while (!stopped && next < ledger.size) {
+    while (!state.stopped && next < ledger.size) {
       const entries = await ledger.read(next, limits.mirrorBatchEntriesMax);
       next = await mirror.take({ origin: ledger.origin, first: next, entries });
     }
   }
 
   function wake(): void {
-    if (running !== undefined || stopped) return;
+    if (running !== undefined || state.stopped) return;
     retry = undefined;
     running = copy()
       .catch((error: unknown) => {
-        log.warn({ error: error instanceof Error ? error.message : String(error) }, 'the index of the control ledger is behind; it is tried again');
+        log.warn(
+          { error: error instanceof Error ? error.message : String(error) },
+          'the index of the control ledger is behind; it is tried again',
+        );
         retry = world.after(1_000, wake);
       })
       .finally(() => {
@@ -47,7 +50,7 @@ export async function mirrorOwnLedger(
   wake();
   return {
     async stop() {
-      stopped = true;
+      state.stopped = true;
       unsubscribe();
       retry?.cancel();
       await running;

@@ -77,7 +77,10 @@ interface SessionRow {
 }
 
 /** The page is cut first; only then are the operations of its sessions counted. */
-async function sessionRows(db: Database, { condition, limit }: { condition: ReturnType<typeof sql>; limit: number }): Promise<readonly SessionView[]> {
+async function sessionRows(
+  db: Database,
+  { condition, limit }: { condition: ReturnType<typeof sql>; limit: number },
+): Promise<readonly SessionView[]> {
   const { rows } = await sql<SessionRow>`
     select page.*, counts.*
     from (

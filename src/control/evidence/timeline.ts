@@ -34,7 +34,10 @@ interface Parts {
   readonly ledger: Pick<Ledger, 'append'>;
   readonly log: Log;
   /** Opens sealed evidence at the gateway that recorded it. */
-  readonly openEvidence: (origin: string, params: ControlCalls['evidence.open']['params']) => Promise<ControlCalls['evidence.open']['result']>;
+  readonly openEvidence: (
+    origin: string,
+    params: ControlCalls['evidence.open']['params'],
+  ) => Promise<ControlCalls['evidence.open']['result']>;
 }
 
 /**
@@ -46,7 +49,10 @@ export async function sessionTimeline(
   { session, viewer, after, limit }: { session: SessionView; viewer: Subject; after: number; limit: number },
 ): Promise<readonly TimelineOperation[]> {
   const operations = await operationsOf(db, { session, after, limit });
-  const approvals = await approvalsOf(db, operations.map((one) => one.decided.operation));
+  const approvals = await approvalsOf(
+    db,
+    operations.map((one) => one.decided.operation),
+  );
   const entitled = operations.filter(({ decided }) => seesEvidence(viewer, decided.who));
   let texts: ReadonlyMap<number, Evidence> = new Map();
   if (entitled.length > 0) {
@@ -91,7 +97,10 @@ interface OperationRecords {
 }
 
 /** The newest decision of each operation with its outcome: a held operation is decided once as pending and once more at its end. */
-async function operationsOf(db: Database, { session, after, limit }: { session: SessionView; after: number; limit: number }): Promise<readonly OperationRecords[]> {
+async function operationsOf(
+  db: Database,
+  { session, after, limit }: { session: SessionView; after: number; limit: number },
+): Promise<readonly OperationRecords[]> {
   const { rows } = await sql<{ n: number; line: string; kind: string | null; outcome: string | null }>`
     select page.n, page.line, ended.kind, ended.line as outcome
     from (
@@ -111,7 +120,10 @@ async function operationsOf(db: Database, { session, after, limit }: { session: 
   }));
 }
 
-async function approvalsOf(db: Database, operations: readonly string[]): Promise<ReadonlyMap<string, NonNullable<TimelineOperation['approval']>>> {
+async function approvalsOf(
+  db: Database,
+  operations: readonly string[],
+): Promise<ReadonlyMap<string, NonNullable<TimelineOperation['approval']>>> {
   if (operations.length === 0) return new Map();
   const rows = await db
     .selectFrom('approval_request')

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Ledger } from '#ledger';
-import { Fault, unreachable } from '#model';
+import { Fault } from '#model';
 import type { GatewayCalls, World } from '#model';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Mirror } from '../evidence/mirror.ts';
@@ -32,10 +32,15 @@ export interface GatewayDesk {
   readonly secret: string;
 }
 
-type Answers = { [Method in Exclude<GatewayMethod, 'hello'>]: (params: GatewayCalls[Method]['params']) => Promise<GatewayCalls[Method]['result']> };
+/** The answer to each call after the hello; the parameters come as they were sent. */
+type Answers = { readonly [Method in Exclude<GatewayMethod, 'hello'>]: (params: unknown) => Promise<GatewayCalls[Method]['result']> };
 
 /** Says hello: checks the secret, takes the gateway in, and answers with all it needs to serve. */
-export async function greet(desk: GatewayDesk, link: Link, params: unknown): Promise<{ member: Member; result: GatewayCalls['hello']['result'] }> {
+export async function greet(
+  desk: GatewayDesk,
+  link: Link,
+  params: unknown,
+): Promise<{ member: Member; result: GatewayCalls['hello']['result'] }> {
   const hello = readParams('hello', params);
   if (!sameSecret(hello.secret, desk.secret)) throw new Fault('UNAUTHENTICATED', 'the link secret is wrong');
   const { origin, vkey } = hello.ledger;
@@ -51,7 +56,7 @@ export async function greet(desk: GatewayDesk, link: Link, params: unknown): Pro
     const result = { control: desk.ledger.origin, grantKey: desk.keys.signingPublic, mirrored, bundle: bundle.source, resources };
     return { member, result };
   } catch (error) {
-    desk.fleet.leave(member);
+    await desk.fleet.leave(member);
     throw error;
   }
 }
@@ -74,56 +79,54 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
   // Entries are taken in the order in which they were sent.
   let entries: Promise<unknown> = Promise.resolve();
   const answers: Answers = {
-    'login.verifiers': async ({ name }) => (await desk.tokens.verifiers(name)) ?? nobody(desk, name),
-    'hold.open': (hold) => desk.approvals.open(member, hold),
-    'hold.withdraw': async ({ request, reason }) => {
+    async 'login.verifiers'(params) {
+      const { name } = readParams('login.verifiers', params);
+      return (await desk.tokens.verifiers(name)) ?? nobody(desk, name);
+    },
+    'hold.open': async (params) => desk.approvals.open(member, readParams('hold.open', params)),
+    async 'hold.withdraw'(params) {
+      const { request, reason } = readParams('hold.withdraw', params);
       await desk.approvals.withdraw(member.node, request, reason);
       return {};
     },
-    'hold.used': async ({ request, grant }) => {
+    async 'hold.used'(params) {
+      const { request, grant } = readParams('hold.used', params);
       await desk.approvals.use(member.node, request, grant);
       return {};
     },
-    'ledger.entries': (batch) => {
-      if (batch.origin !== member.origin) throw new Fault('FORBIDDEN', `gateway ${member.node} writes ${member.origin}, not ${batch.origin}`);
+    async 'ledger.entries'(params) {
+      const batch = readParams('ledger.entries', params);
+      if (batch.origin !== member.origin)
+        throw new Fault('FORBIDDEN', `gateway ${member.node} writes ${member.origin}, not ${batch.origin}`);
       const taken = entries.then(() => takeEntries(desk, member, batch));
       entries = taken.catch(() => undefined);
       return taken;
     },
-    'policy.inForce': async ({ digest, since }) => {
-      desk.fleet.reportInForce(member, { digest, since });
+    async 'policy.inForce'(params) {
+      desk.fleet.reportInForce(member, readParams('policy.inForce', params));
       return {};
     },
   };
   return async (method, params) => {
     if (!isGatewayMethod(method)) throw new Fault('PROTOCOL_UNSUPPORTED', `the control plane knows no call ${method}`);
-    switch (method) {
-      case 'hello':
-        throw new Fault('PROTOCOL_VIOLATION', 'hello was said before');
-      case 'login.verifiers':
-        return answers[method](readParams(method, params));
-      case 'hold.open':
-        return answers[method](readParams(method, params));
-      case 'hold.withdraw':
-        return answers[method](readParams(method, params));
-      case 'hold.used':
-        return answers[method](readParams(method, params));
-      case 'ledger.entries':
-        return answers[method](readParams(method, params));
-      case 'policy.inForce':
-        return answers[method](readParams(method, params));
-      default:
-        return unreachable(method);
-    }
+    if (method === 'hello') throw new Fault('PROTOCOL_VIOLATION', 'hello was said before');
+    return answers[method](params);
   };
 }
 
-async function takeEntries(desk: GatewayDesk, member: Member, batch: GatewayCalls['ledger.entries']['params']): Promise<{ mirrored: number }> {
+async function takeEntries(
+  desk: GatewayDesk,
+  member: Member,
+  batch: GatewayCalls['ledger.entries']['params'],
+): Promise<{ mirrored: number }> {
   try {
     return { mirrored: await desk.mirror.take(batch) };
   } catch (error) {
     if (error instanceof Fault && error.code === 'LEDGER_TAMPERED') {
-      desk.log.error({ node: member.node, origin: member.origin, what: error.message }, 'a gateway sent entries that contradict its ledger');
+      desk.log.error(
+        { node: member.node, origin: member.origin, what: error.message },
+        'a gateway sent entries that contradict its ledger',
+      );
     }
     throw error;
   }

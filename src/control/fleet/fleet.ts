@@ -29,7 +29,7 @@ export interface GatewayView {
 export interface Fleet {
   /** Takes a gateway in; an older link of the same node is closed. CONFLICT when another node writes a ledger with this origin. */
   join(hello: Omit<GatewayCalls['hello']['params'], 'secret'>, link: Link): Promise<Member>;
-  leave(member: Member): void;
+  leave(member: Member): Promise<void>;
   member(node: string): Member | undefined;
   members(): readonly Member[];
   /** Sends a notice to one node, or to all. */
@@ -83,9 +83,11 @@ export function openFleet({ store, world }: { store: Store; world: World }): Fle
       return member;
     },
 
-    leave(member) {
-      if (live.get(member.node) === member) live.delete(member.node);
+    async leave(member) {
+      if (live.get(member.node) !== member) return;
+      live.delete(member.node);
       wake();
+      await store.db.updateTable('gateway').set({ last_seen: world.now() }).where('node', '=', member.node).execute();
     },
 
     member: (node) => live.get(node),

@@ -51,7 +51,8 @@ export function parseFrame(line: Buffer): Frame {
   } catch (error) {
     throw new Fault('PROTOCOL_VIOLATION', 'a link frame is not JSON', { cause: error });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Fault('PROTOCOL_VIOLATION', 'a link frame is not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Fault('PROTOCOL_VIOLATION', 'a link frame is not an object');
   // An object that came out of JSON.parse has string keys only.
   const frame = value as Record<string, unknown>;
   const { call, method, reply, notice, params, fault } = frame;

@@ -105,7 +105,7 @@ export class LinkConnection implements Link {
     this.#socket.end(() => this.#socket.destroy());
     this.#world.after(1_000, () => this.#socket.destroy());
     this.#roomMade?.();
-    for (const pending of [...this.#pending.values()]) pending.settle(undefined);
+    for (const pending of this.#pending.values()) pending.settle(undefined);
     this.#handlers.onClosed(reason);
   }
 

@@ -23,8 +23,8 @@ export async function listenForGateways(path: string, desk: GatewayDesk): Promis
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   rmSync(path, { force: true });
-  const links = new Set<LinkConnection>();
-  const server = createServer((socket) => serveLink(socket, { desk, links }));
+  const open: OpenLinks = { links: new Set(), ending: new Set() };
+  const server = createServer((socket) => serveLink(socket, desk, open));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new Fault('HOME_UNUSABLE', `cannot listen on ${path}: ${error.message}`, { cause: error })));
     // Until chmod, the mode of the folder protects the socket.
@@ -36,14 +36,21 @@ export async function listenForGateways(path: string, desk: GatewayDesk): Promis
   return {
     async close() {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const link of links) link.close('the control plane is stopping');
+      for (const link of open.links) link.close('the control plane is stopping');
       await ended;
+      await Promise.all(open.ending);
       rmSync(path, { force: true });
     },
   };
 }
 
-function serveLink(socket: Socket, { desk, links }: { desk: GatewayDesk; links: Set<LinkConnection> }): void {
+interface OpenLinks {
+  readonly links: Set<LinkConnection>;
+  /** What is still done for links that ended. */
+  readonly ending: Set<Promise<void>>;
+}
+
+function serveLink(socket: Socket, desk: GatewayDesk, { links, ending }: OpenLinks): void {
   const state: { member?: Member; digest?: string; answer?: (method: string, params: unknown) => Promise<unknown> } = {};
   const link = new LinkConnection(socket, {
     world: desk.world,
@@ -67,10 +74,21 @@ function serveLink(socket: Socket, { desk, links }: { desk: GatewayDesk; links: 
       const { member } = state;
       desk.log.info({ node: member?.node, reason }, 'a link ended');
       if (member === undefined) return;
-      desk.fleet.leave(member);
-      desk.approvals.lost(member).catch((error: unknown) => desk.log.warn({ node: member.node, error: String(error) }, 'holds of a lost link are withdrawn later'));
+      const end = endMembership(desk, member).finally(() => ending.delete(end));
+      ending.add(end);
     },
   });
   links.add(link);
   void link.serve();
+}
+
+async function endMembership(desk: GatewayDesk, member: Member): Promise<void> {
+  try {
+    await Promise.all([desk.fleet.leave(member), desk.approvals.lost(member)]);
+  } catch (error) {
+    desk.log.warn(
+      { node: member.node, error: error instanceof Error ? error.message : String(error) },
+      'holds of a lost link are withdrawn later',
+    );
+  }
 }

@@ -15,7 +15,12 @@ export interface Resources {
 
 const context = (id: string): string => `resource/${id}`;
 
-export function openResources({ store, ledger, sealing, world }: {
+export function openResources({
+  store,
+  ledger,
+  sealing,
+  world,
+}: {
   store: Store;
   ledger: Pick<Ledger, 'append'>;
   sealing: Sealing;

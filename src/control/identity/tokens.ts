@@ -85,7 +85,12 @@ export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
 
     async revoke(id, by) {
       await store.transact(async (trx) => {
-        const row = await trx.selectFrom('token').select(['id', 'subject', 'revoked_at']).where('id', '=', id).forUpdate().executeTakeFirst();
+        const row = await trx
+          .selectFrom('token')
+          .select(['id', 'subject', 'revoked_at'])
+          .where('id', '=', id)
+          .forUpdate()
+          .executeTakeFirst();
         if (row === undefined || row.revoked_at !== null) throw new Fault('NOT_FOUND', `there is no live token ${id}`);
         await ledger.append({ kind: 'admin.token', by, action: `revoke of ${row.subject}`, object: id });
         await markRevoked(trx, [id], { by, at: world.now() });
@@ -131,15 +136,7 @@ function tokenRows(db: Database) {
   return db
     .selectFrom('token')
     .innerJoin('subject', 'subject.id', 'token.subject')
-    .select([
-      'token.id',
-      'token.subject',
-      'subject.name',
-      'token.created_at',
-      'token.created_by',
-      'token.expires_at',
-      'token.revoked_at',
-    ]);
+    .select(['token.id', 'token.subject', 'subject.name', 'token.created_at', 'token.created_by', 'token.expires_at', 'token.revoked_at']);
 }
 
 type TokenRow = Awaited<ReturnType<ReturnType<typeof tokenRows>['execute']>>[number];

@@ -21,7 +21,13 @@ export interface StoredBundle {
 }
 
 export type PushResult =
-  | { readonly ok: true; readonly changed: boolean; readonly inForce: InForce; readonly previous?: string; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly changed: boolean;
+      readonly inForce: InForce;
+      readonly previous?: string;
+      readonly warnings: readonly Problem[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface Bundles {
@@ -37,7 +43,12 @@ export interface Bundles {
 /** Serialises activations over all replicas; an arbitrary number of our own. */
 const activationLock = 7_031_001;
 
-export function openBundles({ store, ledger, world, keys }: {
+export function openBundles({
+  store,
+  ledger,
+  world,
+  keys,
+}: {
   store: Store;
   ledger: Pick<Ledger, 'append'>;
   world: World;

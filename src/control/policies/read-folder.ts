@@ -18,7 +18,8 @@ export async function readPolicyFolder(folder: string): Promise<readonly SourceF
   for (const path of paths.sort()) {
     const text = await readFile(path, 'utf8');
     bytes += Buffer.byteLength(text);
-    if (bytes > limits.bundleBytesMax) throw new Fault('CONFIG_INVALID', `the policies in ${folder} are larger than ${limits.bundleBytesMax} bytes`);
+    if (bytes > limits.bundleBytesMax)
+      throw new Fault('CONFIG_INVALID', `the policies in ${folder} are larger than ${limits.bundleBytesMax} bytes`);
     files.push({ path: relative(folder, path).split(sep).join('/'), text });
   }
   if (files.length === 0) throw new Fault('CONFIG_INVALID', `the policy folder ${folder} holds no YAML file`);

@@ -35,6 +35,8 @@ export async function openStore(
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     application_name: 'warder-control',
+    // What was answered must survive a crash of the server, whatever its own default is.
+    options: '-c synchronous_commit=on',
     // Times and counts are bigint in the tables; all of them are safe integers.
     types: {
       getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -46,6 +48,8 @@ export async function openStore(
   });
   // Without a listener, an idle connection that the server closes would end the process; the pool replaces it by itself.
   pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection was lost'));
+  // A connection that is lost while it works fails its query; without a listener of its own it would also end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const healthy = async (): Promise<boolean> => {
     try {

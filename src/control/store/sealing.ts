@@ -31,9 +31,13 @@ export function sealingWith(key: Uint8Array, world: World): Sealing {
         const body = decipher.update(sealed.subarray(nonceBytes, sealed.length - tagBytes));
         return JSON.parse(Buffer.concat([body, decipher.final()]).toString('utf8'));
       } catch (error) {
-        throw new Fault('CONFIG_INVALID', `${context} in the store does not open with the key of this installation; put the right keys folder back`, {
-          cause: error,
-        });
+        throw new Fault(
+          'CONFIG_INVALID',
+          `${context} in the store does not open with the key of this installation; put the right keys folder back`,
+          {
+            cause: error,
+          },
+        );
       }
     },
   };

@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '#model';
+import { makeFolder } from '../folder.ts';
 
 /** SPEC: unix(7) — `sun_path` holds 108 bytes with its NUL. */
 const socketPathBytesMax = 107;
@@ -14,7 +15,7 @@ const socketPathBytesMax = 107;
 export function socketFolder(preferred: string, longestName: string, owners: readonly number[] = []): string {
   const wanted = resolve(preferred);
   if (Buffer.byteLength(join(wanted, longestName)) <= socketPathBytesMax) {
-    mkdirSync(wanted, { recursive: true, mode: 0o700 });
+    makeFolder(wanted, 0o700);
     return wanted;
   }
   const folder = join(tmpdir(), `warder-${createHash('sha256').update(wanted).digest('hex').slice(0, 20)}`);

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Fault } from '#model';
+import { makeFolder } from '../folder.ts';
 import { until, within } from '../world.ts';
 import { type Account, chooseAccount, commandFor, giveTo } from './account.ts';
 import { findBinaries, linkLibraries } from './binaries.ts';
@@ -49,7 +50,7 @@ export interface RunningPostgres {
  */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
   const binaries = findBinaries();
-  mkdirSync(options.directory, { recursive: true, mode: 0o711 });
+  makeFolder(resolve(options.directory), 0o711);
   const directory = realpathSync(options.directory);
   const account = chooseAccount(binaries.root, directory);
   // INVARIANT: only `data` and `socket` belong to the account. The folder itself stays ours: a broken-in server must not choose, with a

@@ -19,7 +19,7 @@ function resolveName(checker: Checker, e: CelExpression, name: string): CelType 
   for (const candidate of candidates(name, container)) {
     const variable = Object.hasOwn(variables, candidate) ? variables[candidate] : undefined;
     if (variable !== undefined) {
-      checker.references.set(e.id, { kind: 'variable', name: candidate });
+      checker.references.set(e.id, { kind: 'variable', name: candidate, optional: variable.optional === true });
       return variable.type;
     }
     const type = Object.hasOwn(typeIdents, candidate) ? typeIdents[candidate] : undefined;
@@ -38,7 +38,7 @@ export function checkIdent(checker: Checker, e: IdentExpression, context: Contex
     return local.type;
   }
   const type = resolveName(checker, e, e.name);
-  if (type !== undefined) return type;
+  if (type !== undefined) return presentRoot(checker, e, type);
   const hint = nearest(e.name, [...Object.keys(checker.environment.variables), ...context.locals.map((known) => known.name)]);
   return checker.problem({ code: 'UNKNOWN_ATTRIBUTE', message: `there is no attribute ${e.name} here`, start: e.start, end: e.end, hint });
 }
@@ -46,12 +46,33 @@ export function checkIdent(checker: Checker, e: IdentExpression, context: Contex
 export function checkSelect(checker: Checker, e: SelectExpression, context: Context): CelType {
   const qualified = e.mode === 'field' ? qualifiedName(checker, e, context) : undefined;
   if (qualified !== undefined) return qualified;
-  const operand = checker.visit(e.operand, context);
+  const operand = visitOperand(checker, e.operand, context);
   const place = { start: e.end - e.field.length - (e.mode === 'test' ? 1 : 0), end: e.mode === 'test' ? e.end - 1 : e.end };
   const read: FieldRead = { e, place, guarded: e.mode !== 'field' || isPresent(checker, e, context) };
   const type = fieldType(checker, operand, e.field, read);
   if (e.mode === 'test') return boolType;
   return e.mode === 'optional' && type.kind !== 'optional' ? { kind: 'optional', value: type } : type;
+}
+
+/** A variable that may be absent is only good for reading members of it, each with a guard. */
+function presentRoot(checker: Checker, e: CelExpression, type: CelType): CelType {
+  const reference = checker.references.get(e.id);
+  if (reference?.kind !== 'variable' || !reference.optional || checker.membersOnly.has(e.id)) return type;
+  const { start, end } = e;
+  const hint = `read its members with has(${reference.name}.x) && … or ${reference.name}.?x`;
+  checker.problem({ code: 'OPTIONAL_UNGUARDED', message: `${reference.name} may be absent`, start, end, hint });
+  return type;
+}
+
+function visitOperand(checker: Checker, operand: CelExpression, context: Context): CelType {
+  checker.membersOnly.add(operand.id);
+  return checker.visit(operand, context);
+}
+
+/** Whether the operand is a variable that may be absent, so that each of its members may be. */
+function ofOptionalRoot(checker: Checker, e: CelExpression): boolean {
+  const operand = e.kind === 'select' || e.kind === 'index' ? checker.references.get(e.operand.id) : undefined;
+  return operand?.kind === 'variable' && operand.optional;
 }
 
 /** `a.b.c` may be one variable or type with that name; the longest wins, a local never has dots. */
@@ -99,7 +120,7 @@ function fieldType(checker: Checker, operand: CelType, field: string, read: Fiel
 }
 
 function declaredType(checker: Checker, known: CelField, field: string, read: FieldRead): CelType {
-  if (known.optional === true && !read.guarded) {
+  if ((known.optional === true || ofOptionalRoot(checker, read.e)) && !read.guarded) {
     const name = dottedName(read.e) ?? `….${field}`;
     checker.problem({
       code: 'OPTIONAL_UNGUARDED', message: `${name} may be absent`, start: read.e.start, end: read.e.end,
@@ -110,7 +131,7 @@ function declaredType(checker: Checker, known: CelField, field: string, read: Fi
 }
 
 export function checkIndex(checker: Checker, e: IndexExpression, context: Context): CelType {
-  const operand = checker.visit(e.operand, context);
+  const operand = visitOperand(checker, e.operand, context);
   const index = checker.visit(e.index, context);
   const type = indexType(checker, e, { operand, index, guarded: e.optional || isPresent(checker, e, context) });
   return e.optional && type.kind !== 'optional' ? { kind: 'optional', value: type } : type;

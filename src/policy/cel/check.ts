@@ -37,6 +37,8 @@ export class Checker {
   readonly references = new Map<number, Reference>();
   readonly calls = new Map<number, readonly Overload[]>();
   readonly qualified = new Set<number>();
+  /** Expressions of which only a member is read. */
+  readonly membersOnly = new Set<number>();
   readonly #types = new Map<number, CelType>();
   readonly #problems: ProblemDraft[] = [];
   #slots = 0;

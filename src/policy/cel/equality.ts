@@ -3,7 +3,7 @@ import { CelDuration, CelMap, CelOpaque, CelOptional, CelTimestamp, CelTypeValue
 import type { CelValue } from './values.ts';
 
 /**
- * CEL equality: numbers by mathematical value whatever their types, lists and maps member by member, different types never
+ * CEL equality: numbers by value whatever their types, lists and maps member by member, different types never
  * equal, NaN never equal. Total: it never throws.
  */
 export function equals(a: unknown, b: unknown): boolean {
@@ -17,9 +17,10 @@ export function equals(a: unknown, b: unknown): boolean {
   return objectEquals(a, b);
 }
 
+// SPEC: an integer meets a double as a double (the conformance suite's "lossy" cases), so that of <, == and > exactly one holds.
 function numericEquals(a: unknown, b: unknown): boolean {
-  // JavaScript compares a bigint with a number by mathematical value, exactly.
-  return (typeof a === 'bigint' || typeof a === 'number') && (typeof b === 'bigint' || typeof b === 'number') && a == b;
+  if (typeof a === 'bigint') return typeof b === 'number' ? Number(a) === b : a === b;
+  return typeof a === 'number' && typeof b === 'bigint' && a === Number(b);
 }
 
 function listEquals(a: readonly unknown[], b: readonly unknown[]): boolean {
@@ -99,7 +100,9 @@ export function compare(a: unknown, b: unknown): number {
   const left = a instanceof CelUint ? a.value : a;
   const right = b instanceof CelUint ? b.value : b;
   if ((typeof left === 'bigint' || typeof left === 'number') && (typeof right === 'bigint' || typeof right === 'number')) {
-    return left < right ? -1 : left > right ? 1 : left == right ? 0 : Number.NaN;
+    if (typeof left === 'bigint' && typeof right === 'bigint') return left < right ? -1 : left > right ? 1 : 0;
+    const [a1, b1] = [Number(left), Number(right)];
+    return a1 < b1 ? -1 : a1 > b1 ? 1 : a1 === b1 ? 0 : Number.NaN;
   }
   if (typeof a === 'boolean' && typeof b === 'boolean') return Number(a) - Number(b);
   if (a instanceof CelTimestamp && b instanceof CelTimestamp) return a.seconds - b.seconds || a.nanos - b.nanos;

@@ -24,7 +24,7 @@ export class Frame {
       this.#find = undefined;
       this.#record = activation;
     }
-    this.slots = slots === 0 ? noSlots : new Array<unknown>(slots);
+    this.slots = slots === 0 ? noSlots : [];
   }
 
   lookup(name: string): unknown {

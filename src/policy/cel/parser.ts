@@ -4,7 +4,7 @@ import { expandMacro } from './macros.ts';
 import { type ProblemDraft, ProblemSignal } from './problem.ts';
 import { CelUint, intMax, uintMax } from './values.ts';
 import { type Token, tokenize } from './lexer.ts';
-import type { BinaryOperator, CelExpression, CelSpan, ListExpression, MapExpression, StructExpression } from './ast.ts';
+import { type BinaryOperator, type CelExpression, type CelSpan, childrenOf, type ListExpression, type MapExpression, type StructExpression } from './ast.ts';
 
 const keywords = new Set(['true', 'false', 'null', 'in']);
 const reserved = new Set([
@@ -23,8 +23,23 @@ const levels: readonly (readonly BinaryOperator[])[] = [
 
 /** Parses CEL source. Throws a `ProblemSignal`. SPEC: CEL language definition, "Syntax", with `.?`, `[?]` and quoted fields. */
 export function parseSource(source: string): CelExpression {
-  const parser = new Parser(tokenize(source));
-  return parser.whole();
+  const ast = new Parser(tokenize(source)).whole();
+  checkDepth(ast);
+  return ast;
+}
+
+function tooDeep(at: { readonly start: number; readonly end: number }, max: number): never {
+  throw new ProblemSignal({ code: 'TOO_LARGE', message: `nested deeper than ${max} levels`, start: at.start, end: at.end });
+}
+
+/** Chains (`a.b.c`, `a && b && c`) are parsed by loops and still make deep trees, which everything after this goes down recursively. */
+function checkDepth(ast: CelExpression): void {
+  const open: { readonly node: CelExpression; readonly depth: number }[] = [{ node: ast, depth: 1 }];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const depth = at.depth + 1;
+    if (depth > limits.celTreeDepthMax) tooDeep(at.node, limits.celTreeDepthMax);
+    for (const node of childrenOf(at.node)) open.push({ node, depth });
+  }
 }
 
 /** What macro expansion needs of the parser: fresh ids, and a way to refuse. */
@@ -94,15 +109,16 @@ class Parser implements NodeMaker {
   }
 
   #expression(): CelExpression {
-    this.#depth += 1;
-    if (this.#depth > limits.celDepthMax) {
-      const { start, end } = this.#peek();
-      throw new ProblemSignal({ code: 'TOO_LARGE', message: `nested deeper than ${limits.celDepthMax} levels`, start, end });
-    }
+    this.#enter();
     const condition = this.#binary(0);
     const result = this.#take('?') ? this.#ternary(condition) : condition;
     this.#depth -= 1;
     return result;
+  }
+
+  #enter(): void {
+    this.#depth += 1;
+    if (this.#depth > limits.celDepthMax) tooDeep(this.#peek(), limits.celDepthMax);
   }
 
   #ternary(condition: CelExpression): CelExpression {
@@ -132,8 +148,7 @@ class Parser implements NodeMaker {
     // SPEC: a minus directly before a number belongs to the literal, so that -9223372036854775808 is an int.
     if (token.text === '-' && (following?.kind === 'int' || following?.kind === 'double')) return this.#member();
     this.#next();
-    this.#depth += 1;
-    if (this.#depth > limits.celDepthMax) this.refuse(token, `nested deeper than ${limits.celDepthMax} levels`);
+    this.#enter();
     const operand = this.#unary();
     this.#depth -= 1;
     return { ...this.span(token.start, operand.end), kind: 'unary', op: token.text, operand };
@@ -228,7 +243,11 @@ class Parser implements NodeMaker {
 
   #number(token: Token, sign: '' | '-', start = token.start): CelExpression {
     const span = this.span(start, token.end);
-    if (token.kind === 'double') return { ...span, kind: 'literal', value: Number(sign + token.text) };
+    if (token.kind === 'double') {
+      const value = Number(sign + token.text);
+      if (!Number.isFinite(value)) this.refuse(token, 'the number does not fit a double');
+      return { ...span, kind: 'literal', value };
+    }
     const digits = BigInt(token.kind === 'uint' ? token.text.slice(0, -1) : token.text);
     if (token.kind === 'uint') {
       if (digits > uintMax) this.refuse(token, 'the number does not fit an unsigned 64-bit integer');

@@ -18,9 +18,8 @@ export function planComprehension(planner: Planner, e: ComprehensionExpression):
   const body = planner.plan(e.body);
   switch (e.macro) {
     case 'all':
-      return planQuantifier(loop, body, false);
     case 'exists':
-      return planQuantifier(loop, body, true);
+      return planQuantifier(planner, e, { loop, body, decisive: e.macro === 'exists' });
     case 'exists_one':
     case 'existsOne':
       return planExistsOne(loop, body);
@@ -104,23 +103,68 @@ function mapLoop(frame: Frame, map: CelValue, variables: Variables, each: (item:
   }
 }
 
+interface Quantifier {
+  readonly loop: Loop;
+  readonly body: Code;
+  /** The value of one item that settles the whole: true for `exists`, false for `all`. */
+  readonly decisive: boolean;
+}
+
+/** Making an error with its stack takes as long as many steps. */
+const absorbedSteps = 20;
+
+/** What the body says of one item: true or false, or the error that counts when no item decides. */
+function judge(frame: Frame, body: Code): boolean | EvalError {
+  try {
+    const value = body(frame);
+    return typeof value === 'boolean' ? value : noOverload('condition', kindOf(value));
+  } catch (thrown) {
+    const error = absorb(thrown);
+    frame.charge(absorbedSteps);
+    return error;
+  }
+}
+
 /** `exists` (ends at the first true) and `all` (ends at the first false). SPEC: errors of items count only when no item decides. */
-function planQuantifier(loop: Loop, body: Code, decisive: boolean): Code {
-  return (frame) => {
+function planQuantifier(planner: Planner, e: ComprehensionExpression, quantifier: Quantifier): Code {
+  const { loop, body, decisive } = quantifier;
+  const type = planner.typeOf(e.range);
+  const any: Code = (frame) => {
     let decided = false;
     let failed: EvalError | undefined;
     loop(frame, () => {
-      try {
-        const value = body(frame);
-        if (typeof value !== 'boolean') failed ??= noOverload(decisive ? 'exists' : 'all', kindOf(value));
-        decided = value === decisive;
-      } catch (thrown) {
-        failed ??= absorb(thrown);
-      }
+      const value = judge(frame, body);
+      if (value instanceof EvalError) failed ??= value;
+      decided = value === decisive;
       return decided;
     });
     if (!decided && failed !== undefined) throw failed;
     return decided === decisive;
+  };
+  return e.variables.length === 1 && type.kind === 'list' ? overList(planner, e, quantifier) : any;
+}
+
+/** The loop of most rules, over a list with one variable. */
+function overList(planner: Planner, e: ComprehensionExpression, { body, decisive }: Quantifier): Code {
+  const range = planner.plan(e.range);
+  const type = planner.typeOf(e.range);
+  const read = localReader(type.kind === 'list' ? type.element : undefined);
+  const reference = planner.checked.references.get(e.id);
+  const [slot = 0] = reference?.kind === 'slots' ? reference.slots : [];
+  return (frame) => {
+    const list = range(frame);
+    if (!Array.isArray(list)) throw new EvalError('TYPE', `no such overload: a macro cannot go over ${kindOf(list)}`);
+    const items: readonly unknown[] = list;
+    let failed: EvalError | undefined;
+    frame.charge(items.length);
+    for (let index = 0; index < items.length; index += 1) {
+      frame.slots[slot] = read(items[index]);
+      const value = judge(frame, body);
+      if (value === decisive) return decisive;
+      if (value instanceof EvalError) failed ??= value;
+    }
+    if (failed !== undefined) throw failed;
+    return !decisive;
   };
 }
 

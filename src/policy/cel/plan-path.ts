@@ -1,6 +1,6 @@
 import { EvalError } from './eval-error.ts';
 import { mapGet } from './equality.ts';
-import { memberReader, type Reader, readerFor } from './read.ts';
+import { isInherited, memberReader, type Reader, readerFor } from './read.ts';
 import { attributePath } from './scope.ts';
 import { CelOptional, CelTypeValue, CelUint, type CelValue, kindOf, typeName } from './values.ts';
 import { dynType } from './types.ts';
@@ -55,7 +55,7 @@ function planRawIdent(planner: Planner, e: IdentExpression): (frame: Frame) => u
       return () => value;
     }
     case 'variable':
-      return variableCode(reference.name);
+      return variableCode(reference.name, reference.optional);
     default:
       return () => {
         throw missing('NO_SUCH_ATTRIBUTE', e.name, undefined);
@@ -63,11 +63,14 @@ function planRawIdent(planner: Planner, e: IdentExpression): (frame: Frame) => u
   }
 }
 
-function variableCode(name: string): (frame: Frame) => unknown {
+const nothing = Object.freeze({});
+
+function variableCode(name: string, optional: boolean): (frame: Frame) => unknown {
   return (frame) => {
     const value = frame.lookup(name);
-    if (value === undefined) throw missing('NO_SUCH_ATTRIBUTE', name, name);
-    return value;
+    if (value !== undefined) return value;
+    if (optional) return nothing;
+    throw missing('NO_SUCH_ATTRIBUTE', name, name);
   };
 }
 
@@ -80,21 +83,36 @@ export function planRaw(planner: Planner, e: CelExpression): (frame: Frame) => u
 
 function planRawSelect(planner: Planner, e: SelectExpression): (frame: Frame) => unknown {
   const reference = planner.checked.references.get(e.id);
-  if (reference?.kind === 'variable') return variableCode(reference.name);
+  if (reference?.kind === 'variable') return variableCode(reference.name, reference.optional);
   if (reference?.kind === 'type') {
     const value = new CelTypeValue(reference.name);
     return () => value;
   }
   const operand = planRaw(planner, e.operand);
-  const member = memberReader(e.field);
   const path = pathText(planner, e);
+  const member = memberReader(e.field, path);
   const declared = planner.typeOf(e.operand).kind === 'object';
-  return (frame) => {
+  const careful = (frame: Frame): unknown => {
     const container = operand(frame);
     if (container instanceof CelOptional) return optionalMember(container, (inner) => member(inner));
     const value = member(container);
     if (value === undefined) throw missing(declared ? 'NO_SUCH_ATTRIBUTE' : 'NO_SUCH_KEY', `'${e.field}'`, path);
     return value;
+  };
+  const root = planner.checked.references.get(e.operand.id);
+  return root?.kind === 'variable' ? quickMember(root.name, e.field, careful) : careful;
+}
+
+/** `variable.field`, the commonest read of all, when the variable is a plain object that has the member; otherwise the careful way. */
+function quickMember(name: string, field: string, careful: (frame: Frame) => unknown): (frame: Frame) => unknown {
+  if (isInherited(field)) return careful;
+  return (frame) => {
+    const container = frame.lookup(name);
+    if (typeof container === 'object' && container !== null && Object.getPrototypeOf(container) === Object.prototype) {
+      const value: unknown = (container as Readonly<Record<string, unknown>>)[field];
+      if (value !== undefined) return value;
+    }
+    return careful(frame);
   };
 }
 
@@ -105,7 +123,7 @@ export function planSelect(planner: Planner, e: SelectExpression): Code {
     return (frame) => read(raw(frame));
   }
   const operand = planRaw(planner, e.operand);
-  const member = memberReader(e.field);
+  const member = memberReader(e.field, pathText(planner, e));
   if (e.mode === 'test') {
     return (frame) => {
       const container = operand(frame);

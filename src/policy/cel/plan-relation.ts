@@ -22,11 +22,10 @@ export function planEquality(planner: Planner, e: BinaryExpression): Code {
   const [constant, other] = identityLiteral(e.right) === undefined ? [identityLiteral(e.left), e.right] : [identityLiteral(e.right), e.left];
   if (constant !== undefined) {
     const { value } = constant;
-    const operand = planner.plan(other);
-    return wanted ? (frame) => operand(frame) === value : (frame) => operand(frame) !== value;
+    return planIdentity(planner, other, { value, wanted });
   }
   const numbers = numericPair(planner, e);
-  // A bigint and a number are compared by mathematical value.
+  // Both sides are whole numbers, which JavaScript compares exactly also between a bigint and a number.
   if (numbers !== undefined) return (frame) => (numbers.left(frame) == numbers.right(frame)) === wanted;
   const left = planner.plan(e.left);
   const right = planner.plan(e.right);
@@ -34,6 +33,20 @@ export function planEquality(planner: Planner, e: BinaryExpression): Code {
     const value = left(frame);
     if (Array.isArray(value)) frame.charge(value.length);
     return equals(value, right(frame)) === wanted;
+  };
+}
+
+/** Comparison with a constant whose JavaScript identity decides. The reader is asked only about values of another type. */
+function planIdentity(planner: Planner, other: CelExpression, constant: { value: CelValue; wanted: boolean }): Code {
+  const { value, wanted } = constant;
+  const operand = planner.plan(other);
+  if (other.kind !== 'select' || other.mode !== 'field') return (frame) => (operand(frame) === value) === wanted;
+  const raw = planRaw(planner, other);
+  const type = typeof value;
+  return (frame) => {
+    const found = raw(frame);
+    if (found === value) return wanted;
+    return typeof found === type && type !== 'object' ? !wanted : (operand(frame) === value) === wanted;
   };
 }
 
@@ -120,9 +133,22 @@ export function planIn(planner: Planner, e: BinaryExpression): Code {
     };
   }
   const container = planner.plan(e.right);
+  if (e.left.kind === 'literal' && typeof e.left.value === 'string') return planTextIn(planner, e, e.left.value);
   return (frame) => {
     const value = member(frame);
     return contains(frame, container(frame), value);
+  };
+}
+
+/** `"text" in list`, the commonest membership test: a list needs no copy of its elements to look for a text. */
+function planTextIn(planner: Planner, e: BinaryExpression, text: string): Code {
+  const container = planner.plan(e.right);
+  const raw = planRaw(planner, e.right);
+  return (frame) => {
+    const found = raw(frame);
+    if (!Array.isArray(found)) return contains(frame, container(frame), text);
+    frame.charge(found.length >> 2);
+    return found.includes(text);
   };
 }
 

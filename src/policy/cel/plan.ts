@@ -15,6 +15,7 @@ import type { Code, Frame } from './frame.ts';
 /** Compiles a checked expression to closures. Every closure verifies what it is given, so that wrong data is an error, never a wrong result. */
 export class Planner {
   readonly checked: Checked;
+  readonly #planned = new Map<CelExpression, Code>();
 
   constructor(checked: Checked) {
     this.checked = checked;
@@ -24,7 +25,16 @@ export class Planner {
     return this.checked.types.get(e.id) ?? dynType;
   }
 
+  /** The closure of a node. Some nodes are planned in more than one way; their parts are planned once. */
   plan(e: CelExpression): Code {
+    const known = this.#planned.get(e);
+    if (known !== undefined) return known;
+    const code = this.#code(e);
+    this.#planned.set(e, code);
+    return code;
+  }
+
+  #code(e: CelExpression): Code {
     switch (e.kind) {
       case 'literal': {
         const { value } = e;

@@ -23,18 +23,34 @@ export function readerFor(type: CelType, path: string | undefined): Reader {
     case 'bool':
       return (value) => (typeof value === 'boolean' ? value : wrong(value));
     case 'list':
-      return (value) => (Array.isArray(value) ? value : wrong(value));
+      return listReader(type.element, path, wrong);
     case 'map':
     case 'object':
       return (value) => (isMap(value) ? value : wrong(value));
-    case 'optional':
-      return (value) => (value instanceof CelOptional ? value : new CelOptional(readerFor(type.value, path)(value)));
+    case 'optional': {
+      const inner = readerFor(type.value, path);
+      return (value) => {
+        if (!(value instanceof CelOptional)) return new CelOptional(inner(value));
+        return value.value === undefined ? value : new CelOptional(inner(value.value));
+      };
+    }
     case 'dyn':
     case 'param':
       return (value) => (kindOf(value) === 'unsupported' ? wrong(value) : (value as CelValue)); // Every other kind is a value.
     default:
       return scalarReader(type.kind, wrong);
   }
+}
+
+/** Kinds that come from outside as other JS values than those they are here. */
+const converted = new Set(['int', 'uint', 'timestamp', 'duration', 'ip', 'cidr', 'url', 'quantity', 'semver']);
+
+/** Elements are verified when they are used; only where JS has another form for them the list is copied with each one read. */
+function listReader(element: CelType, path: string | undefined, wrong: (value: unknown) => never): Reader {
+  const nested = element.kind === 'list' && converted.has(element.element.kind);
+  if (!converted.has(element.kind) && !nested) return (value) => (Array.isArray(value) ? value : wrong(value));
+  const read = readerFor(element, path);
+  return (value) => (Array.isArray(value) ? value.map((item: unknown) => read(item)) : wrong(value));
 }
 
 function isMap(value: unknown): value is { readonly [key: string]: unknown } {
@@ -94,16 +110,21 @@ function readText(kind: 'ip' | 'cidr' | 'url' | 'quantity' | 'semver', value: un
 
 const inherited = new Set(Object.getOwnPropertyNames(Object.prototype));
 
+/** Whether every plain object inherits a property of this name, so that only `hasOwn` tells whether it has one. */
+export function isInherited(field: string): boolean {
+  return inherited.has(field);
+}
+
 /** A function that reads one named member of a map or attribute object: `undefined` when absent, an error when it has no members. */
-export function memberReader(field: string): (container: unknown) => unknown {
+export function memberReader(field: string, path: string | undefined): (container: unknown) => unknown {
   // INVARIANT: nothing inherited is ever read. Plain objects inherit only from Object.prototype, whose names take the slow way.
-  const direct = !inherited.has(field);
+  const direct = !isInherited(field);
   return (container) => {
     if (typeof container === 'object' && container !== null) {
       const prototype: unknown = Object.getPrototypeOf(container);
       if (direct && (prototype === Object.prototype || prototype === null)) return (container as Readonly<Record<string, unknown>>)[field];
       if (container instanceof CelMap || kindOf(container) === 'map') return mapGet(container, field);
     }
-    throw new EvalError('TYPE', `${typeName(kindOf(container))} has no fields, so no ${JSON.stringify(field)}`);
+    throw new EvalError('TYPE', `${typeName(kindOf(container))} has no fields, so no ${JSON.stringify(field)}`, path);
   };
 }

@@ -33,7 +33,8 @@ export function findLocal(context: Context, name: string): Local | undefined {
 
 /** What a node was resolved to. The planner builds on it and never resolves a name itself. */
 export type Reference =
-  | { readonly kind: 'variable'; readonly name: string }
+  /** `optional`: when the variable is absent, it counts as an object without members. */
+  | { readonly kind: 'variable'; readonly name: string; readonly optional: boolean }
   | { readonly kind: 'local'; readonly slot: number }
   | { readonly kind: 'type'; readonly name: string }
   /** Slots of the variables a macro introduces. */
@@ -69,17 +70,16 @@ export interface AttributePath {
 
 /** The path an expression reads, whatever the way: `a.b`, `a.?b`, `a["b"]`, `a[?"b"]`, `has(a.b)`. */
 export function attributePath(e: CelExpression, references: References): AttributePath | undefined {
-  const reference = references.get(e.id);
-  if (reference?.kind === 'variable' || reference?.kind === 'local') return { root: reference, fields: [] };
-  if (e.kind === 'select') return extend(attributePath(e.operand, references), e.field);
-  if (e.kind === 'index' && e.index.kind === 'literal' && typeof e.index.value === 'string') {
-    return extend(attributePath(e.operand, references), e.index.value);
+  const fields: string[] = [];
+  let at = e;
+  for (;;) {
+    const reference = references.get(at.id);
+    if (reference?.kind === 'variable' || reference?.kind === 'local') return { root: reference, fields: fields.reverse() };
+    if (at.kind === 'select') fields.push(at.field);
+    else if (at.kind === 'index' && at.index.kind === 'literal' && typeof at.index.value === 'string') fields.push(at.index.value);
+    else return undefined;
+    at = at.operand;
   }
-  return undefined;
-}
-
-function extend(path: AttributePath | undefined, field: string): AttributePath | undefined {
-  return path === undefined ? undefined : { root: path.root, fields: [...path.fields, field] };
 }
 
 /** A text that is equal for equal paths only; field names may hold dots, so they are joined by a line break. */

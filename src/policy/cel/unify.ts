@@ -90,8 +90,21 @@ export class Bindings {
 
   /** The type of a literal's members together: the more general of two that fit, otherwise dyn. */
   join(a: CelType, b: CelType): CelType {
-    if (a.kind === 'dyn' || b.kind === 'dyn') return dynType;
-    return this.assign(a, b) ? this.shallow(a) : dynType;
+    return this.assign(a, b) ? this.#general(a, b) : dynType;
+  }
+
+  /** Of two types that fit each other, the one that says less: dyn wins wherever it stands. */
+  #general(a: CelType, b: CelType): CelType {
+    const left = this.shallow(a);
+    const right = this.shallow(b);
+    if (left.kind === 'dyn' || right.kind === 'dyn') return dynType;
+    if (left.kind === 'list' && right.kind === 'list') return { kind: 'list', element: this.#general(left.element, right.element) };
+    if (left.kind === 'optional' && right.kind === 'optional') return { kind: 'optional', value: this.#general(left.value, right.value) };
+    if (left.kind === 'map' && right.kind === 'map') {
+      return { kind: 'map', key: this.#general(left.key, right.key), value: this.#general(left.value, right.value) };
+    }
+    if (left.kind === 'object' && right.kind === 'map') return right;
+    return left.kind === 'null' ? right : left;
   }
 
   #fits(to: CelType, from: CelType): boolean {

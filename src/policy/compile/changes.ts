@@ -79,7 +79,7 @@ function compileException(
   const { problems, data } = context;
   const realm = context.realm(rule);
   const shared = { attributes: realm.attributes, problems };
-  const found = compileMatch(scope.match, { ...shared, data, node: specNode(document, ['scope', 'match']), widening: true });
+  const found = compileMatch(scope.match, { ...shared, data, pool: realm.pool, node: specNode(document, ['scope', 'match']), widening: true });
   const matchers = [...found.plain];
   if (found.overData.length > 0) complainer(document, problems)(['scope', 'match'], 'UNSUPPORTED', 'the scope of an exception cannot use inData');
   // A condition over no statements at all is easily true; what was not understood is never waived unless the scope says so.

@@ -85,6 +85,8 @@ export interface CompiledRule {
   readonly unlessValid: { readonly input: Condition; readonly valid: (value: unknown) => boolean } | undefined;
   readonly onError: FailMode;
   readonly onUnavailable: FailMode;
+  /** The author chose `onError`; tests should then show it. */
+  readonly onErrorStated: boolean;
   readonly reason: string | undefined;
   readonly message: Template | undefined;
   readonly require: CompiledRequire | undefined;

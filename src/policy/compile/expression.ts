@@ -1,3 +1,4 @@
+import { limits } from '#model';
 import { compile } from '../cel/index.ts';
 import type { CelField, CelProblem, CelType, Environment } from '../cel/index.ts';
 import { placeInside } from '../documents/node.ts';
@@ -58,7 +59,7 @@ function finish(program: Condition['program'], options: ExpressionOptions): Cond
 
 export function environmentOf(scope: Scope): Environment {
   const fields = Object.fromEntries(scope.computed.map(({ name, program }) => [name, { type: program.type }]));
-  return { variables: { ...scope.variables, vars: { type: { kind: 'object', name: 'Variables', fields } } } };
+  return { variables: { ...scope.variables, vars: { type: { kind: 'object', name: 'Variables', fields } } }, costMax: limits.conditionCostMax };
 }
 
 /** The computed variables that reads such as `vars.unbounded` need, with those they need themselves, in order. */
@@ -91,7 +92,8 @@ function placed(problem: CelProblem, node: Node, severity: Problem['severity']):
   return place === node ? { ...found, caret: problem.caret } : found;
 }
 
-function withoutOptional(fields: Readonly<Record<string, CelField>>): Record<string, CelField> {
+/** The same attributes, all of them present: for expressions whose guards stand elsewhere. */
+export function withoutOptional(fields: Readonly<Record<string, CelField>>): Record<string, CelField> {
   return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, { type: requiredType(field.type) }]));
 }
 

@@ -1,3 +1,4 @@
+import { canonicalJson } from '#model';
 import type { MatchSpec } from '../documents/kinds/rule.ts';
 import { entry, nodeAt } from '../documents/node.ts';
 import type { Node } from '../documents/node.ts';
@@ -18,6 +19,8 @@ export interface MatchOptions {
   readonly data: CompiledData;
   readonly problems: Problem[];
   readonly widening: boolean;
+  /** Lines compiled so far. Ten thousand rules say the same few things; sharing them saves memory and time. */
+  readonly pool: Map<string, Matcher>;
 }
 
 /** Compiles a `match`; its lines are a conjunction. Unknown attributes and values of the wrong type are problems. */
@@ -26,12 +29,21 @@ export function compileMatch(match: MatchSpec | undefined, options: MatchOptions
   const overData: Matcher[] = [];
   for (const [path, value] of Object.entries(match ?? {})) {
     const place = entry(options.node, path)?.keyPlace ?? options.node;
+    const key = `${path} ${String(options.widening)} ${canonicalJson(value)}`;
+    const known = options.pool.get(key);
+    if (known !== undefined) {
+      (known.data === undefined ? plain : overData).push(known);
+      continue;
+    }
+    const before = options.problems.length;
     if (!checkAttribute(path, value, { ...options, place })) continue;
     const operators = Array.isArray(value) ? undefined : (value as Operators); // As in compileLine.
     const networks = networksOf(operators?.cidr ?? [], nodeAt(options.node, [path, 'cidr']), options.problems);
     const set = operators?.inData;
     const data = set === undefined ? undefined : dataOf(set, nodeAt(options.node, [path, 'inData']), options);
     const line = compileLine({ path, value, data, networks, widening: options.widening });
+    // A line with problems is compiled again wherever it stands, so that each place is told.
+    if (options.problems.length === before) options.pool.set(key, line);
     (set === undefined ? plain : overData).push(line);
   }
   return { plain, overData };

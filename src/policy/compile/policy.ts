@@ -3,6 +3,7 @@ import { isKind, specNode } from '../documents/document.ts';
 import type { Document, DocumentOf } from '../documents/document.ts';
 import { problemAt, didYouMean } from '../problem.ts';
 import type { Problem } from '../problem.ts';
+import type { Matcher } from '../match/matcher.ts';
 import { celField, requestSchema } from '../schema/index.ts';
 import type { AttributeFields } from '../schema/index.ts';
 import type { CompiledData, CompiledPolicy, CompiledRule } from './compiled.ts';
@@ -15,6 +16,7 @@ import { compileVariables, refuseTwice } from './variables.ts';
 export interface Realm {
   readonly attributes: AttributeFields;
   readonly scope: Scope;
+  readonly pool: Map<string, Matcher>;
 }
 
 /** Realms are made once per target and phase: ten thousand policies share a handful. */
@@ -35,7 +37,7 @@ export function realmMaker(documents: readonly Document[], data: CompiledData, p
       if (names.has(name)) problems.push(problemAt(node, { code: 'DUPLICATE', message: `two libraries define vars.${name}` }));
       names.add(name);
     }
-    const realm = { attributes, scope: { variables, computed: compileVariables(sources, { variables, computed: [] }, problems) } };
+    const realm = { attributes, scope: { variables, computed: compileVariables(sources, { variables, computed: [] }, problems) }, pool: new Map<string, Matcher>() };
     made.set(key, realm);
     return realm;
   };
@@ -70,6 +72,6 @@ export function compilePolicy(
   return spec.rules.map((rule, position) => {
     if (seen.has(rule.id)) problems.push(problemAt(node(['rules', position, 'id']), { code: 'DUPLICATE', message: `two rules have the id "${rule.id}"` }));
     seen.add(rule.id);
-    return compileRule(rule, { document, position, policy, attributes: realm.attributes, data, scope, problems });
+    return compileRule(rule, { document, position, policy, attributes: realm.attributes, pool: realm.pool, data, scope, problems });
   });
 }

@@ -8,14 +8,20 @@ import type { CompiledRule, View } from './compiled.ts';
  */
 export interface RuleIndex {
   /** Candidates in the order of their ordinals, each once. */
-  readonly candidates: (target: Target, phase: Phase, view: View) => readonly CompiledRule[];
+  readonly candidates: (target: Target, phase: Phase, view: View) => readonly Candidate[];
   /** All rules of a target and phase. */
-  readonly all: (target: Target, phase: Phase) => readonly CompiledRule[];
+  readonly all: (target: Target, phase: Phase) => readonly Candidate[];
+}
+
+/** A rule and the lines of its match that the way to it has not answered yet. */
+export interface Candidate {
+  readonly rule: CompiledRule;
+  readonly matchers: readonly Matcher[];
 }
 
 /** A branch: rules that need no further look, and probes that lead to more. */
 interface Branch {
-  readonly rules: readonly CompiledRule[];
+  readonly rules: readonly Candidate[];
   readonly probes: readonly Probe[];
 }
 
@@ -29,18 +35,19 @@ interface Probe {
 const branchRulesMin = 4;
 
 export function buildIndex(rules: readonly CompiledRule[]): RuleIndex {
-  const roots = new Map<string, { branch: Branch; rules: CompiledRule[] }>();
+  const roots = new Map<string, { branch: Branch; rules: Candidate[] }>();
   const groups = Map.groupBy(rules, (rule) => `${rule.policy.target} ${rule.policy.phase}`);
   for (const [key, group] of groups) {
     group.sort((a, b) => a.ordinal - b.ordinal);
-    roots.set(key, { branch: grow(group, new Set()), rules: group });
+    const whole = group.map((rule) => ({ rule, matchers: rule.matchers }));
+    roots.set(key, { branch: grow(whole, new Set()), rules: whole });
   }
   return {
     candidates(target, phase, view) {
       const root = roots.get(`${target} ${phase}`);
       if (root === undefined) return [];
       if (root.branch.probes.length === 0) return root.branch.rules;
-      const found: CompiledRule[] = [];
+      const found: Candidate[] = [];
       collect(root.branch, view, found);
       return inOrder(found);
     },
@@ -48,7 +55,7 @@ export function buildIndex(rules: readonly CompiledRule[]): RuleIndex {
   };
 }
 
-function collect(branch: Branch, view: View, found: CompiledRule[]): void {
+function collect(branch: Branch, view: View, found: Candidate[]): void {
   for (const rule of branch.rules) found.push(rule);
   for (const probe of branch.probes) {
     const value = probe.read(view);
@@ -59,61 +66,65 @@ function collect(branch: Branch, view: View, found: CompiledRule[]): void {
   }
 }
 
-function descend(branch: Branch | undefined, view: View, found: CompiledRule[]): void {
+function descend(branch: Branch | undefined, view: View, found: Candidate[]): void {
   if (branch !== undefined) collect(branch, view, found);
 }
 
 /** By ordinal, without repetition: a list attribute may lead to one rule several times. */
-function inOrder(found: CompiledRule[]): CompiledRule[] {
+function inOrder(found: Candidate[]): Candidate[] {
   if (found.length < 2) return found;
-  found.sort((a, b) => a.ordinal - b.ordinal);
+  found.sort((a, b) => a.rule.ordinal - b.rule.ordinal);
   let kept = 1;
   for (let i = 1; i < found.length; i += 1) {
-    const rule = found[i];
-    if (rule !== undefined && rule !== found[kept - 1]) found[kept++] = rule;
+    const candidate = found[i];
+    if (candidate !== undefined && candidate.rule !== found[kept - 1]?.rule) found[kept++] = candidate;
   }
   found.length = kept;
   return found;
 }
 
-function grow(rules: readonly CompiledRule[], used: ReadonlySet<string>): Branch {
+function grow(rules: readonly Candidate[], used: ReadonlySet<string>): Branch {
   if (rules.length < branchRulesMin) return { rules, probes: [] };
   const frequency = countValues(rules, used);
-  const rest: CompiledRule[] = [];
-  const byPath = new Map<string, { rule: CompiledRule; matcher: Matcher; exact: readonly Atom[] }[]>();
-  for (const rule of rules) {
-    const chosen = mostSelective(rule, used, frequency);
+  const rest: Candidate[] = [];
+  const byPath = new Map<string, Choice[]>();
+  for (const candidate of rules) {
+    const chosen = mostSelective(candidate, used, frequency);
     // A value that nearly every rule wants tells nothing apart.
     if (chosen === undefined || chosen.cost * 4 > rules.length * 3) {
-      rest.push(rule);
+      rest.push(candidate);
       continue;
     }
     const place = byPath.get(chosen.matcher.path);
-    if (place === undefined) byPath.set(chosen.matcher.path, [{ rule, ...chosen }]);
-    else place.push({ rule, ...chosen });
+    if (place === undefined) byPath.set(chosen.matcher.path, [chosen]);
+    else place.push(chosen);
   }
   const probes: Probe[] = [];
   for (const [path, members] of byPath) {
-    const values = new Map<unknown, CompiledRule[]>();
-    for (const { rule, exact } of members) {
-      for (const value of new Set(exact)) {
-        const list = values.get(value);
-        if (list === undefined) values.set(value, [rule]);
-        else list.push(rule);
-      }
-    }
-    const below = new Set([...used, path]);
-    const branches = new Map([...values].map(([value, list]) => [value, grow(list, below)]));
     const read = members[0]?.matcher.read;
-    if (read !== undefined) probes.push({ path, read, branches });
+    if (read !== undefined) probes.push({ path, read, branches: branchesOf(members, new Set([...used, path])) });
   }
   return { rules: rest, probes };
 }
 
-function countValues(rules: readonly CompiledRule[], used: ReadonlySet<string>): Map<string, number> {
+/** One branch for each value; whoever arrives there has the value, so the line that asks for it is done. */
+function branchesOf(members: readonly Choice[], used: ReadonlySet<string>): Map<unknown, Branch> {
+  const byValue = new Map<unknown, Candidate[]>();
+  for (const { candidate, matcher, exact } of members) {
+    const below = { rule: candidate.rule, matchers: candidate.matchers.filter((other) => other !== matcher) };
+    for (const value of new Set(exact)) {
+      const list = byValue.get(value);
+      if (list === undefined) byValue.set(value, [below]);
+      else list.push(below);
+    }
+  }
+  return new Map([...byValue].map(([value, list]) => [value, grow(list, used)]));
+}
+
+function countValues(rules: readonly Candidate[], used: ReadonlySet<string>): Map<string, number> {
   const frequency = new Map<string, number>();
-  for (const rule of rules) {
-    for (const { path, exact } of rule.matchers) {
+  for (const { matchers } of rules) {
+    for (const { path, exact } of matchers) {
       if (exact === undefined || used.has(path)) continue;
       for (const value of new Set(exact)) {
         const key = keyOf(path, value);
@@ -124,14 +135,22 @@ function countValues(rules: readonly CompiledRule[], used: ReadonlySet<string>):
   return frequency;
 }
 
-/** The line of a rule whose values the fewest rules share; `cost` is how many share its most common value. */
-function mostSelective(rule: CompiledRule, used: ReadonlySet<string>, frequency: ReadonlyMap<string, number>) {
-  let best: { matcher: Matcher; exact: readonly Atom[]; cost: number } | undefined;
-  for (const matcher of rule.matchers) {
+/** A line chosen to tell a rule apart; `cost` is how many rules share its most common value. */
+interface Choice {
+  readonly candidate: Candidate;
+  readonly matcher: Matcher;
+  readonly exact: readonly Atom[];
+  readonly cost: number;
+}
+
+/** The line whose values the fewest rules share. */
+function mostSelective(candidate: Candidate, used: ReadonlySet<string>, frequency: ReadonlyMap<string, number>): Choice | undefined {
+  let best: Choice | undefined;
+  for (const matcher of candidate.matchers) {
     const { exact, path } = matcher;
     if (exact === undefined || used.has(path)) continue;
     const cost = Math.max(...exact.map((value) => frequency.get(keyOf(path, value)) ?? 0));
-    if (best === undefined || cost < best.cost || (cost === best.cost && path < best.matcher.path)) best = { matcher, exact, cost };
+    if (best === undefined || cost < best.cost || (cost === best.cost && path < best.matcher.path)) best = { candidate, matcher, exact, cost };
   }
   return best;
 }

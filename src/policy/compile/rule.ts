@@ -27,6 +27,7 @@ export interface RuleOptions {
   readonly policy: CompiledPolicy;
   readonly attributes: AttributeFields;
   readonly data: CompiledData;
+  readonly pool: Map<string, Matcher>;
   readonly scope: Scope;
   readonly problems: Problem[];
 }
@@ -63,6 +64,7 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
     unlessValid: spec.unlessValid && unlessValid && { input: unlessValid, valid: schemaOf(spec.unlessValid.schema, node, problems) },
     onError: spec.onError ?? defaultFailMode(spec),
     onUnavailable: spec.onUnavailable ?? spec.onError ?? defaultFailMode(spec),
+    onErrorStated: spec.onError !== undefined,
     reason: spec.reason,
     message:
       spec.message === undefined
@@ -92,8 +94,8 @@ function defaultFailMode(spec: RuleSpec): FailMode {
 }
 
 function compileMatches(spec: RuleSpec, node: Node, options: RuleOptions): { matchers: Matcher[]; dataMatchers: Matcher[] } {
-  const { document, attributes, data, problems } = options;
-  const shared = { attributes, data, problems, widening: spec.effect === 'allow' };
+  const { document, attributes, data, pool, problems } = options;
+  const shared = { attributes, data, pool, problems, widening: spec.effect === 'allow' };
   const ofPolicy = compileMatch(document.spec.match, {
     ...shared,
     node: specNode(document as Document, ['match']),

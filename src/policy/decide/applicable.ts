@@ -1,6 +1,7 @@
 import { unreachable } from '#model';
 import type { DecisionRequest, Effect, EvaluationError, Mode } from '#model';
 import type { Compiled, CompiledException, CompiledObligation, CompiledRequire, CompiledRule, FailMode } from '../compile/compiled.ts';
+import type { Candidate } from '../compile/rule-index.ts';
 import { escalation } from '../compile/require.ts';
 import type { Matcher } from '../match/matcher.ts';
 import type { Evaluation } from './condition.ts';
@@ -26,10 +27,10 @@ export interface Circumstances {
 }
 
 /** Whether and how a rule applies; undefined when it does not. */
-export function applyRule(rule: CompiledRule, circumstances: Circumstances): Hit | undefined {
+export function applyRule({ rule, matchers }: Candidate, circumstances: Circumstances): Hit | undefined {
   const { policy } = rule;
   if (policy.points !== undefined && !policy.points.has(circumstances.request.point)) return undefined;
-  if (!allAccept(rule.matchers, circumstances.evaluation)) return undefined;
+  if (!allAccept(matchers, circumstances.evaluation)) return undefined;
   const effect = conditions(rule, circumstances);
   if (effect === undefined) return undefined;
   const { mode, by } = modeOf(rule, circumstances);
@@ -53,7 +54,7 @@ type Applied = 'applies' | 'deny' | 'allow' | 'require' | undefined;
 function conditions(rule: CompiledRule, { compiled, request, evaluation }: Circumstances): Applied {
   if (rule.dataMatchers.length > 0) {
     const stale = compiled.data.perishable.find(
-      (set) => set.freshUntil <= request.now && rule.dataMatchers.some((matcher) => matcher.wanted.includes(`in data ${set.name}`)),
+      (set) => set.freshUntil <= request.now && rule.dataMatchers.some((matcher) => matcher.data === set.name),
     );
     if (stale !== undefined) return fail(rule, rule.onUnavailable, { evaluation, part: 'match', path: `data.${stale.name}`, message: 'the data is stale' });
     if (!allAccept(rule.dataMatchers, evaluation)) return undefined;

@@ -126,9 +126,11 @@ const isSized: { readonly [K in keyof Sized]: (value: unknown) => value is Sized
   record: isRecord,
 };
 function sized<K extends keyof Sized>(kind: K, test: (limit: number, value: Sized[K]) => boolean): Keyword {
-  const applies = isSized[kind];
-  return (argument, context) =>
-    typeof argument === 'number' ? (value) => !applies(value) || test(argument, value) : refuse(context, 'must be a number');
+  return (argument, context) => {
+    if (typeof argument !== 'number') return refuse(context, 'must be a number');
+    const applies = isSized[kind];
+    return (value) => !applies(value) || test(argument, value);
+  };
 }
 
 function several(join: (results: readonly boolean[]) => boolean): Keyword {

@@ -1,4 +1,4 @@
-import { int, maybe, open, shown, string, stringMap } from './attributes.ts';
+import { dyn, int, maybe, open, shown, string, stringMap } from './attributes.ts';
 import type { Attribute, AttributeFields } from './attributes.ts';
 import { agent, facts, openContext, openResource, subject } from './base.ts';
 
@@ -19,10 +19,17 @@ const http = open('Http', {
 const admissionRequest = open('AdmissionRequest', {
   operation: shown(string),
   kind: shown(string),
+  group: shown(string),
+  version: shown(string),
+  /** With its subresource, if any: `pods`, `pods/exec`. */
+  resource: shown(string),
   namespace: shown(string),
   name: maybe(shown(string)),
   namespaceLabels: stringMap,
 });
+
+/** The admission request as the API server sends it: what imported Kubernetes policies read as `request`. SPEC: admission.k8s.io/v1. */
+const admissionReview = open('AdmissionReviewRequest');
 
 const tool = open('Tool', { server: shown(string), name: shown(string), args: open('ToolArguments'), argsHash: string });
 
@@ -30,7 +37,14 @@ export const sshRequest = roots({ ssh: open('Ssh') });
 export const httpRequest = roots({ http });
 export const egressRequest = roots({ http });
 export const kubernetesRequest = roots({ k8s: open('Kubernetes') });
-export const admissionRequestRoots = roots({ request: admissionRequest, object: open('Object'), oldObject: open('OldObject') });
+// The objects are whatever their kind says, and null where there is none: `object` of a DELETE, `oldObject` of a CREATE.
+export const admissionRequestRoots = roots({
+  request: admissionRequest,
+  admission: admissionReview,
+  object: dyn,
+  oldObject: dyn,
+  namespaceObject: dyn,
+});
 export const toolRequest = roots({ tool }, agent);
 export const llmRequest = roots({ llm: open('Llm', { model: shown(string) }) }, agent);
 export const ciRequest = roots({ ci: open('Ci') });

@@ -48,15 +48,11 @@ export const timelineOperation = z
     decision: z.string(),
     record: z.string().describe('Position of the decision in its ledger, `origin#index`.'),
     outcome: outcome.optional(),
-    approval: z
-      .object({ request: z.string(), status: z.string(), by: z.array(z.string()), comment: z.string().optional() })
-      .optional(),
+    approval: z.object({ request: z.string(), status: z.string(), by: z.array(z.string()), comment: z.string().optional() }).optional(),
   })
   .meta({ id: 'TimelineOperation' });
 
-export const timeline = z
-  .object({ session, items: z.array(timelineOperation), next: z.string().optional() })
-  .meta({ id: 'Timeline' });
+export const timeline = z.object({ session, items: z.array(timelineOperation), next: z.string().optional() }).meta({ id: 'Timeline' });
 
 const matchedRule = z.object({
   rule: z.string(),

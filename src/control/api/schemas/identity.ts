@@ -30,5 +30,11 @@ export const token = z
 
 /** The only answer that ever carries a token. */
 export const mintedToken = z
-  .object({ id: z.string(), subject: z.string(), name: z.string(), token: z.string().describe('Shown once, never stored.'), expiresAt: time })
+  .object({
+    id: z.string(),
+    subject: z.string(),
+    name: z.string(),
+    token: z.string().describe('Shown once, never stored.'),
+    expiresAt: time,
+  })
   .meta({ id: 'MintedToken' });

@@ -50,6 +50,8 @@ function originOf(field: Field, catalog: Catalog | undefined): Origin {
   if (!relation) return { kind: 'unknown' };
   // System columns (ctid, tableoid…) have negative numbers and hold no user data.
   if (field.column < 0) return { kind: 'column', labels: [], exact: relation.kind === 'table' };
+  // A whole row: everything the relation holds is in it.
+  if (field.column === 0) return { kind: 'column', labels: [...new Set(relation.columns.flatMap(({ labels }) => labels))], exact: false };
   const column = relation.columns.find(({ number }) => number === field.column);
   if (!column) return { kind: 'unknown' };
   return { kind: 'column', labels: column.labels, exact: relation.kind === 'table' };

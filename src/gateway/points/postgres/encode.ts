@@ -75,6 +75,8 @@ function diagnosticBody(fields: Diagnostic): Buffer[] {
   return parts;
 }
 
+export const emptyQueryResponse = message('I');
+
 export function commandComplete(tag: string): Buffer {
   return message('C', cstring(tag));
 }

@@ -29,14 +29,15 @@ export async function login(
     // INVARIANT: refused before a proof is asked for, and before any statement or row could travel in the clear.
     return refuse(new Fault('TLS_REQUIRED', 'connections from other machines must use TLS'));
   }
-  const known = await context.identity.verifiers(startup.user);
-  const verifier = await prove(connection, known, options).catch(async (thrown: unknown) => refuse(asFault(thrown)));
+  const refuseAll = async (thrown: unknown): Promise<never> => refuse(asFault(thrown));
+  const known = await context.identity.verifiers(startup.user).catch(refuseAll);
+  const verifier = await prove(connection, known, options).catch(refuseAll);
   if (verifier === 'gone') return undefined;
   const proof = checked(verifier, known, context.world.now());
   if (!proof) return refuse(new Fault('UNAUTHENTICATED', `password authentication failed for user "${startup.user}"`));
   const resource = context.resources.find(startup.database);
   if (!resource) return refuse(new Fault('NOT_FOUND', `database "${startup.database}" does not exist`));
-  return open(proof, { startup, resource, options });
+  return open(proof, { startup, resource, options }).catch(refuseAll);
 }
 
 function isLoopback(connection: Connection): boolean {

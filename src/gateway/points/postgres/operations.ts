@@ -48,23 +48,25 @@ export interface Plan {
 
 export interface PlanContext {
   readonly prepared: Prepared;
+  /** The transaction changed settings that its end may change back. */
+  readonly unsettled: boolean;
   inspect(text: string, parameters: readonly (string | null)[]): Inspection;
 }
 
 /** A text without any statement: comments, white space, semicolons. It does nothing, so it is no operation. */
-export function isEmpty({ certainty, facts }: Inspection): boolean {
-  return certainty === 'parsed' && facts.complete && facts.statements.length === 0;
+export function isEmpty({ certainty, facts, outputs }: Inspection): boolean {
+  return certainty === 'parsed' && facts.complete && outputs.length === 0 && facts.statements.length === 0;
 }
 
 /** The plan for a Query message. All statements of the text are one operation: they are decided and run together. */
-export function planQuery(message: Extract<ClientMessage, { kind: 'query' }>, inspection: Inspection): Plan {
-  const several = inspection.facts.statements.length > 1;
+export function planQuery(message: Extract<ClientMessage, { kind: 'query' }>, inspection: Inspection, unsettled: boolean): Plan {
+  const several = inspection.outputs.length !== 1;
   const draft: Draft = {
     kind: 'run',
     text: message.text,
     parameters: [],
     inspection,
-    tainted: several ? taints(inspection.facts) : [],
+    tainted: several ? taints(inspection, unsettled) : [],
     originsHold: !several || !changesCatalog(inspection.facts),
   };
   return { steps: [{ kind: 'query', bytes: message.bytes, draft }], drafts: [draft] };
@@ -100,6 +102,8 @@ class Planner {
   >();
   #tainted: readonly string[] = [];
   #originsHold = true;
+  /** An operation of this batch may have put something else under the names in it. */
+  #replaced = false;
 
   constructor(context: PlanContext) {
     this.#context = context;
@@ -164,7 +168,7 @@ class Planner {
     if (message.portal !== '' && this.#portal(message.portal))
       return { sqlstate: '42P03', message: `cursor "${message.portal}" already exists` };
     this.#context.prepared.checkRoom(message.bytes.length);
-    if (statement.suspect) this.#makeAnew(statement);
+    if (this.#isSuspect(statement)) this.#makeAnew(statement);
     const inspection = this.#context.inspect(statement.text, message.parameters);
     const portal: Portal = {
       name: message.portal,
@@ -189,17 +193,21 @@ class Planner {
     this.#steps.push({ kind: 'parse', bytes: statement.bytes, statement, shown: false, draft: undefined });
   }
 
+  #isSuspect({ name, suspect }: Statement | Portal): boolean {
+    return suspect || (this.#replaced && name !== '');
+  }
+
   #describe(message: Extract<ClientMessage, { kind: 'describe' | 'close' }>): LocalError | undefined {
     if (message.of === 'statement') {
       const statement = this.#statement(message.name);
       if (!statement) return unknownStatement(message.name);
-      if (statement.suspect) this.#makeAnew(statement);
+      if (this.#isSuspect(statement)) this.#makeAnew(statement);
       if (!this.#touched.has(statement)) this.#touch(statement, [], this.#context.inspect(statement.text, []));
       this.#steps.push({ kind: 'describe-statement', bytes: message.bytes, draft: undefined });
       return undefined;
     }
     const portal = this.#portal(message.name);
-    if (!portal || portal.suspect) return unknownPortal(message.name);
+    if (!portal || this.#isSuspect(portal)) return unknownPortal(message.name);
     if (!portal.run && !this.#touched.has(portal.statement)) this.#touch(portal.statement, portal.parameters, portal.inspection);
     this.#described.add(portal);
     this.#steps.push({ kind: 'describe-portal', bytes: message.bytes, portal, shown: true, draft: undefined });
@@ -208,7 +216,7 @@ class Planner {
 
   #execute(message: Extract<ClientMessage, { kind: 'execute' }>): LocalError | undefined {
     const portal = this.#portal(message.portal);
-    if (!portal || portal.suspect) return unknownPortal(message.portal);
+    if (!portal || this.#isSuspect(portal)) return unknownPortal(message.portal);
     // INVARIANT: the columns of a portal are known before its first row comes.
     if (!portal.fields && !this.#described.has(portal)) {
       this.#described.add(portal);
@@ -234,8 +242,9 @@ class Planner {
     this.#executed.set(portal, draft);
     if (!draft) return undefined;
     this.#drafts.push(draft);
-    this.#tainted = [...new Set([...this.#tainted, ...taints(inspection.facts)])];
+    this.#tainted = [...new Set([...this.#tainted, ...taints(inspection, this.#context.unsettled)])];
     if (changesCatalog(inspection.facts)) this.#originsHold = false;
+    if (replacesNames(inspection.facts)) this.#replaced = true;
     return draft;
   }
 
@@ -274,12 +283,16 @@ const meaningful = new Set([
   'all',
 ]);
 
-/** What of an operation makes the meaning of later ones uncertain, by name; empty for nearly all. */
-export function taints(facts: SqlFacts): readonly string[] {
+/**
+ * What of an operation makes the meaning of later ones uncertain, by name; empty for nearly all. `unsettled`: the end of the transaction may
+ * change settings back.
+ */
+export function taints({ facts, transaction }: Inspection, unsettled: boolean): readonly string[] {
   const found = facts.settings.filter((name) => meaningful.has(name)).map((name) => `after-setting:${name}`);
   if (facts.effects.some((effect) => effect.startsWith('session.role'))) found.push('after-setting:role');
   if (facts.verbs.includes('discard')) found.push('after-setting:all');
   if (!facts.complete) found.push('after-unknown');
+  if (unsettled && transaction.length > 0) found.push('after-setting:transaction');
   return found;
 }
 
@@ -295,6 +308,11 @@ const replacing = new Set(['deallocate', 'prepare', 'discard', 'declare', 'close
 /** The operation may have put other statements or cursors under names the protocol uses. */
 export function replacesNames(facts: SqlFacts): boolean {
   return !facts.complete || facts.verbs.some((verb) => replacing.has(verb));
+}
+
+/** The target would answer with a COPY to or from the client, which Warder refuses. */
+export function needsCopy(facts: SqlFacts): boolean {
+  return facts.effects.includes('copy.in') || facts.effects.includes('copy.out');
 }
 
 /** Obligations this point can make true for any statement. */

@@ -1,4 +1,4 @@
-import type { StatementOutput } from '#inspect';
+import type { Inspection } from '#inspect';
 import type { Catalog, Outcome } from '#model';
 import type { Admitted, Guard, Pipeline, Refusal } from '../../point.ts';
 import { describeColumns } from './columns.ts';
@@ -16,7 +16,7 @@ export interface Result {
 /** What a run is allowed to use. */
 export interface RunParts {
   readonly admitted: Admitted;
-  readonly outputs: readonly StatementOutput[];
+  readonly inspection: Inspection;
   /** False when the origins the parser tells do not hold (the catalog changed in the same batch). */
   readonly originsHold: boolean;
   readonly catalog: Catalog | undefined;
@@ -46,9 +46,14 @@ export class Run {
     this.parts = parts;
   }
 
+  /** The text begins or ends a transaction itself. */
+  get controlsTransaction(): boolean {
+    return this.parts.inspection.transaction.length > 0;
+  }
+
   /** Makes the guard for the result whose columns these are. A refusal means: nothing of it may be shown. */
   open(fields: readonly Field[], pipeline: Pipeline): Refusal | undefined {
-    const output = this.parts.originsHold ? this.parts.outputs[this.#statement] : undefined;
+    const output = this.parts.originsHold ? this.parts.inspection.outputs[this.#statement] : undefined;
     const { columns, stale } = describeColumns(fields, output, this.parts.catalog);
     if (stale) this.stale = true;
     const guard = pipeline.guard(this.parts.admitted, columns);

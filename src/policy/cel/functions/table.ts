@@ -1,10 +1,22 @@
 import { coreFunctions } from './core.ts';
+import { encoderFunctions } from './encoders.ts';
+import { listFunctions } from './lists.ts';
+import { mathFunctions } from './math.ts';
+import { networkFunctions } from './network.ts';
 import { lazyOptionalFunctions, optionalFunctions } from './optional.ts';
+import { quantityFunctions } from './quantity.ts';
 import { regexFunctions } from './regex.ts';
+import { semverFunctions } from './semver.ts';
+import { setFunctions } from './sets.ts';
+import { stringFunctions } from './strings.ts';
 import { timeFunctions } from './time.ts';
+import { urlFunctions } from './url.ts';
 import type { Library, Overload } from './overload.ts';
 
-const libraries: readonly Library[] = [coreFunctions, timeFunctions, regexFunctions, optionalFunctions, lazyOptionalFunctions];
+const libraries: readonly Library[] = [
+  coreFunctions, stringFunctions, regexFunctions, timeFunctions, listFunctions, setFunctions, mathFunctions, encoderFunctions,
+  networkFunctions, urlFunctions, quantityFunctions, semverFunctions, optionalFunctions, lazyOptionalFunctions,
+];
 
 const byName = new Map<string, Overload[]>();
 for (const overload of libraries.flat()) {

@@ -8,8 +8,9 @@ import { choice, map, object, optional, required, text } from '../shape.ts';
 import type { Infer, Shape } from '../shape.ts';
 import { exceptionSpec, overrideSpec, rolloutSpec } from './change.ts';
 import { identifierForm, nameForm } from './forms.ts';
+import { policyTestSpec } from './policy-test.ts';
 import { policySpec } from './policy.ts';
-import { bundleSpec, dataSetSpec, enforcementPointSpec, librarySpec, policyTestSpec, riskAcceptanceSpec } from './reference.ts';
+import { bundleSpec, dataSetSpec, enforcementPointSpec, librarySpec, riskAcceptanceSpec } from './reference.ts';
 
 export const specShapes = {
   Bundle: bundleSpec,

@@ -62,19 +62,6 @@ export const riskAcceptanceSpec = object({
   review: optional(reviewShape, 'when it is looked at again'),
 });
 
-/** Checked by the case runner, never part of the bundle's digest. */
-export const policyTestSpec = object({
-  description: optional(text({ maxChars: 2000 }), 'for people'),
-  policies: optional(list(text({ form: nameForm })), 'the policies under test; coverage counts these'),
-  now: required(text({ maxChars: 40 }), 'the time of all cases'),
-  fixtures: optional(json, 'named subjects, resources, contexts, facts, catalogs'),
-  defaults: optional(json, 'what every case starts from'),
-  cases: required(list(json), 'the cases'),
-  properties: optional(list(json), 'laws over generated inputs'),
-  coverage: optional(json, 'percentages that must be reached'),
-  mutation: optional(json, 'mutation score that must be reached'),
-});
-
 export type BundleSpec = Infer<typeof bundleSpec>;
 export type DataSetSpec = Infer<typeof dataSetSpec>;
 export type LibrarySpec = Infer<typeof librarySpec>;

@@ -5,7 +5,7 @@ import type { Infer } from '../shape.ts';
 import { attributeForm, identifierForm, nameForm, reasonForm, ruleIdForm } from './forms.ts';
 import { obligationShape } from './obligation.ts';
 
-export const cel = text({ maxChars: limits.expressionCharsMax });
+export const cel = text({ maxChars: limits.celSourceCharsMax });
 export const modeShape = choice('enforce', 'audit', 'shadow', 'off');
 const failShape = choice('deny', 'allow', 'skip', 'escalate');
 

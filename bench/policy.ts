@@ -1,0 +1,89 @@
+import { compileBundle, decide } from '#policy';
+import type { Bundle, SourceFile } from '#policy';
+import { obligationTypes } from '#model';
+import type { DecisionRequest } from '#model';
+
+/**
+ * How fast bundles compile and decide, by number of rules. Absolute times depend on the machine: read the ratios. Nothing here is asserted.
+ *
+ * Usage: `node bench/policy.ts`
+ */
+const sizes = [10, 1_000, 10_000];
+const rounds = 9;
+const roundMs = 300;
+
+/** Rules of the usual sort: a few groups, many resources, every third with a condition. Ten rules to a policy. */
+function filesOf(rules: number): SourceFile[] {
+  const policies = Array.from({ length: Math.ceil(rules / 10) }, (_, p) => ({
+    apiVersion: 'warder/v1',
+    kind: 'Policy',
+    metadata: { name: `policy-${p}` },
+    spec: {
+      ...{ owner: 'team:bench', tier: 'org', risk: { class: 'low' }, review: { last: '2026-01-01', every: 'P90D' }, target: 'sql' },
+      rules: Array.from({ length: 10 }, (_none, r) => {
+        const n = p * 10 + r;
+        const match = { 'resource.id': [`pg:db-${n % 500}`], 'subject.groups': [`group-${n % 40}`] };
+        if (r % 10 === 0) return { id: `r${r}`, effect: 'deny', reason: 'DESTRUCTIVE', match: { ...match, 'sql.effects': ['drop.*', 'truncate'] } };
+        if (r % 3 === 0) return { id: `r${r}`, effect: 'deny', reason: 'PURPOSE', match, when: `sql.verbs.exists(v, v == "verb-${n}")` };
+        return { id: `r${r}`, effect: 'allow', match: { ...match, 'sql.verbs': ['select', 'update'] } };
+      }),
+    },
+  }));
+  return policies.map((policy, i) => ({ path: `${i}.yaml`, text: JSON.stringify(policy) }));
+}
+
+const facts = {
+  ...{ complete: true, unknown: [], verbs: ['select'], effects: ['read'], tables: ['public.orders'], functions: [], settings: [], statements: [], columns: [] },
+  ...{ labels: [], fingerprint: '', literalsHash: '', normalized: '' },
+};
+
+function requests(): DecisionRequest[] {
+  return Array.from({ length: 512 }, (_, n) => ({
+    ...{ target: 'sql', phase: 'request', point: 'postgres', now: 1_800_000_000_000 },
+    subject: { type: 'user', id: `user:${n}`, name: `u${n}`, groups: [`group-${n % 40}`, 'everybody'] },
+    resource: { type: 'database', id: `pg:db-${n % 500}`, name: 'db', engine: 'postgres', env: 'prod', owner: 'team:x', labels: {} },
+    context: { certainty: 'parsed' },
+    attributes: { sql: facts },
+    ...{ can: obligationTypes, binding: 'b', grants: [] },
+  }));
+}
+
+function compiled(files: readonly SourceFile[]): Bundle {
+  const result = compileBundle(files);
+  if (!result.ok) throw new Error(result.problems[0]?.message);
+  return result.bundle;
+}
+
+/** Decisions per second over one round. */
+function measure(bundle: Bundle, stream: readonly DecisionRequest[]): number {
+  const start = performance.now();
+  let decisions = 0;
+  for (;;) {
+    for (const request of stream) decide(bundle, request);
+    decisions += stream.length;
+    const elapsed = performance.now() - start;
+    if (elapsed >= roundMs) return (decisions / elapsed) * 1000;
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+const stream = requests();
+const bundles = sizes.map((size) => {
+  const files = filesOf(size);
+  const start = performance.now();
+  const bundle = compiled(files);
+  return { size, bundle, compileMs: performance.now() - start, samples: [] as number[] };
+});
+for (let round = 0; round < rounds; round += 1) for (const one of bundles) one.samples.push(measure(one.bundle, stream));
+const base = median(bundles[0]?.samples ?? []);
+for (const { size, compileMs, samples } of bundles) {
+  const rate = median(samples);
+  const spread = ((Math.max(...samples) - Math.min(...samples)) / rate) * 100;
+  process.stdout.write(
+    `${String(size).padStart(6)} rules: compile ${compileMs.toFixed(0)} ms; ${(rate / 1e6).toFixed(2)} M decisions/s (spread ${spread.toFixed(0)} %), ` +
+      `${(rate / base).toFixed(2)} of ${sizes[0]} rules\n`,
+  );
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { Fault } from '#model';
+import type { GatewayView } from '../../fleet/fleet.ts';
+import { callerOf } from '../caller.ts';
+import type { Api, ApiDesk } from '../desk.ts';
+import { policyInForce, pushBody, pushed, storedBundle } from '../schemas/governance.ts';
+import { problem } from '../schemas/page.ts';
+
+const errors = { '4xx': problem, '5xx': problem };
+
+/** The bundle in force, its history, and putting a new one in force. */
+export function policyRoutes(api: Api, desk: ApiDesk): void {
+  api.route({
+    method: 'GET',
+    url: '/policy',
+    config: { access: { roles: 'any', audit: { none: 'name, version and digest; the documents are not shown here' } } },
+    schema: { response: { 200: policyInForce, ...errors } },
+    handler: async () => {
+      const { source, by } = await desk.bundles.current();
+      return { ref: source.ref, since: source.activatedAt, by, gateways: inForce(await desk.fleet.views(), source.ref.digest) };
+    },
+  });
+
+  api.route({
+    method: 'POST',
+    url: '/policy/bundles',
+    config: { access: { roles: ['policy-author'], audit: ['policy.activated', 'policy.rejected'] } },
+    schema: { body: pushBody, response: { 200: pushed, ...errors } },
+    handler: async (request) => {
+      const result = await desk.bundles.push(request.body.files, callerOf(request).subject.id);
+      if (!result.ok) {
+        const count = result.problems.length;
+        throw new Fault('POLICY_INVALID', `the bundle has ${count} ${count === 1 ? 'problem' : 'problems'}`, {
+          detail: { problems: result.problems },
+        });
+      }
+      const { source } = result.inForce;
+      // Also when nothing changed: a gateway that missed the offer gets it again.
+      desk.fleet.notify('all', 'policy.offer', source);
+      await desk.fleet.inForceEverywhere(source.ref.digest);
+      return {
+        ...source.ref,
+        changed: result.changed,
+        ...(result.previous === undefined ? {} : { previous: result.previous }),
+        gateways: inForce(await desk.fleet.views(), source.ref.digest),
+        warnings: [...result.warnings],
+      };
+    },
+  });
+
+  api.route({
+    method: 'GET',
+    url: '/policy/bundles/:digest',
+    config: {
+      access: { roles: ['policy-author', 'reviewer', 'operator', 'auditor', 'administrator'], audit: { none: 'policies are no evidence' } },
+    },
+    schema: { params: z.object({ digest: z.string().max(100) }), response: { 200: storedBundle, ...errors } },
+    handler: async (request) => {
+      const found = await desk.bundles.find(request.params.digest);
+      if (found === undefined) throw new Fault('NOT_FOUND', `there is no bundle ${request.params.digest}`);
+      return { ...found, files: [...found.files], activations: [...found.activations] };
+    },
+  });
+}
+
+function inForce(gateways: readonly GatewayView[], digest: string) {
+  return gateways.map(({ node, connected, policy }) => ({
+    gateway: node,
+    connected,
+    ...(policy === undefined ? {} : { digest: policy.digest }),
+    current: policy?.digest === digest,
+  }));
+}

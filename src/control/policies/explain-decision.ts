@@ -1,0 +1,34 @@
+import { compileBundle } from '#policy';
+import type { BundleDocument, SourceFile } from '#policy';
+import type { RecordedDecision } from '../evidence/recorded.ts';
+
+/**
+ * A recorded decision in words: the verdict, each rule that applied with the place where its policy stands, and what the rules read.
+ * The bundle is the one the decision names by digest.
+ */
+export function explainDecision({ what, who, decision }: RecordedDecision, files: readonly SourceFile[]): string {
+  const compiled = compileBundle(files);
+  const documents = compiled.ok ? compiled.bundle.documents : [];
+  const lines = [`${who.subject}: ${what.verb} on ${what.resource} → ${decision.verdict} (${decision.reason})`];
+  if (decision.matched.length === 0) lines.push('no rule applied; what no rule allows is denied');
+  for (const matched of decision.matched) {
+    const decisive = decision.rules.includes(matched.rule) ? ', decided' : '';
+    const mode = matched.mode === 'enforce' ? '' : `, only in ${matched.mode} mode`;
+    const by = matched.by === undefined ? '' : `, changed by ${matched.by}`;
+    lines.push(`  ${matched.rule} (${matched.effect}${decisive}${mode}${by})${placeOf(matched.rule, documents)}`);
+  }
+  for (const error of decision.errors ?? []) lines.push(`  error in ${error.rule}, ${error.part}: ${error.message}`);
+  for (const requirement of decision.requirements ?? []) lines.push(`  ${requirement.rule} asks for approval (${requirement.reason})`);
+  if (decision.obligations.length > 0) lines.push(`with ${decision.obligations.join(', ')}`);
+  const reads = Object.entries(decision.reads);
+  if (reads.length > 0) lines.push('read:', ...reads.map(([path, value]) => `  ${path} = ${JSON.stringify(value)}`));
+  lines.push(`bundle ${decision.bundle.name} ${decision.bundle.version} ${decision.bundle.digest}`);
+  return lines.join('\n');
+}
+
+function placeOf(rule: string, documents: readonly BundleDocument[]): string {
+  const policy = rule.split('/')[0];
+  const document = documents.find((one) => one.kind === 'Policy' && one.name === policy);
+  if (document === undefined) return '';
+  return ` — ${document.title ?? document.name}, ${document.path}:${document.line}`;
+}

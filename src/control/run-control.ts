@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs';
+import { realWorld } from '#host';
+import type { ControlConfig, ControlReady, Running } from '#host';
+import { openLedger } from '#ledger';
+import type { Ledger } from '#ledger';
+import { Fault } from '#model';
+import type { Timer, World } from '#model';
+import { formatProblem } from '#policy';
+import { buildApi } from './api/server.ts';
+import { openApprovals } from './approvals/approvals.ts';
+import { openMirror } from './evidence/mirror.ts';
+import { mirrorOwnLedger } from './evidence/own-ledger.ts';
+import { openFleet } from './fleet/fleet.ts';
+import { listenForGateways } from './fleet/listen.ts';
+import { openResources } from './fleet/resources.ts';
+import { openAuthenticator } from './identity/authenticate.ts';
+import { keepOperatorToken } from './identity/operator-token.ts';
+import { ensureAccounts } from './identity/subjects.ts';
+import { openTokens } from './identity/tokens.ts';
+import { processLog } from './log.ts';
+import type { Log } from './log.ts';
+import { openBundles } from './policies/bundles.ts';
+import type { Bundles } from './policies/bundles.ts';
+import { readPolicyFolder } from './policies/read-folder.ts';
+import { openStore } from './store/database.ts';
+import { openKeys, secretFile } from './store/keys.ts';
+import { migrate } from './store/migrate.ts';
+import { sealingWith } from './store/sealing.ts';
+
+/** What a test replaces. */
+export interface Surroundings {
+  readonly world?: World;
+  readonly log?: Log;
+  /** Called when the ledger cannot go on; ends the process when left out. */
+  readonly onFatal?: (fault: Fault) => void;
+}
+
+const origin = 'ledger.local/control';
+
+/**
+ * Starts the control plane; resolves when API and link take connections. There is one way to start, first time or after a crash: every
+ * step brings what it finds to what it should be.
+ */
+export async function runControl(config: ControlConfig, surroundings: Surroundings = {}): Promise<Running<ControlReady>> {
+  const { world = realWorld, log = processLog(), onFatal = exitWith(log) } = surroundings;
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const ready = await start(config, { world, log, onFatal, closers });
+    return { ready, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Starting {
+  readonly world: World;
+  readonly log: Log;
+  readonly onFatal: (fault: Fault) => void;
+  /** What must be closed, in the order in which it was opened. */
+  readonly closers: (() => Promise<void>)[];
+}
+
+async function start(config: ControlConfig, { world, log, onFatal, closers }: Starting): Promise<ControlReady> {
+  const keys = openKeys(config.keys, world);
+  const sealing = sealingWith(keys.seal, world);
+  const ledger = await openLedger({ directory: config.ledger, origin, keys: config.keys, world, build: buildName(), onFatal });
+  closers.push(() => ledger.close());
+  const store = await openStore(config.database, { world, log });
+  closers.push(() => store.close());
+  await migrate(store);
+
+  const mirror = openMirror(store);
+  const own = await mirrorOwnLedger(ledger, { mirror, world, log });
+  closers.push(() => own.stop());
+  const fleet = openFleet({ store, world });
+  const authenticator = openAuthenticator({ store, world });
+  const tokens = openTokens({
+    store,
+    ledger,
+    world,
+    onRevoked(revoked) {
+      authenticator.forget(revoked);
+      fleet.notify('all', 'tokens.revoked', { tokens: revoked });
+    },
+  });
+  const bundles = openBundles({ store, ledger, world, keys });
+  const resources = openResources({ store, ledger, sealing, world });
+  const approvals = openApprovals({
+    store,
+    ledger,
+    world,
+    keys,
+    sealing,
+    log,
+    onResolved: (node, resolution) => fleet.notify(node, 'hold.resolved', resolution),
+  });
+  closers.push(() => approvals.close());
+
+  await ensureAccounts(store, { world, demo: config.demo });
+  await resources.put(config.resources, 'user:operator');
+  await ensureBundle(bundles, config.policies);
+  const withdrawn = await approvals.recover();
+  if (withdrawn > 0) log.info({ withdrawn }, 'requests whose operation is gone were withdrawn');
+  closers.push(await keepingOperatorToken(config.operatorTokenFile, { tokens, authenticator, world, log }));
+
+  const secret = secretFile(config.linkSecretFile, () => Buffer.from(world.randomBytes(32)).toString('hex')).trim();
+  const links = await listenForGateways(config.linkSocket, {
+    fleet,
+    approvals,
+    tokens,
+    bundles,
+    resources,
+    mirror,
+    ledger,
+    store,
+    keys,
+    world,
+    log,
+    secret,
+  });
+  closers.push(() => links.close());
+  const { app } = await buildApi({
+    store,
+    ledger,
+    ledgerFolder: config.ledger,
+    tokens,
+    authenticator,
+    bundles,
+    resources,
+    approvals,
+    fleet,
+    mirror,
+    sealing,
+    world,
+    log,
+  });
+  closers.push(() => app.close());
+  await listen(app, config.api);
+  const address = app.addresses()[0];
+  log.info({ api: config.api.host, port: address?.port }, 'the control plane serves');
+  return { api: { host: config.api.host, port: address?.port ?? config.api.port }, ledger: nameOf(ledger) };
+}
+
+function nameOf(ledger: Ledger): { origin: string; vkey: string } {
+  return { origin: ledger.origin, vkey: ledger.vkey };
+}
+
+async function listen(
+  app: { listen: (to: { host: string; port: number }) => Promise<string> },
+  to: { host: string; port: number },
+): Promise<void> {
+  try {
+    await app.listen({ host: to.host, port: to.port });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new Fault('PORT_IN_USE', `the API cannot listen on ${to.host}:${to.port}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** The very first start puts the shipped policies in force; later ones leave what was pushed since. */
+async function ensureBundle(bundles: Bundles, folder: string): Promise<void> {
+  if (await bundles.any()) return;
+  const result = await bundles.push(await readPolicyFolder(folder), 'user:operator');
+  if (result.ok) return;
+  throw new Fault('POLICY_INVALID', `the policies in ${folder} do not compile:\n${result.problems.map(formatProblem).join('\n')}`);
+}
+
+/** Renews the operator's token as long as the control plane runs. */
+async function keepingOperatorToken(
+  path: string,
+  {
+    tokens,
+    authenticator,
+    world,
+    log,
+  }: {
+    tokens: Parameters<typeof keepOperatorToken>[1]['tokens'];
+    authenticator: Parameters<typeof keepOperatorToken>[1]['authenticator'];
+    world: World;
+    log: Log;
+  },
+): Promise<() => Promise<void>> {
+  const state: { timer?: Timer; stopped: boolean; running?: Promise<void> } = { stopped: false };
+  const again = (delayMs: number): void => {
+    if (state.stopped) return;
+    state.timer = world.after(delayMs, () => {
+      state.running = keepOperatorToken(path, { tokens, authenticator, world }).then(again, (error: unknown) => {
+        log.warn({ error: String(error) }, 'the token of the operator could not be renewed; it is tried again');
+        again(60_000);
+      });
+    });
+  };
+  again(await keepOperatorToken(path, { tokens, authenticator, world }));
+  return async () => {
+    state.stopped = true;
+    state.timer?.cancel();
+    await state.running;
+  };
+}
+
+/** Name and version of the running program, stamped on every record. */
+function buildName(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  // Our own package file.
+  const { name, version } = JSON.parse(text) as { name: string; version: string };
+  return `${name} ${version}`;
+}
+
+function exitWith(log: Log): (fault: Fault) => void {
+  return (fault) => {
+    log.error({ code: fault.code, error: fault.message }, 'the ledger cannot go on; the process ends');
+    process.exit(fault.exit);
+  };
+}

@@ -1,0 +1,274 @@
+import { spendPermit } from '#ledger';
+import { asFault, Fault } from '#model';
+import type { Admitted, LiveSession, PointContext } from '../../point.ts';
+import { CatalogView } from './catalog-view.ts';
+import type { Catalogs } from './catalogs.ts';
+import type { Connection } from './connection.ts';
+import { isSensitive } from './diagnostics.ts';
+import { bindUnnamed, flush, query, readyForQuery, sync, type TransactionStatus } from './encode.ts';
+import type { Expected, OwnAnswer } from './expected.ts';
+import { changesCatalog, replacesNames, taints, type Draft, type Plan, type Step } from './operations.ts';
+import { Output } from './output.ts';
+import { Prepared } from './prepared.ts';
+import { Replies } from './replies.ts';
+import { Run } from './run.ts';
+import { Settling } from './settling.ts';
+import type { Target } from './upstream.ts';
+
+export interface ExchangeParts {
+  readonly context: PointContext;
+  readonly live: LiveSession;
+  readonly client: Connection;
+  readonly target: Target;
+  readonly catalogs: Catalogs;
+  /** The target's answers cannot be followed or must not be shown. */
+  onBroken(fault: Fault): void;
+  onTargetGone(): void;
+}
+
+/** How a segment ends: `message` for what is answered with ReadyForQuery by itself. */
+export type Ends = 'sync' | 'flush' | 'message';
+
+/**
+ * The target's side of a session: sends what was admitted, matches what comes back, and gives the client what it may see. One segment is
+ * answered to its end before the next is sent.
+ */
+export class Exchange {
+  readonly prepared = new Prepared();
+  readonly settling: Settling;
+  readonly view: CatalogView;
+  status: TransactionStatus = 'I';
+  /** Something was forwarded without a Sync yet: an error now is answered at the Sync. */
+  unsynced = false;
+
+  readonly #parts: ExchangeParts;
+  readonly #output = new Output();
+  readonly #replies: Replies;
+  #silent = false;
+  #blocked = false;
+  #listening = false;
+  #replaced = false;
+  #idle: PromiseWithResolvers<void> | undefined;
+
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+    const { context, live, target, client } = parts;
+    this.settling = new Settling(context.pipeline, context.world);
+    this.view = new CatalogView({ world: context.world, config: live.config, catalogs: parts.catalogs, ask: (sql) => this.#ask(sql) });
+    this.#replies = new Replies({
+      pipeline: context.pipeline,
+      prepared: this.prepared,
+      output: this.#output,
+      onReady: (status) => this.#onReady(status),
+      onEnded: (run) => this.settling.settle(run),
+      onParameter: checkParameter,
+      listens: () => this.#listening,
+    });
+    client.socket.on('drain', () => this.#unblock());
+    target.connection.consume({ onBytes: () => this.#onBytes(), onGone: () => this.#onGone() });
+  }
+
+  /** What the target owes first. */
+  get owed(): Expected | undefined {
+    return this.#replies.queue.first;
+  }
+
+  /** An error was answered before the Sync of its batch: the client's messages up to it are dropped. */
+  get failed(): boolean {
+    return this.#replies.failed;
+  }
+
+  /**
+   * INVARIANT: the only function that sends an operation to the target. Every operation of the batch spends its permit before the first
+   * byte of the batch is written; a permit that is not genuine throws, and nothing is written. Resolves when everything is answered.
+   */
+  async release(admitted: readonly Admitted[], plan: Plan, ends: Ends): Promise<void> {
+    for (const { permit, operation } of admitted) spendPermit(permit, operation.id);
+    const runs = new Map<Draft, Run>();
+    for (const [i, draft] of plan.drafts.entries()) {
+      const one = admitted[i];
+      if (!one) throw new Fault('INTERNAL', 'an admission has fewer operations than its batch');
+      const run = this.#begin(one, draft);
+      runs.set(draft, run);
+      this.settling.begin(run);
+    }
+    for (const step of plan.steps) this.#expect(step, runs);
+    if (ends === 'flush') this.unsynced = true;
+    this.#send(plan.steps.map(({ bytes }) => bytes));
+    await this.answered();
+  }
+
+  /** Answers a segment of which nothing was forwarded, and leaves the transaction as an error of the target would leave it. */
+  async refuse(error: Buffer, ends: Ends): Promise<void> {
+    const open = this.status === 'T' || this.unsynced;
+    const { queue } = this.#replies;
+    this.show([error]);
+    if (!open) {
+      if (ends !== 'flush') this.show([readyForQuery(this.status)]);
+      return;
+    }
+    queue.push({ kind: 'poison', run: undefined });
+    if (ends === 'flush') this.unsynced = true;
+    else queue.push({ kind: 'sync', run: undefined });
+    this.#send([this.#poison(), ends === 'flush' ? flush : sync]);
+    await this.answered();
+  }
+
+  /** The Sync after an error: the client gets exactly one ReadyForQuery. */
+  async sync(): Promise<void> {
+    if (!this.unsynced) return this.show([readyForQuery(this.status)]);
+    this.#replies.queue.push({ kind: 'sync', run: undefined });
+    this.#send([sync]);
+    await this.answered();
+  }
+
+  /** Resolves when the target owes nothing, or is gone. */
+  async answered(): Promise<void> {
+    if (this.#replies.queue.empty || this.#parts.target.connection.gone) return;
+    this.#idle ??= Promise.withResolvers<void>();
+    await this.#idle.promise;
+  }
+
+  /** Writes messages to the client; stops reading the target while the client is slow. */
+  show(pieces: readonly Buffer[]): void {
+    const { client, target } = this.#parts;
+    if (pieces.length === 0 || this.#silent || client.gone) return;
+    if (client.writeAll(pieces) || this.#blocked) return;
+    this.#blocked = true;
+    target.connection.socket.pause();
+  }
+
+  /** From now on nothing reaches the client; the target's answers are still followed, for the outcomes. */
+  silence(): void {
+    this.#silent = true;
+    this.#unblock();
+  }
+
+  /** Gives up on everything the target owes. `error` is what Warder's own questions get. */
+  abandon(error: string): void {
+    for (const owed of this.#replies.queue.drain()) if (owed.kind === 'own') owed.resolve({ error });
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  }
+
+  #begin(admitted: Admitted, draft: Draft): Run {
+    const { facts, transaction } = draft.inspection;
+    this.view.released({
+      changesCatalog: changesCatalog(facts),
+      taints: taints(draft.inspection, false).length > 0,
+      transactionControl: transaction.length > 0,
+    });
+    if (replacesNames(facts)) {
+      this.#replaced = true;
+      this.prepared.suspectAll();
+    }
+    if (facts.verbs.includes('listen')) this.#listening = true;
+    return new Run({
+      admitted,
+      inspection: draft.inspection,
+      originsHold: draft.originsHold,
+      catalog: this.view.catalog,
+      sensitive: isSensitive(facts, this.view.catalog),
+      startedNs: this.#parts.context.world.monotonicNs(),
+      bytesUp: 0,
+    });
+  }
+
+  #expect(step: Step, runs: ReadonlyMap<Draft, Run>): void {
+    const { queue } = this.#replies;
+    const run = 'draft' in step && step.draft ? runs.get(step.draft) : undefined;
+    if (run) run.parts.bytesUp += step.bytes.length;
+    switch (step.kind) {
+      case 'query':
+        if (!run) throw new Fault('INTERNAL', 'a query was planned without its operation');
+        return queue.push({ kind: 'query', run });
+      case 'execute':
+        if (run) step.portal.run = run;
+        return queue.push({ kind: 'execute', portal: step.portal, run: step.portal.run });
+      case 'parse':
+        return queue.push({ kind: 'parse', statement: step.statement, shown: step.shown, run });
+      case 'bind':
+        return queue.push({ kind: 'bind', portal: step.portal, run });
+      case 'describe-portal':
+        return queue.push({ kind: 'describe-portal', portal: step.portal, shown: step.shown, run: run ?? step.portal.run });
+      case 'describe-statement':
+        return queue.push({ kind: 'describe-statement', run });
+      case 'close':
+        return queue.push({ kind: 'close', of: step.of, name: step.name, shown: step.shown, run: undefined });
+      case 'sync':
+        return queue.push({ kind: 'sync', run: undefined });
+      case 'flush':
+        return undefined;
+      default:
+        throw new Fault('INTERNAL', 'a step of a plan is of no known kind');
+    }
+  }
+
+  #send(pieces: readonly Buffer[]): void {
+    let total = 0;
+    for (const { length } of pieces) total += length;
+    const small = pieces.length > 1 && total <= joinBytesMax;
+    this.#parts.target.connection.writeAll(small ? [Buffer.concat(pieces, total)] : pieces);
+  }
+
+  /** A Bind to a statement that nobody can have made: it fails and aborts the transaction. */
+  #poison(): Buffer {
+    return bindUnnamed(`warder ${Buffer.from(this.#parts.context.world.randomBytes(16)).toString('hex')}`);
+  }
+
+  /** A query of Warder's own; the target must owe nothing. */
+  #ask(sql: string): Promise<OwnAnswer> {
+    if (this.#parts.target.connection.gone) return Promise.resolve({ error: '08006' });
+    return new Promise((resolve) => {
+      this.#replies.queue.push({ kind: 'own', resolve, run: undefined });
+      this.#send([query(sql)]);
+    });
+  }
+
+  #onBytes(): void {
+    const { framer } = this.#parts.target.connection;
+    try {
+      while (framer.advance()) this.#replies.onFrame(framer.type, framer.source, framer.start, framer.end);
+      this.#replies.finishChunk();
+    } catch (thrown) {
+      // INVARIANT: what was handled before the fault is not shown either; the client gets the fault alone.
+      this.#output.take();
+      return this.#parts.onBroken(asFault(thrown));
+    }
+    this.show(this.#output.take());
+    if (!this.#idle || !this.#replies.queue.empty) return;
+    this.#idle.resolve();
+    this.#idle = undefined;
+  }
+
+  #unblock(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.#parts.target.connection.socket.resume();
+  }
+
+  #onReady(status: TransactionStatus): void {
+    this.status = status;
+    this.unsynced = false;
+    if (this.settling.current.some(({ stale }) => stale)) this.view.sawUnknown();
+    this.settling.ready(status);
+    if (status === 'I') this.prepared.closeAll();
+    if (this.#replaced) this.prepared.suspectAll();
+    this.#replaced = false;
+    this.view.ready(status);
+  }
+
+  #onGone(): void {
+    this.#parts.onTargetGone();
+    this.abandon('08006');
+  }
+}
+
+/** Small messages are written as one; larger ones are not copied. */
+const joinBytesMax = 64 * 1024;
+
+/** EVASION: in another encoding, or with backslashes in plain strings, the target would read another statement than the inspector did. */
+function checkParameter(name: string, value: string): void {
+  const bad = (name === 'client_encoding' && value !== 'UTF8') || (name === 'standard_conforming_strings' && value !== 'on');
+  if (bad) throw new Fault('PROTOCOL_UNSUPPORTED', `the setting ${name} was changed to "${value}", with which statements cannot be inspected`);
+}

@@ -1,0 +1,18 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Makes a folder and those above it that are missing. Not `mkdirSync(…, { recursive: true })`: that never returns where the kernel
+ * answers ENOENT below a folder that exists, as /proc does.
+ */
+export function makeFolder(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  const above = dirname(path);
+  if (above !== path) makeFolder(above, mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (thrown) {
+    // Reason: Node's file system errors always carry a code. Somebody else may have made it in the meantime.
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+  }
+}

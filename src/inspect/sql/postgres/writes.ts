@@ -1,0 +1,189 @@
+import { expression, recordOutput } from './expressions.ts';
+import type { Analysis, Place } from './expressions.ts';
+import type { StatementDraft } from './findings.ts';
+import { addItems, aliased } from './from.ts';
+import { targetOutput } from './queries.ts';
+import { touchRelation } from './relations.ts';
+import type { NamedRelation } from './relations.ts';
+import { columnOf, Scope } from './scope.ts';
+import type { Item } from './scope.ts';
+import { bodyOf } from './tree.ts';
+import type { Body, Node } from './tree.ts';
+import { noValue, unknownValue } from './values.ts';
+import type { Output, Value } from './values.ts';
+import { isTautology } from './tautology.ts';
+import { addCommonTables } from './with.ts';
+
+/** Everything a data-modifying statement is looked at with. */
+export interface WriteContext {
+  readonly analysis: Analysis;
+  readonly draft: StatementDraft;
+  /** Names from around: a writing WITH query sees the other WITH queries. */
+  readonly outer: Scope | undefined;
+}
+
+export function insertOutput(body: Body<'InsertStmt'>, context: WriteContext): Output {
+  const { target, item, place } = begin(body, body.relation, context);
+  context.analysis.findings.effect('write.insert');
+  const source = context.analysis.query(body.selectStmt, place.scope, 'copied');
+  recordOutput(source, 'copied', context.analysis.findings);
+  const named = (body.cols ?? []).map((node) => bodyOf(node, 'ResTarget') ?? {});
+  for (const column of named) written(target, column.name ?? '', context);
+  for (const column of named) indices(column, place);
+  if (named.length === 0 && body.selectStmt !== undefined) {
+    const count = source.rest === undefined ? source.columns.length : target.columns.length;
+    for (const column of target.columns.slice(0, count)) written(target, column.name, context);
+    if (target.rest !== undefined) written(target, '*', context);
+  }
+  place.scope.items.push(item);
+  const conflict = body.onConflictClause;
+  if (conflict !== undefined) conflictUses(conflict, target, { ...context, place });
+  return returning(body.returningClause, target, { ...context, place });
+}
+
+function conflictUses(conflict: Body<'OnConflictClause'>, target: NamedRelation, context: WriteContext & { place: Place }): void {
+  const { place, analysis } = context;
+  for (const element of conflict.infer?.indexElems ?? []) {
+    const index = bodyOf(element, 'IndexElem');
+    // Whether a row conflicts tells whether the given value exists: a lookup.
+    if (index?.name !== undefined) analysis.findings.use(valueIn(target, index.name), 'lookup', index.name);
+    expression(index?.expr, 'predicate', place);
+  }
+  expression(conflict.infer?.whereClause, 'predicate', place);
+  if (conflict.action !== 'ONCONFLICT_UPDATE') return;
+  analysis.findings.effect('write.update');
+  // What was to be inserted is visible under this name; it is the statement's own data.
+  place.scope.items.push(aliased({ columns: target.columns.map((column) => ({ name: column.name, value: noValue })), ...(target.rest === undefined ? {} : { rest: noValue }) }, undefined, 'excluded'));
+  // Only a qualified name can mean the excluded row when the target has the column as well, so unqualified ones stay the target's.
+  assignments(conflict.targetList, target, context);
+  expression(conflict.whereClause, 'condition', place);
+  place.scope.items.pop();
+}
+
+export function updateOutput(body: Body<'UpdateStmt'>, context: WriteContext): Output {
+  const { target, item, place } = begin(body, body.relation, context);
+  context.analysis.findings.effect('write.update');
+  place.scope.items.push(item);
+  addItems(body.fromClause, place);
+  whereUses(body.whereClause, item, { ...context, place });
+  assignments(body.targetList, target, { ...context, place });
+  return returning(body.returningClause, target, { ...context, place });
+}
+
+export function deleteOutput(body: Body<'DeleteStmt'>, context: WriteContext): Output {
+  const { target, item, place } = begin(body, body.relation, context);
+  context.analysis.findings.effect('write.delete');
+  place.scope.items.push(item);
+  addItems(body.usingClause, place);
+  whereUses(body.whereClause, item, { ...context, place });
+  return returning(body.returningClause, target, { ...context, place });
+}
+
+export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Output {
+  const { target, item, place } = begin(body, body.relation, context);
+  const { findings } = context.analysis;
+  findings.effect('write.merge');
+  place.scope.items.push(item);
+  addItems(body.sourceRelation === undefined ? [] : [body.sourceRelation], place);
+  whereUses(body.joinCondition, item, { ...context, place });
+  for (const node of body.mergeWhenClauses ?? []) {
+    const when = bodyOf(node, 'MergeWhenClause') ?? {};
+    expression(when.condition, 'condition', place);
+    if (when.commandType === 'CMD_UPDATE') {
+      findings.effect('write.update');
+      assignments(when.targetList, target, { ...context, place });
+    } else if (when.commandType === 'CMD_DELETE') findings.effect('write.delete');
+    else if (when.commandType === 'CMD_INSERT') {
+      findings.effect('write.insert');
+      for (const column of when.targetList ?? []) written(target, bodyOf(column, 'ResTarget')?.name ?? '', context);
+      for (const value of when.values ?? []) expression(value, 'copied', place);
+    }
+  }
+  return returning(body.returningClause, target, { ...context, place });
+}
+
+function begin(body: { withClause?: Body<'WithClause'> } & object, relation: Body<'RangeVar'> | undefined, context: WriteContext): { target: NamedRelation; item: Item; place: Place } {
+  const { findings } = context.analysis;
+  findings.seen.add(body);
+  const place: Place = { analysis: context.analysis, scope: new Scope(context.outer) };
+  addCommonTables(body.withClause, place);
+  // A WITH query cannot be the target: the name always means a relation.
+  const target = touchRelation(relation ?? {}, 'write', findings);
+  const plain = aliased(target, relation?.alias, target.name, true);
+  const extra = {
+    ...(relation?.alias === undefined && target.schema !== '' ? { schema: target.schema } : {}),
+    ...(findings.catalog === undefined && !target.system ? { table: target.schema === '' ? target.name : `${target.schema}.${target.name}` } : {}),
+  };
+  return { target, item: { ...plain, relations: plain.relations.map((each) => ({ ...each, ...extra })) }, place };
+}
+
+function whereUses(where: Node | undefined, item: Item, context: WriteContext & { place: Place }): void {
+  const { draft, place } = context;
+  draft.hasWhere = where !== undefined;
+  for (const relation of item.relations) relation.touched = false;
+  expression(where, 'condition', place);
+  // A condition that says nothing about the rows of the target takes all of them or none.
+  const dependent = bodyOf(where, 'CurrentOfExpr') !== undefined || item.relations.some((relation) => relation.touched);
+  draft.whereTautology = where !== undefined && isTautology(where, { dependent, target: item.relations[0]?.name });
+}
+
+function assignments(targets: readonly Node[] | undefined, target: NamedRelation, context: WriteContext & { place: Place }): void {
+  for (const node of targets ?? []) {
+    const assignment = bodyOf(node, 'ResTarget') ?? {};
+    written(target, assignment.name ?? '', context);
+    indices(assignment, context.place);
+    // A column computed from itself (`n = n + 1`) copies nothing to anywhere else.
+    expression(assignment.val, onlyOwnColumn(assignment.val, assignment.name) ? 'written' : 'copied', context.place);
+  }
+}
+
+function onlyOwnColumn(node: Node | undefined, name: string | undefined): boolean {
+  if (name === undefined || node === undefined) return false;
+  const expr = bodyOf(node, 'A_Expr');
+  if (expr === undefined) return false;
+  const sides = [expr.lexpr, expr.rexpr];
+  return sides.every((side) => {
+    if (bodyOf(side, 'A_Const') !== undefined || bodyOf(side, 'ParamRef') !== undefined) return true;
+    const fields = bodyOf(side, 'ColumnRef')?.fields;
+    return fields?.length === 1 && bodyOf(fields[0], 'String')?.sval === name;
+  });
+}
+
+function indices(assignment: Body<'ResTarget'>, place: Place): void {
+  for (const node of assignment.indirection ?? []) if (bodyOf(node, 'A_Indices') !== undefined) expression(node, 'copied', place);
+}
+
+function written(target: NamedRelation, name: string, context: WriteContext): void {
+  const { findings } = context.analysis;
+  if (target.system || name === '') return;
+  const known = columnOf(target, name);
+  if (known !== undefined) findings.use({ lineage: 'exact', sources: known.value.sources }, 'written', name);
+  else if (target.rest !== undefined) {
+    const table = target.schema === '' ? target.name : `${target.schema}.${target.name}`;
+    findings.use({ lineage: 'exact', sources: [{ table, column: name, labels: [] }] }, 'written', name);
+  }
+}
+
+function valueIn(target: NamedRelation, name: string): Value {
+  return columnOf(target, name)?.value ?? target.rest ?? unknownValue;
+}
+
+function returning(clause: Body<'ReturningClause'> | undefined, target: NamedRelation, context: WriteContext & { place: Place }): Output {
+  const { draft, place, analysis } = context;
+  if (clause === undefined) return { columns: [] };
+  draft.hasReturning = true;
+  const names = new Map<string, string>([['OLD', 'old'], ['NEW', 'new']]);
+  for (const node of clause.options ?? []) {
+    const option = bodyOf(node, 'ReturningOption');
+    if (option?.value !== undefined) names.set(option.option === 'RETURNING_OPTION_OLD' ? 'OLD' : 'NEW', option.value);
+  }
+  const around = new Scope(place.scope.parent);
+  for (const [name, table] of place.scope.commonTables) around.commonTables.set(name, table);
+  // `old` and `new` are seen only by qualified names: they stand one level further out.
+  for (const name of names.values()) around.items.push({ ...aliased(target, undefined, name, true), columns: [] });
+  const scope = new Scope(around);
+  scope.items.push(...place.scope.items);
+  const output = targetOutput(clause.exprs, { analysis, scope }, 'projected');
+  recordOutput(output, 'projected', analysis.findings);
+  return output;
+}

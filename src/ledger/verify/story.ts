@@ -1,0 +1,209 @@
+import { Approvals, type ApprovalRecord } from './approvals.ts';
+import { isObject, recordProblem } from './grammar.ts';
+import type { Findings } from './report.ts';
+
+/** A record after its grammar was checked; which fields are present follows from its kind. */
+interface Entry extends ApprovalRecord {
+  readonly prev: string;
+  readonly mono: number;
+  readonly boot: string;
+  readonly node: string;
+  readonly n: number;
+  readonly for: number;
+  readonly operations: number;
+  readonly byMs: number;
+  readonly vkey: string;
+  readonly decision: { readonly verdict: string };
+  readonly outcome: { readonly status: string };
+  readonly evidence?: { readonly commit: string; readonly sealed?: string; readonly blob?: string };
+}
+
+interface Decided {
+  readonly session: string;
+  readonly operation: string;
+  readonly n: number;
+  readonly verdict: string;
+}
+
+interface OpenSession {
+  /** Operations decided so far. */
+  operations: number;
+  /** The operation that is held. */
+  pending: string | undefined;
+  /** The writer was started anew since it was opened. */
+  beforeStart: boolean;
+}
+
+/** A silence this long is more than the heartbeat of a minute and a slow disk explain. */
+const silenceMicroseconds = 65_000_000;
+
+/**
+ * What the records say together: each links to the one before, operations are counted without gaps, every outcome has its decision,
+ * nothing that was not allowed was done, approvals are spent once and never by who asked.
+ *
+ * It can only be told while every entry before is known: after a missing or changed entry it stops, because all it would say then is
+ * a consequence of that.
+ */
+export class Story {
+  readonly #findings: Findings;
+  readonly #origin: string;
+  readonly #approvals: Approvals;
+  #stopped = false;
+  #last: { mono: number; boot: string } | undefined;
+  /** By session id. */
+  readonly #sessions = new Map<string, OpenSession>();
+  /** Index → decision without outcome. Decisions that were not allowed may be settled as refused, so the last ones are kept for a while. */
+  readonly #unsettled = new Map<number, Decided>();
+  readonly #refused = new Map<number, Decided>();
+
+  constructor(origin: string, findings: Findings) {
+    this.#origin = origin;
+    this.#findings = findings;
+    this.#approvals = new Approvals(findings);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** The next entry; `prev` is the hex leaf hash of the one before. Returns the evidence blob it points to. */
+  take(index: number, value: unknown, prev: string): string | undefined {
+    if (this.#stopped) return undefined;
+    const problem = recordProblem(value);
+    if (problem !== undefined) {
+      this.#findings.tampered('record', `the record ${problem}`, index);
+      this.stop();
+      return undefined;
+    }
+    // Safe: the grammar was just checked.
+    const record = value as Entry & { readonly i: number };
+    if (record.i !== index) this.#findings.tampered('order', `the record says that it is entry ${record.i}`, index);
+    if (record.prev !== prev) this.#findings.tampered('order', 'the record does not link to the entry before it', index);
+    if (record.node !== this.#origin) this.#findings.tampered('order', `the record belongs to the log ${record.node}`, index);
+    this.#tellTime(record, index);
+    this.#tell(record, index);
+    return this.#evidence(record, index);
+  }
+
+  /** No operation decided before this index is without outcome; undefined when the story was stopped. */
+  low(size: number): number | undefined {
+    return this.#stopped ? undefined : (this.#unsettled.keys().next().value ?? size);
+  }
+
+  /** What is still open after the last entry. */
+  end(): void {
+    if (this.#stopped) return;
+    for (const [index, { operation }] of this.#unsettled) {
+      this.#findings.holes.unsettled += 1;
+      this.#findings.add('note', 'operation', `operation ${operation} has no outcome yet`, index);
+    }
+    for (const [session, { beforeStart }] of this.#sessions) {
+      this.#findings.holes.openSessions += 1;
+      this.#findings.add(beforeStart ? 'hole' : 'note', 'session', `session ${session} ${beforeStart ? 'was cut off without a closing record' : 'is open'}`);
+    }
+  }
+
+  #tellTime(record: Entry, index: number): void {
+    const silence = this.#last !== undefined && this.#last.boot === record.boot ? record.mono - this.#last.mono : 0;
+    if (silence > silenceMicroseconds && record.kind !== 'log.recovered') {
+      this.#findings.holes.gaps += 1;
+      this.#findings.add('hole', 'heartbeat', `${Math.round(silence / 1e6)} s of silence before this entry`, index);
+    }
+    this.#last = { mono: record.mono, boot: record.boot };
+  }
+
+  #tell(record: Entry, index: number): void {
+    if ((record.kind === 'log.opened') !== (index === 0)) this.#findings.tampered('order', 'a log begins with log.opened, and only begins with it', index);
+    switch (record.kind) {
+      case 'log.recovered':
+        for (const session of this.#sessions.values()) session.beforeStart = true;
+        return;
+      case 'clock.stepped':
+        this.#findings.holes.clockSteps += 1;
+        return this.#findings.add('note', 'clock', `the wall clock was stepped by ${record.byMs} ms`, index);
+      case 'session.opened':
+        if (this.#sessions.has(record.session)) this.#findings.tampered('session', `session ${record.session} is opened twice`, index);
+        this.#sessions.set(record.session, { operations: 0, pending: undefined, beforeStart: false });
+        return;
+      case 'session.closed':
+        return this.#closed(record, index);
+      case 'operation.decided':
+        return this.#decided(record, index);
+      case 'operation.settled':
+      case 'operation.indoubt':
+        return this.#settled(record, index);
+      default:
+        return this.#approvals.take(record, index);
+    }
+  }
+
+  #closed(record: Entry, index: number): void {
+    const session = this.#sessions.get(record.session);
+    if (session === undefined) return this.#findings.tampered('session', `session ${record.session} is closed but was not open`, index);
+    if (session.operations !== record.operations) {
+      this.#findings.tampered('session', `session ${record.session} says that it had ${record.operations} operations, but ${session.operations} are here`, index);
+    }
+    this.#sessions.delete(record.session);
+  }
+
+  #decided(record: Entry, index: number): void {
+    const session = this.#sessions.get(record.session) ?? this.#notOpen(record, index);
+    // The n-th operation is decided again after it was held; otherwise the next one follows.
+    const again = session.pending === record.operation && record.n === session.operations;
+    if (!again && record.n !== session.operations + 1) {
+      this.#findings.tampered('session', `operation ${record.n} of session ${record.session} follows operation ${session.operations}`, index);
+    }
+    session.operations = record.n;
+    session.pending = record.decision.verdict === 'pending' ? record.operation : undefined;
+    const { operation, n } = record;
+    const decided = { session: record.session, operation, n, verdict: record.decision.verdict };
+    if (decided.verdict === 'allow') this.#unsettled.set(index, decided);
+    else this.#keepRefused(index, decided);
+    if (record.approval !== undefined) this.#approvals.released(record, decided.verdict, index);
+  }
+
+  /** Says once that the session is not open, and counts on from here. */
+  #notOpen(record: Entry, index: number): OpenSession {
+    this.#findings.tampered('session', `operation ${record.operation} belongs to session ${record.session}, which is not open`, index);
+    const session = { operations: record.n - 1, pending: undefined, beforeStart: false };
+    this.#sessions.set(record.session, session);
+    return session;
+  }
+
+  #keepRefused(index: number, decided: Decided): void {
+    const oldest = this.#refused.keys().next().value;
+    if (this.#refused.size >= refusedKeptMax && oldest !== undefined) this.#refused.delete(oldest);
+    this.#refused.set(index, decided);
+  }
+
+  #settled(record: Entry, index: number): void {
+    const allowed = this.#unsettled.get(record.for);
+    const decided = allowed ?? this.#refused.get(record.for);
+    this.#unsettled.delete(record.for);
+    this.#refused.delete(record.for);
+    if (decided === undefined) {
+      return this.#findings.tampered('operation', `an outcome for entry ${record.for}, which is no decision that waits for one`, index);
+    }
+    if (decided.session !== record.session || decided.operation !== record.operation || decided.n !== record.n) {
+      this.#findings.tampered('operation', `the outcome of operation ${record.operation} points to entry ${record.for}, which decided operation ${decided.operation}`, index);
+    }
+    if (record.kind === 'operation.indoubt' || record.outcome.status === 'in-doubt') {
+      this.#findings.holes.inDoubt += 1;
+      return this.#findings.add('hole', 'operation', `the outcome of operation ${record.operation} was lost`, index);
+    }
+    if (allowed === undefined && !['refused', 'cancelled'].includes(record.outcome.status)) {
+      this.#findings.tampered('operation', `operation ${record.operation} was not allowed, but its outcome is ${record.outcome.status}`, index);
+    }
+  }
+
+  #evidence(record: Entry, index: number): string | undefined {
+    if (!isObject(record.evidence)) return undefined;
+    if ((record.evidence.sealed === undefined) === (record.evidence.blob === undefined)) {
+      this.#findings.tampered('evidence', 'evidence is either sealed in the record or in a blob', index);
+    }
+    return record.evidence.blob;
+  }
+}
+
+// An operation that was refused is settled, if at all, right away.
+const refusedKeptMax = 100_000;

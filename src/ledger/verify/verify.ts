@@ -1,0 +1,221 @@
+import { readBundle, type SignedEntry } from './bundles.ts';
+import { concat, equalBytes, parseJson, toBase64, toHex, toText } from './bytes.ts';
+import { isObject } from './grammar.ts';
+import { History, lastNote } from './history.ts';
+import { Levels } from './levels.ts';
+import { type Checkpoint, openCheckpoint, parseVkey, type VerifierKey } from './note.ts';
+import { Findings, type Report } from './report.ts';
+import type { LedgerSource, VerifyCrypto } from './source.ts';
+import { Story } from './story.ts';
+import { GrowingTree, leafHash, tilePath } from './tree.ts';
+import { type WalEntry, WalReader } from './wal.ts';
+
+export interface VerifyOptions {
+  readonly crypto: VerifyCrypto;
+  /** Keys that may have signed the log. Without them the log's own key is used, and the report says `pinned: false`. */
+  readonly trust?: readonly { readonly vkey: string }[];
+  /** A checkpoint kept from earlier (the text of the note): the log must still contain what it promised. */
+  readonly since?: string;
+}
+
+/**
+ * Verifies a log from its files: signatures of every checkpoint, entries against tiles, tiles against the signed roots, the write-ahead
+ * log against the entries, and what the records say together. Reads everything once, in order, in pieces.
+ *
+ * Never throws for a bad log; whatever is wrong is a finding. Throws only what `source` throws (a disk that fails).
+ */
+export async function verifyLedger(source: LedgerSource, options: VerifyOptions): Promise<Report> {
+  const findings = new Findings();
+  const started = await begin(source, options, findings);
+  if (started === undefined) return reportOf({ findings, origin: '', vkey: '', pinned: false, signed: undefined, unsigned: 0, checkpoints: 0, readable: false });
+  const pass = new Pass(source, options.crypto, { ...started, findings });
+  const { unsigned, checkpoints } = await pass.run();
+  return reportOf({ ...started, findings, unsigned, checkpoints, readable: true });
+}
+
+interface Started {
+  readonly origin: string;
+  readonly vkey: string;
+  readonly pinned: boolean;
+  readonly keys: readonly VerifierKey[];
+  /** The largest signed size. */
+  readonly signed: Checkpoint | undefined;
+  readonly others: { readonly what: string; readonly checkpoint: Checkpoint }[];
+}
+
+/** Finds out whose log this is and how much of it is signed; undefined when it is no log. */
+async function begin(source: LedgerSource, options: VerifyOptions, findings: Findings): Promise<Started | undefined> {
+  const published = await source.read('checkpoint');
+  const notes = [
+    { what: 'checkpoint', note: published === undefined ? undefined : (toText(published) ?? '') },
+    { what: 'checkpoints.log', note: await lastNote(source) },
+    { what: 'the earlier checkpoint', note: options.since },
+  ];
+  const opened = await firstRecord(source);
+  if (notes.every(({ note }) => note === undefined) && opened === undefined) {
+    findings.add('hole', 'checkpoint', 'this is no ledger: there is neither a checkpoint nor a first entry');
+    return undefined;
+  }
+  const own = parseVkey(String(opened?.vkey ?? ''), options.crypto);
+  const keys = trustedKeys(options, own, findings);
+  if (own === undefined) findings.tampered('record', 'the first entry does not name the key of the log', 0);
+  else if (keys.every(({ vkey }) => vkey !== own.vkey)) findings.tampered('checkpoint', `the log names the key ${own.vkey}, which is not trusted`, 0);
+  const valid: { what: string; checkpoint: Checkpoint }[] = [];
+  for (const { what, note } of notes) {
+    if (note === undefined) continue;
+    const checkpoint = await openCheckpoint(note, keys, options.crypto);
+    if (!('problem' in checkpoint)) valid.push({ what, checkpoint });
+    // The lines of checkpoints.log are reported when they are all read.
+    else if (what !== 'checkpoints.log') findings.tampered(what, `${what} ${checkpoint.problem}`);
+  }
+  const signed = valid.map(({ checkpoint }) => checkpoint).reduce<Checkpoint | undefined>((best, one) => (best !== undefined && best.size >= one.size ? best : one), undefined);
+  const logged = valid.find(({ what }) => what === 'checkpoints.log')?.checkpoint;
+  const shown = valid.find(({ what }) => what === 'checkpoint')?.checkpoint;
+  if (shown !== undefined && (logged?.size ?? 0) < shown.size) findings.tampered('checkpoints.log', `it ends at size ${logged?.size ?? 0}, but size ${shown.size} was published`, logged?.size ?? 0);
+  if (published === undefined) findings.add('hole', 'checkpoint', 'no checkpoint is published');
+  const origin = signed?.origin ?? own?.name ?? '';
+  return { origin, vkey: keys[0]?.vkey ?? '', pinned: options.trust !== undefined, keys, signed, others: valid.filter(({ what }) => what !== 'checkpoints.log') };
+}
+
+function trustedKeys(options: VerifyOptions, own: VerifierKey | undefined, findings: Findings): VerifierKey[] {
+  if (options.trust === undefined) return own === undefined ? [] : [own];
+  const keys: VerifierKey[] = [];
+  for (const { vkey } of options.trust) {
+    const key = parseVkey(vkey, options.crypto);
+    if (key === undefined) findings.tampered('trust', `${vkey} is not a verifier key of the form name+hash+key`);
+    else keys.push(key);
+  }
+  return keys;
+}
+
+/** The first entry, unchecked, from the bundle or from the write-ahead log. */
+async function firstRecord(source: LedgerSource): Promise<{ readonly [name: string]: unknown } | undefined> {
+  const path = tilePath('entries', 0);
+  const widths = (await source.list(`${path}.p`)).filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
+  for (const [name, skip] of [[path, 2], [`${path}.p/${widths[0] ?? ''}`, 2], ['wal/000000000000.wal', 92 + 12]] as const) {
+    const bytes = await source.read(name, { offset: 0, length: 16 * 1024 + skip });
+    const end = bytes === undefined ? -1 : bytes.indexOf(0x7d, skip);
+    // The first entry holds no nested object, so it ends at its first closing brace.
+    const record = bytes === undefined || end < 0 ? undefined : parseJson(toText(bytes.subarray(skip, end + 1)));
+    if (isObject(record)) return record;
+  }
+  return undefined;
+}
+
+/** One walk over the log. */
+class Pass {
+  readonly #source: LedgerSource;
+  readonly #crypto: VerifyCrypto;
+  readonly #started: Started & { readonly findings: Findings };
+  readonly #size: number;
+  readonly #story: Story;
+  readonly #levels: Levels;
+  readonly #tree: GrowingTree;
+  #prev = '0'.repeat(64);
+  /** False once a leaf is unknown: no root can be computed after that. */
+  #treeWhole = true;
+  #last: { leaves: Uint8Array[]; bundle: Uint8Array; ends: number[] } = { leaves: [], bundle: new Uint8Array(), ends: [] };
+
+  constructor(source: LedgerSource, crypto: VerifyCrypto, started: Started & { findings: Findings }) {
+    this.#source = source;
+    this.#crypto = crypto;
+    this.#started = started;
+    this.#size = started.signed?.size ?? 0;
+    this.#story = new Story(started.origin, started.findings);
+    this.#levels = new Levels(source, started.findings);
+    this.#tree = new GrowingTree(crypto, (level, index, hash) => this.#levels.add(level, index, hash));
+  }
+
+  async run(): Promise<{ unsigned: number; checkpoints: number }> {
+    const { findings, origin, keys, others } = this.#started;
+    const place = { source: this.#source, crypto: this.#crypto, findings };
+    const wal = await WalReader.open({ ...place, origin, signed: this.#size });
+    const history = await History.open({ ...place, origin, keys }, others);
+    for (let first = 0; first < this.#size; first += 256) {
+      const entries = await readBundle(place, first / 256, Math.min(256, this.#size - first));
+      for (const [k, entry] of entries.entries()) {
+        await this.#take(first + k, entry, wal);
+        if (this.#treeWhole && history.hasAt(this.#tree.size)) await history.check(this.#tree);
+      }
+      if (this.#treeWhole) await this.#levels.check();
+    }
+    if (this.#treeWhole) await this.#levels.end(this.#size, this.#last);
+    const unsigned = await this.#tail(wal);
+    if (this.#size === 0) findings.add('hole', 'checkpoint', 'nothing is signed yet');
+    this.#story.end();
+    return { unsigned, checkpoints: history.agreed };
+  }
+
+  async #take(index: number, entry: SignedEntry, wal: WalReader): Promise<void> {
+    const logged = index >= wal.next ? await wal.take(index) : undefined;
+    if (logged !== undefined && entry.leaf !== undefined && !equalBytes(leafHash(this.#crypto, logged.bytes), entry.leaf)) {
+      this.#started.findings.tampered('wal', 'the write-ahead log has another entry than the bundle', index);
+    } else if (index === this.#size - 1 && wal.next <= index) {
+      this.#started.findings.tampered('wal', `the write-ahead log ends before the signed size ${this.#size}`, wal.next);
+    }
+    if (logged !== undefined) this.#checkSegment(logged, index);
+    if (entry.leaf === undefined) this.#treeWhole = false;
+    else if (this.#treeWhole) this.#tree.add(entry.leaf);
+    if (entry.bytes === undefined) this.#story.stop();
+    else await this.#tell(index, entry.bytes);
+    if (index >= this.#size - (this.#size % 256)) this.#remember(entry);
+    this.#prev = entry.leaf === undefined ? '' : toHex(entry.leaf);
+  }
+
+  /** Entries after the signed size: only the write-ahead log has them. */
+  async #tail(wal: WalReader): Promise<number> {
+    if (wal.next === Number.POSITIVE_INFINITY) return 0;
+    let index = this.#size;
+    for (let entry = await wal.take(index); entry !== undefined; entry = await wal.take(index)) {
+      this.#checkSegment(entry, index);
+      await this.#tell(index, entry.bytes);
+      this.#prev = toHex(leafHash(this.#crypto, entry.bytes));
+      index += 1;
+    }
+    if (index > this.#size) this.#started.findings.add('note', 'checkpoint', `${index - this.#size} entries are not signed yet`, this.#size);
+    return index - this.#size;
+  }
+
+  #checkSegment({ segment }: WalEntry, index: number): void {
+    if (segment === undefined) return;
+    const { findings } = this.#started;
+    if (this.#prev !== '' && toHex(segment.prev) !== this.#prev) findings.tampered('wal', 'the segment that begins here does not link to the entry before it', index);
+    const low = this.#story.low(index);
+    if (low !== undefined && low !== segment.low) findings.tampered('wal', `the segment that begins here says that all operations before ${segment.low} are settled, which is true before ${low}`, index);
+  }
+
+  async #tell(index: number, bytes: Uint8Array): Promise<void> {
+    const blob = this.#story.take(index, parseJson(toText(bytes)), this.#prev);
+    if (blob === undefined) return;
+    const stored = await this.#source.read(`blobs/${blob.slice(0, 2)}/${blob}`);
+    if (stored === undefined) {
+      this.#started.findings.holes.missingBlobs += 1;
+      this.#started.findings.add('hole', 'evidence', `blob ${blob} is not here; it may have been erased`, index);
+    } else if (toHex(this.#crypto.sha256(stored)) !== blob) this.#started.findings.tampered('evidence', `blob ${blob} was changed`, index);
+  }
+
+  #remember(entry: SignedEntry): void {
+    if (entry.leaf !== undefined) this.#last.leaves.push(entry.leaf);
+    if (entry.bytes === undefined) return;
+    const length = new Uint8Array([entry.bytes.length >> 8, entry.bytes.length & 0xff]);
+    this.#last.bundle = concat(this.#last.bundle, length, entry.bytes);
+    this.#last.ends.push(this.#last.bundle.length);
+  }
+}
+
+function reportOf(result: {
+  findings: Findings;
+  origin: string;
+  vkey: string;
+  pinned: boolean;
+  signed: Checkpoint | undefined;
+  unsigned: number;
+  checkpoints: number;
+  readable: boolean;
+}): Report {
+  const { findings, signed } = result;
+  const { origin, vkey, pinned, unsigned, checkpoints } = result;
+  const { list, counts, holes } = findings;
+  const status = !result.readable ? 'unreadable' : counts.tampered > 0 ? 'tampered' : counts.hole > 0 ? 'incomplete' : 'proven';
+  return { status, origin, size: signed?.size ?? 0, root: signed === undefined ? '' : toBase64(signed.root), unsigned, vkey, pinned, checkpoints, holes, findings: list, counts };
+}

@@ -1,0 +1,108 @@
+import { canonicalJson, obligationTypes } from '#model';
+import type { DecisionRequest, Grant, Json, ResultColumn } from '#model';
+import { inspectSql } from '#inspect';
+import type { Bundle } from '../bundle.ts';
+import { decide } from '../decide/decide.ts';
+import { sha256Hex } from '../digest.ts';
+import type { CaseInputs, PolicyTestSpec } from '../documents/kinds/policy-test.ts';
+import { instantMs } from '../documents/time.ts';
+import { catalogOf } from './catalog.ts';
+
+/** A case cannot be run because of how it is written. */
+export class CaseMistake extends Error {}
+
+const hourMs = 3_600_000;
+
+/** The request a case stands for: its inputs over the defaults of its file, read by the real parser of the target. */
+export function requestOf(inputs: CaseInputs, test: PolicyTestSpec, bundle: Bundle): DecisionRequest {
+  const merged: CaseInputs = { ...test.defaults, ...inputs };
+  const { fixtures } = test;
+  const { target = 'sql', phase = 'request', point = 'postgres' } = merged;
+  const subject = record(named(merged.subject, fixtures?.subjects, 'subject'));
+  const resource = record(named(merged.resource, fixtures?.resources, 'resource'));
+  const context = {
+    certainty: 'parsed',
+    ...record(named(test.defaults?.context, fixtures?.contexts, 'context')),
+    ...record(named(inputs.context, fixtures?.contexts, 'context')),
+  };
+  const { attributes, certainty } = attributesOf(merged, test);
+  const facts = record(named(merged.facts, fixtures?.facts, 'facts'));
+  const base: DecisionRequest = {
+    target,
+    phase,
+    point,
+    now: instantMs(test.now),
+    // A test names only what matters to it; the rest is what such a subject and resource usually have.
+    subject: { type: 'user', groups: [], id: '', name: nameOf(subject), ...subject } as DecisionRequest['subject'],
+    resource: { type: 'database', name: nameOf(resource), ...(target === 'sql' ? { engine: 'postgres', env: '', owner: '' } : {}), ...resource },
+    context: certainty === undefined || 'certainty' in record(inputs.context) ? context : { ...context, certainty },
+    attributes,
+    facts,
+    can: merged.can ?? obligationTypes,
+    binding: sha256Hex(canonicalJson({ subject, resource, attributes })),
+    grants: [],
+  };
+  return { ...base, grants: grantsOf(merged.grants ?? [], base, bundle) };
+}
+
+function attributesOf(inputs: CaseInputs, test: PolicyTestSpec): { attributes: Record<string, unknown>; certainty: string | undefined } {
+  const attributes: Record<string, unknown> = { ...inputs.attributes };
+  for (const root of ['http', 'tool', 'object', 'request'] as const) if (inputs[root] !== undefined) attributes[root] = inputs[root];
+  let certainty: string | undefined;
+  if (inputs.sql !== undefined) {
+    const fixture = inputs.catalog === undefined ? undefined : test.fixtures?.catalogs?.[inputs.catalog];
+    if (inputs.catalog !== undefined && fixture === undefined) throw new CaseMistake(`there is no catalog "${inputs.catalog}" among the fixtures`);
+    const parameters = inputs.parameters?.map((value) => (value === null ? null : String(value)));
+    const inspection = inspectSql(inputs.sql, {
+      ...(fixture === undefined ? {} : { catalog: catalogOf(fixture) }),
+      ...(parameters === undefined ? {} : { parameters }),
+    });
+    attributes['sql'] = inspection.facts;
+    certainty = inspection.certainty;
+    if (inputs.phase === 'response') attributes['result'] = { columns: resultColumns(inspection.outputs) };
+  }
+  if (inputs.result !== undefined) attributes['result'] = inputs.result;
+  return { attributes, certainty };
+}
+
+/** What the response phase sees of the columns that the parser can tell; a statement whose columns cannot be told has one unknown column. */
+function resultColumns(outputs: ReturnType<typeof inspectSql>['outputs']): ResultColumn[] {
+  return outputs.flatMap(({ returnsRows, columns }) => {
+    if (!returnsRows) return [];
+    if (columns === undefined) return [{ name: '?', labels: [], lineage: 'unknown', type: 'text' } as const];
+    return columns.map(({ name, labels, lineage }) => ({ name, labels, lineage, type: 'text' as const }));
+  });
+}
+
+/** Grants as the control plane would give them: bound to what the same request without grants asks for. */
+function grantsOf(specs: NonNullable<CaseInputs['grants']>, request: DecisionRequest, bundle: Bundle): Grant[] {
+  if (specs.length === 0) return [];
+  const { requirements } = decide(bundle, request);
+  return specs.map(({ rule, kinds, bound, expired = false, usesLeft = 1 }, i) => ({
+    id: `grant-${i + 1}`,
+    rule,
+    kinds,
+    bound: bound ?? requirements.find((requirement) => requirement.rule === rule)?.bound ?? '',
+    expiresAt: request.now + (expired ? -1 : hourMs),
+    usesLeft,
+  }));
+}
+
+function named(value: unknown, fixtures: Readonly<Record<string, unknown>> | undefined, what: string): unknown {
+  if (typeof value !== 'string') return value;
+  const found = fixtures !== undefined && Object.hasOwn(fixtures, value) ? fixtures[value] : undefined;
+  if (found === undefined) throw new CaseMistake(`there is no ${what} "${value}" among the fixtures`);
+  return found;
+}
+
+function record(value: unknown): Record<string, Json> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new CaseMistake('a fixture must be a map');
+  return value as Record<string, Json>; // It came out of a YAML document, so its members are JSON.
+}
+
+/** `user:eve` is called eve unless the fixture says otherwise. */
+function nameOf(fixture: Record<string, Json>): string {
+  const id = typeof fixture['id'] === 'string' ? fixture['id'] : '';
+  return id.slice(id.indexOf(':') + 1);
+}

@@ -1,0 +1,115 @@
+import { boolean, choice, either, integer, json, list, map, number, object, optional, required, text } from '../shape.ts';
+import type { Infer } from '../shape.ts';
+import { instantForm } from '../time.ts';
+import { nameForm, obligationTypeForm, ruleIdForm } from './forms.ts';
+import { phases, targets } from './policy.ts';
+
+const verdict = choice('allow', 'deny', 'pending');
+const ruleIds = list(text({ form: ruleIdForm }));
+
+export const expectationShape = object(
+  {
+    verdict: optional(either({ scalar: verdict, list: list(verdict, 1), map: object({ not: required(verdict, 'any other') }) }), 'the verdict'),
+    reason: optional(text(), 'the reason code'),
+    message: optional(text({ minChars: 0 }), 'the whole public message'),
+    decisive: optional(ruleIds, 'rules that decided, at least these'),
+    fired: optional(ruleIds, 'rules that applied, at least these'),
+    notFired: optional(ruleIds, 'rules that did not apply'),
+    requires: optional(json, 'terms that the open challenges have, each in one of them; partial'),
+    obligations: optional(list(json), 'exactly these, in any order; each as far as it is written'),
+    warnings: optional(list(text()), 'warnings that contain these texts'),
+    shadow: optional(json, 'the shadow verdict, partial; false: none'),
+    errors: optional(list(text({ minChars: 0 })), 'evaluation errors of these rules or attribute paths; []: none'),
+  },
+  1,
+);
+
+const grantShape = object({
+  rule: required(text({ form: ruleIdForm }), 'the rule that asked'),
+  kinds: required(list(choice('approval', 'justification', 'stepUp'), 1), 'what it answers'),
+  bound: optional(text(), 'default: exactly what this case asks for'),
+  expired: optional(boolean, 'the grant is too old'),
+  usesLeft: optional(integer({ min: 0 }), 'default 1'),
+});
+
+const reference = either({ scalar: text(), map: json });
+
+const inputs = {
+  target: optional(choice(...targets), 'default sql'),
+  phase: optional(choice(...phases), 'default request'),
+  point: optional(text({ form: nameForm }), 'which point asks'),
+  default: optional(choice('allow', 'deny'), 'when no rule allows; default: as the bundle says'),
+  subject: optional(reference, 'a fixture or a subject'),
+  resource: optional(reference, 'a fixture or a resource'),
+  context: optional(reference, 'a fixture or a context, on top of the default one'),
+  facts: optional(reference, 'a fixture or facts'),
+  catalog: optional(text(), 'a fixture: what the target knows of its tables'),
+  sql: optional(text({ minChars: 0 }), 'a statement text, read by the real parser'),
+  parameters: optional(list(json), 'values of $1, $2, …'),
+  attributes: optional(map(json), 'roots of the target, as they are'),
+  http: optional(json, 'attributes of an HTTP operation'),
+  tool: optional(json, 'attributes of a tool call'),
+  object: optional(json, 'a Kubernetes object'),
+  request: optional(json, 'an admission request'),
+  result: optional(json, 'response phase: the columns; default: what the parser says of the statement'),
+  can: optional(list(text({ form: obligationTypeForm })), 'what the point can do; default everything'),
+  grants: optional(list(grantShape), 'grants the caller holds'),
+};
+
+export const caseShape = object({
+  name: required(text({ maxChars: 200 }), 'a sentence about behaviour'),
+  tags: optional(list(text()), 'for selection'),
+  ...inputs,
+  expect: required(expectationShape, 'what must come out'),
+});
+
+const generatorShape = object(
+  {
+    subsetsOf: optional(list(json, 1), 'every subset of the list'),
+    oneOf: optional(list(json, 1), 'each of the values'),
+    corpus: optional(text(), 'a file beside this one, one value per line'),
+  },
+  1,
+);
+
+export const propertyShape = object({
+  name: required(text({ maxChars: 200 }), 'a sentence about behaviour'),
+  ...inputs,
+  forAll: required(map(generatorShape, { min: 1 }), 'attribute path → values'),
+  expect: required(expectationShape, 'what must come out, whatever the values'),
+});
+
+export const policyTestSpec = object({
+  description: optional(text({ maxChars: 4000 }), 'for people'),
+  policies: optional(list(text({ form: nameForm }), 1), 'only these policies take part; default all'),
+  now: required(text({ form: instantForm }), 'the time of all cases'),
+  fixtures: optional(
+    object({
+      subjects: optional(map(json), 'named subjects'),
+      resources: optional(map(json), 'named resources'),
+      contexts: optional(map(json), 'named contexts'),
+      facts: optional(map(json), 'named facts'),
+      catalogs: optional(map(map(map(list(text())))), 'catalog → table → column → labels'),
+    }),
+    'what cases refer to by name',
+  ),
+  defaults: optional(object(inputs), 'what every case starts from'),
+  cases: optional(list(caseShape), 'the cases'),
+  properties: optional(list(propertyShape), 'laws over generated inputs'),
+  coverage: optional(
+    object({
+      rules: optional(number({ min: 0, max: 100 }), 'rules that fired'),
+      atoms: optional(number({ min: 0, max: 100 }), 'atoms that were true once and false once'),
+      obligations: optional(number({ min: 0, max: 100 }), 'obligations that were given'),
+      errors: optional(number({ min: 0, max: 100 }), 'stated onError paths that were taken'),
+    }),
+    'percentages that must be reached',
+  ),
+  mutation: optional(object({ minScore: required(number({ min: 0, max: 100 }), 'percentage') }), 'mutation score that must be reached'),
+});
+
+export type PolicyTestSpec = Infer<typeof policyTestSpec>;
+export type CaseInputs = Infer<ReturnType<typeof object<typeof inputs>>>;
+export type CaseSpec = Infer<typeof caseShape>;
+export type PropertySpec = Infer<typeof propertyShape>;
+export type Expectation = Infer<typeof expectationShape>;

@@ -1,0 +1,220 @@
+import { childrenOf } from '../../cel/index.ts';
+import type { BinaryExpression, CallExpression, CelExpression, SelectExpression } from '../../cel/index.ts';
+import { extentOf } from './edit.ts';
+import type { Edit, Span } from './edit.ts';
+
+/** Why a name cannot be used here, and what to do instead. */
+export interface Refusal {
+  readonly message: string;
+  readonly suggestion?: string;
+}
+
+/** How the names of a foreign policy language are said here. */
+export interface Dialect {
+  /** Variables of the language, e.g. `request` → `admission`. */
+  readonly roots: Readonly<Record<string, string>>;
+  readonly refusedRoots: Readonly<Record<string, Refusal>>;
+  /** What `variables.name` is replaced by, by name. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** Functions that a condition cannot have here, by their name with namespace: `http.Get`, or `.Get` for any method of that name. */
+  readonly refusedCalls: Readonly<Record<string, Refusal>>;
+  /** Calls that are said differently here; undefined leaves the call as it is. */
+  readonly call?: (call: CallExpression, source: string) => readonly Edit[] | Refusal | undefined;
+}
+
+export interface Refused extends Refusal {
+  readonly construct: string;
+  readonly at: Span;
+}
+
+export interface Rewritten {
+  readonly edits: readonly Edit[];
+  readonly refused: readonly Refused[];
+}
+
+/** What has to change in an expression so that it means the same here. */
+export function rewrite(source: string, ast: CelExpression, dialect: Dialect): Rewritten {
+  const walker = new Walker(source, dialect);
+  walker.visit(ast, { locals: noLocals, compared: false });
+  return walker;
+}
+
+interface Surroundings {
+  readonly locals: ReadonlySet<string>;
+  /** Operand of `==` or `!=`, where a value must not be typed so narrowly that it cannot be null. */
+  readonly compared: boolean;
+}
+
+const noLocals: ReadonlySet<string> = new Set();
+
+class Walker implements Rewritten {
+  readonly edits: Edit[] = [];
+  readonly refused: Refused[] = [];
+  readonly #source: string;
+  readonly #dialect: Dialect;
+
+  constructor(source: string, dialect: Dialect) {
+    this.#source = source;
+    this.#dialect = dialect;
+  }
+
+  visit(e: CelExpression, around: Surroundings): void {
+    switch (e.kind) {
+      case 'ident':
+        return this.#root(e.name, e, around);
+      case 'select':
+        return this.#select(e, around);
+      case 'call':
+        return this.#call(e, around);
+      case 'binary':
+        return this.#binary(e, around);
+      case 'comprehension':
+        return this.#scoped(e.range, [...(e.filter === undefined ? [] : [e.filter]), e.body], { around, names: e.variables });
+      case 'bind':
+        return this.#scoped(e.value, [e.body], { around, names: [e.name] });
+      case 'optional-map':
+        return this.#scoped(e.target, [e.body], { around, names: [e.name] });
+      default:
+        return this.#children(e, around);
+    }
+  }
+
+  #children(e: CelExpression, { locals }: Surroundings): void {
+    for (const child of childrenOf(e)) this.visit(child, { locals, compared: false });
+  }
+
+  #scoped(outer: CelExpression, inner: readonly CelExpression[], { around, names }: { around: Surroundings; names: readonly string[] }): void {
+    this.visit(outer, { locals: around.locals, compared: false });
+    const locals = new Set([...around.locals, ...names]);
+    for (const e of inner) this.visit(e, { locals, compared: false });
+  }
+
+  #root(name: string, at: Span, { locals, compared }: Surroundings): void {
+    if (locals.has(name)) return;
+    const refusal = this.#dialect.refusedRoots[name];
+    if (refusal !== undefined) this.#refuse(name, at, refusal);
+    const text = Object.hasOwn(this.#dialect.roots, name) ? this.#dialect.roots[name] : undefined;
+    if (text !== undefined && text !== name) this.#replace(at, compared ? `dyn(${text})` : text);
+  }
+
+  #select(e: SelectExpression, around: Surroundings): void {
+    const { operand, field } = e;
+    if (operand.kind === 'ident' && operand.name === 'variables' && !around.locals.has('variables')) {
+      const text = this.#dialect.variables.get(field);
+      if (text === undefined) {
+        this.#refuse(`variables.${field}`, e, { message: `there is no variable "${field}" before this expression` });
+        return;
+      }
+      // `has(variables.x)` keeps its parentheses.
+      this.#replace(e.mode === 'test' ? { start: operand.start, end: e.end - 1 } : e, around.compared ? `dyn(${text})` : text);
+      return;
+    }
+    this.visit(operand, { locals: around.locals, compared: false });
+    const plain = unescapeField(field);
+    if (plain === field) return;
+    const end = e.mode === 'test' ? e.end - 1 : e.end;
+    this.#replace({ start: end - field.length, end }, /^[A-Za-z_][A-Za-z0-9_]*$/.test(plain) ? plain : `\`${plain}\``);
+  }
+
+  #call(e: CallExpression, around: Surroundings): void {
+    const name = qualifiedName(e, around.locals);
+    const refusal = this.#dialect.refusedCalls[name] ?? (e.target === undefined ? undefined : this.#dialect.refusedCalls[`.${e.name}`]);
+    if (refusal !== undefined) {
+      this.#refuse(name, e, refusal);
+      return;
+    }
+    const said = this.#dialect.call?.(e, this.#source);
+    if (said === undefined) return this.#children(e, around);
+    if ('message' in said) return this.#refuse(name, e, said);
+    this.edits.push(...said);
+    // What was not replaced as a whole is still looked into.
+    for (const child of childrenOf(e)) {
+      const covered = said.some((edit) => edit.start <= child.start && child.end <= edit.end && edit.start < edit.end);
+      if (!covered) this.visit(child, { locals: around.locals, compared: false });
+    }
+  }
+
+  #binary(e: BinaryExpression, around: Surroundings): void {
+    if (this.#typeTest(e, around)) return;
+    const compared = e.op === '==' || e.op === '!=';
+    const integers = arithmetic.has(e.op) && (e.op === '%' || e.op === '/' || isInteger(e.left) || isInteger(e.right));
+    for (const operand of [e.left, e.right]) {
+      const wrap = integers && needsInt(operand);
+      const extent = wrap ? extentOf(this.#source, operand) : operand;
+      if (wrap) this.edits.push({ start: extent.start, end: extent.start, text: 'int(' });
+      this.visit(operand, { locals: around.locals, compared });
+      if (wrap) this.edits.push({ start: extent.end, end: extent.end, text: ')' });
+    }
+  }
+
+  /** `type(x) == int`: numbers of JSON documents are one kind here. */
+  #typeTest(e: BinaryExpression, around: Surroundings): boolean {
+    if ((e.op !== '==' && e.op !== '!=') || e.left.kind !== 'call' || e.left.name !== 'type') return false;
+    if (e.right.kind !== 'ident' || e.right.name !== 'int') return false;
+    if (e.op === '!=') this.edits.push({ start: e.left.start, end: e.left.start, text: '!(' });
+    this.#children(e.left, around);
+    this.edits.push({ start: e.left.end, end: e.right.end, text: e.op === '!=' ? ' in [int, double])' : ' in [int, double]' });
+    return true;
+  }
+
+  #replace({ start, end }: Span, text: string): void {
+    this.edits.push({ start, end, text });
+  }
+
+  #refuse(construct: string, at: Span, refusal: Refusal): void {
+    this.refused.push({ construct, at: { start: at.start, end: at.end }, ...refusal });
+  }
+}
+
+const arithmetic: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%']);
+
+/** Integers for certain. Numbers that come out of a JSON document are doubles to the evaluator, integers to their author. */
+function isInteger(e: CelExpression): boolean {
+  if (e.kind === 'literal') return typeof e.value === 'bigint';
+  if (e.kind === 'call') return e.name === 'size' || e.name === 'int' || e.name === 'indexOf' || e.name === 'compareTo';
+  if (e.kind === 'binary') return arithmetic.has(e.op) && (isInteger(e.left) || isInteger(e.right));
+  return e.kind === 'unary' && isInteger(e.operand);
+}
+
+function needsInt(e: CelExpression): boolean {
+  return !isInteger(e) && (e.kind === 'select' || e.kind === 'index' || e.kind === 'ident' || e.kind === 'ternary' || e.kind === 'binary' || isUnwrap(e));
+}
+
+function isUnwrap(e: CelExpression): boolean {
+  return e.kind === 'call' && (e.name === 'orValue' || e.name === 'value');
+}
+
+/** `resource.Get` for `resource.Get(…)`, `.trim` for a method of anything that is not a plain name. */
+export function qualifiedName(e: CallExpression, locals: ReadonlySet<string> = noLocals): string {
+  if (e.target === undefined) return e.name;
+  const names: string[] = [];
+  let operand = e.target;
+  while (operand.kind === 'select' && operand.mode === 'field') {
+    names.unshift(operand.field);
+    operand = operand.operand;
+  }
+  return operand.kind === 'ident' && !locals.has(operand.name) ? [operand.name, ...names, e.name].join('.') : `.${e.name}`;
+}
+
+/** SPEC: the escaping of property names in the CEL of Kubernetes (KEP-2876). */
+function unescapeField(field: string): string {
+  return field.replaceAll(/__(underscores|dot|dash|slash|[a-z_]+?)__/g, (whole, word: string) => {
+    switch (word) {
+      case 'underscores':
+        return '__';
+      case 'dot':
+        return '.';
+      case 'dash':
+        return '-';
+      case 'slash':
+        return '/';
+      default:
+        return reservedWords.has(word) ? word : whole;
+    }
+  });
+}
+
+const reservedWords: ReadonlySet<string> = new Set([
+  'true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package',
+  'namespace', 'return',
+]);

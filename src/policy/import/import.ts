@@ -1,0 +1,74 @@
+import { compileBundle } from '../bundle.ts';
+import type { SourceFile } from '../source.ts';
+import { Draft } from './draft.ts';
+import { Findings } from './finding.ts';
+import type { ImportFinding } from './finding.ts';
+import { importKubernetes } from './kubernetes/kubernetes.ts';
+import { resolveOptions } from './options.ts';
+import type { ImportOptions } from './options.ts';
+import { digestOfFile, readSources } from './source.ts';
+import type { SourceDocument } from './source.ts';
+
+/** An imported document of the source, and what became of it. */
+export interface ImportedSource {
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+  /** `apiVersion/kind`, or the format where documents have none. */
+  readonly kind: string;
+  readonly name: string;
+  /** `sha256:` of the whole file as it was read: an import is up to date while it is the same. */
+  readonly digest: string;
+  /** `Kind/name` of the documents written for it. */
+  readonly documents: readonly string[];
+}
+
+export interface ImportResult {
+  /** Generated documents (YAML, `warder/v1`); the originals stay what people change. */
+  readonly documents: readonly SourceFile[];
+  /** A first set of cases for them. */
+  readonly cases: readonly SourceFile[];
+  readonly findings: readonly ImportFinding[];
+  readonly sources: readonly ImportedSource[];
+}
+
+/**
+ * Imports policies of other systems. Every construct that has no effect here is reported by name, file and line; nothing is dropped
+ * silently. The generated documents compile: what would not is reported instead of written.
+ */
+export function importPolicies(files: readonly SourceFile[], options: ImportOptions): ImportResult {
+  const findings = new Findings();
+  const draft = new Draft(findings, resolveOptions(options));
+  const sources = readSources(files, findings);
+  importKubernetes(draft, sources);
+  return {
+    documents: checked(draft),
+    cases: [],
+    findings: findings.inReadingOrder(),
+    sources: sources.flatMap((source) => sourceOf(source, draft) ?? []),
+  };
+}
+
+/** The documents, if they compile together. What does not is a fault of the import itself, and nobody should have to find it later. */
+function checked(draft: Draft): readonly SourceFile[] {
+  const { documents, findings } = draft;
+  const compiled = compileBundle(documents);
+  if (compiled.ok) return documents;
+  const broken = new Set<string>();
+  for (const problem of compiled.problems) {
+    if (problem.severity !== 'error') continue;
+    broken.add(problem.path);
+    const source = draft.sourceOf(problem.path);
+    if (source === undefined) continue;
+    const message = `the generated document does not compile and is left out: ${problem.message} (in ${problem.caret?.split('\n')[0]?.trim() ?? ''})`;
+    findings.add(source.root.place, { severity: 'unsupported', construct: source.kind, message, suggestion: problem.hint });
+  }
+  return documents.filter((document) => !broken.has(document.path));
+}
+
+function sourceOf(source: SourceDocument, draft: Draft): ImportedSource | undefined {
+  const documents = draft.imported.get(source);
+  if (documents === undefined) return undefined;
+  const kind = [source.apiVersion, source.kind].filter((part) => part !== '').join('/');
+  return { path: source.file.path, line: source.root.place.line, kind, name: source.name, digest: digestOfFile(source.file), documents };
+}

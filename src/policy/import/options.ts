@@ -1,0 +1,26 @@
+import type { RiskClass, Tier } from '../documents/kinds/policy.ts';
+
+/** What an import cannot know from the files. */
+export interface ImportOptions {
+  /** The day of the import, `2026-11-20`: written as the day of the first review. */
+  readonly today: string;
+  /** Who answers for the imported policies; default `team:platform`. */
+  readonly owner?: string;
+  /** Default `org`. */
+  readonly tier?: Tier;
+  /** Where a source does not say how grave it is; default `medium`. */
+  readonly risk?: RiskClass;
+  /**
+   * `shadow` (the default) only records what the imported rules would do; `source` takes over what the files say: Deny enforces, Audit
+   * and Warn only record.
+   */
+  readonly mode?: 'shadow' | 'source';
+  /** Folder of the generated files; default `imported`. */
+  readonly folder?: string;
+}
+
+export type ResolvedOptions = Required<ImportOptions>;
+
+export function resolveOptions(options: ImportOptions): ResolvedOptions {
+  return { owner: 'team:platform', tier: 'org', risk: 'medium', mode: 'shadow', folder: 'imported', ...options };
+}
