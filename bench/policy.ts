@@ -19,13 +19,46 @@ function filesOf(rules: number): SourceFile[] {
     kind: 'Policy',
     metadata: { name: `policy-${p}` },
     spec: {
-      ...{ owner: 'team:bench', tier: 'org', risk: { class: 'low' }, review: { last: '2026-01-01', every: 'P90D' }, target: 'sql' },
+      owner: 'team:bench',
+      tier: 'org',
+      risk: { class: 'low' },
+      review: {
+        last: '2026-01-01',
+        every: 'P90D',
+      },
+      target: 'sql',
       rules: Array.from({ length: 10 }, (_none, r) => {
         const n = p * 10 + r;
-        const match = { 'resource.id': [`pg:db-${n % 500}`], 'subject.groups': [`group-${n % 40}`] };
-        if (r % 10 === 0) return { id: `r${r}`, effect: 'deny', reason: 'DESTRUCTIVE', match: { ...match, 'sql.effects': ['drop.*', 'truncate'] } };
-        if (r % 3 === 0) return { id: `r${r}`, effect: 'deny', reason: 'PURPOSE', match, when: `sql.verbs.exists(v, v == "verb-${n}")` };
-        return { id: `r${r}`, effect: 'allow', match: { ...match, 'sql.verbs': ['select', 'update'] } };
+        const match = {
+          'resource.id': [`pg:db-${n % 500}`],
+          'subject.groups': [`group-${n % 40}`],
+        };
+        if (r % 10 === 0)
+          return {
+            id: `r${r}`,
+            effect: 'deny',
+            reason: 'DESTRUCTIVE',
+            match: {
+              ...match,
+              'sql.effects': ['drop.*', 'truncate'],
+            },
+          };
+        if (r % 3 === 0)
+          return {
+            id: `r${r}`,
+            effect: 'deny',
+            reason: 'PURPOSE',
+            match,
+            when: `sql.verbs.exists(v, v == "verb-${n}")`,
+          };
+        return {
+          id: `r${r}`,
+          effect: 'allow',
+          match: {
+            ...match,
+            'sql.verbs': ['select', 'update'],
+          },
+        };
       }),
     },
   }));
@@ -33,18 +66,51 @@ function filesOf(rules: number): SourceFile[] {
 }
 
 const facts = {
-  ...{ complete: true, unknown: [], verbs: ['select'], effects: ['read'], tables: ['public.orders'], functions: [], settings: [], statements: [], columns: [] },
-  ...{ labels: [], fingerprint: '', literalsHash: '', normalized: '' },
+  complete: true,
+  unknown: [],
+  verbs: ['select'],
+  effects: ['read'],
+  tables: ['public.orders'],
+  functions: [],
+  settings: [],
+  statements: [],
+  columns: [],
+  ...{
+    labels: [],
+    fingerprint: '',
+    literalsHash: '',
+    normalized: '',
+  },
 };
 
 function requests(): DecisionRequest[] {
   return Array.from({ length: 512 }, (_, n) => ({
-    ...{ target: 'sql', phase: 'request', point: 'postgres', now: 1_800_000_000_000 },
-    subject: { type: 'user', id: `user:${n}`, name: `u${n}`, groups: [`group-${n % 40}`, 'everybody'] },
-    resource: { type: 'database', id: `pg:db-${n % 500}`, name: 'db', engine: 'postgres', env: 'prod', owner: 'team:x', labels: {} },
+    target: 'sql',
+    phase: 'request',
+    point: 'postgres',
+    now: 18e11,
+    subject: {
+      type: 'user',
+      id: `user:${n}`,
+      name: `u${n}`,
+      groups: [`group-${n % 40}`, 'everybody'],
+    },
+    resource: {
+      type: 'database',
+      id: `pg:db-${n % 500}`,
+      name: 'db',
+      engine: 'postgres',
+      env: 'prod',
+      owner: 'team:x',
+      labels: {},
+    },
     context: { certainty: 'parsed' },
     attributes: { sql: facts },
-    ...{ can: obligationTypes, binding: 'b', grants: [] },
+    ...{
+      can: obligationTypes,
+      binding: 'b',
+      grants: [],
+    },
   }));
 }
 

@@ -6,38 +6,47 @@ var fs = require('fs');
 var path = require('path');
 
 var root = path.join(__dirname, '..');
+var main = path.join(root, 'src', 'main.ts');
+// Beside the code it belongs to: whoever can write there can change the code as well.
+var compileCache = path.join(root, 'node_modules', '.cache', 'warder');
 
-function runtime() {
-  var names = ['node-' + process.platform + '-' + process.arch];
-  for (var i = 0; i < names.length; i += 1) {
-    var file = path.join(root, 'node_modules', names[i], 'bin', 'node');
-    if (fs.existsSync(file)) return file;
-  }
-  // Another platform: the machine's own Node will do when it runs TypeScript as it is.
-  var version = process.versions.node.split('.').map(Number);
-  if (version[0] >= 24) return process.execPath;
-  process.stderr.write(
-    'warder: the Node 24 that Warder brings along is not installed, and this is Node ' + process.versions.node + '\n' +
-      '  Run `npm ci --ignore-scripts` in ' + root + ', or use Node 24 or newer.\n'
-  );
-  process.exit(2);
+/** The major version from which Node runs the sources as they are. */
+var majorNeeded = 24;
+
+function bundledNode() {
+  var file = path.join(root, 'node_modules', 'node-' + process.platform + '-' + process.arch, 'bin', 'node');
+  return fs.existsSync(file) ? file : undefined;
 }
 
-function main() {
-  var environment = Object.assign({}, process.env);
-  // Beside the code it belongs to: whoever can write there can change the code as well.
-  if (!environment.NODE_COMPILE_CACHE) environment.NODE_COMPILE_CACHE = path.join(root, 'node_modules', '.cache', 'warder');
-  var args = ['--disable-warning=ExperimentalWarning', path.join(root, 'src', 'main.ts')].concat(process.argv.slice(2));
-  var child = childProcess.spawn(runtime(), args, { stdio: 'inherit', env: environment });
-  // A signal of the terminal reaches the child by itself (same process group); one sent to this process only is passed on.
+function isNewEnough() {
+  return Number(process.versions.node.split('.')[0]) >= majorNeeded;
+}
+
+/** npm puts the bundled Node first in the path, so usually this is it already. */
+function runHere() {
+  var cache = process.env.NODE_COMPILE_CACHE || compileCache;
+  process.env.NODE_COMPILE_CACHE = cache;
+  require('module').enableCompileCache(cache);
+  process.argv[1] = main;
+  import(require('url').pathToFileURL(main).href).catch(function (error) {
+    process.stderr.write('warder: ' + (error && error.stack ? error.stack : error) + '\n');
+    process.exit(70);
+  });
+}
+
+function runThere(node) {
+  var environment = Object.assign({ NODE_COMPILE_CACHE: compileCache }, process.env);
+  var args = ['--disable-warning=ExperimentalWarning', main].concat(process.argv.slice(2));
+  var child = childProcess.spawn(node, args, { stdio: 'inherit', env: environment });
+  // A key like Ctrl-C reaches the child by itself, being in the same process group; a signal sent to this process only is passed on.
   ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'].forEach(function (name) {
     process.on(name, function () {
-      if (name === 'SIGINT' && process.stdin.isTTY) return;
+      if ((name === 'SIGINT' || name === 'SIGQUIT') && process.stdin.isTTY) return;
       child.kill(name);
     });
   });
   child.on('error', function (error) {
-    process.stderr.write('warder: cannot run ' + runtime() + ': ' + error.message + '\n');
+    process.stderr.write('warder: cannot run ' + node + ': ' + error.message + '\n');
     process.exit(2);
   });
   child.on('exit', function (code, signal) {
@@ -47,4 +56,15 @@ function main() {
   });
 }
 
-main();
+var node = bundledNode();
+if (isNewEnough()) {
+  runHere();
+} else if (node !== undefined) {
+  runThere(node);
+} else {
+  process.stderr.write(
+    'warder: the Node ' + majorNeeded + ' that Warder brings along is not installed, and this is Node ' + process.versions.node + '\n' +
+      '  Run `npm ci --ignore-scripts` in ' + root + ', or use Node ' + majorNeeded + ' or newer.\n'
+  );
+  process.exit(2);
+}

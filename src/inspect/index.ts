@@ -8,7 +8,7 @@
 export * from './inspection.ts';
 export { redactText } from './detect/redact.ts';
 export { buildCatalog, catalogQuery, labelsOf } from './sql/postgres/catalog.ts';
-export type { CatalogFunctionRow, CatalogRelationRow, CatalogRows } from './sql/postgres/catalog.ts';
+export type { CatalogRow, CatalogRows } from './sql/postgres/catalog.ts';
 export { inspectSql } from './sql/postgres/inspect.ts';
 export type { InspectOptions } from './sql/postgres/inspect.ts';
 export { loadInspectors } from './sql/postgres/parser.ts';

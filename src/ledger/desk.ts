@@ -1,9 +1,10 @@
-import { AssertionError } from 'node:assert';
+import assert, { AssertionError } from 'node:assert/strict';
 import { Fault } from '#model';
 import type { Recovery } from './contract.ts';
 import { isNoSpace, type PlainFault, ShortWrite, systemCode } from './disk.ts';
 import type { Evidence } from './evidence.ts';
-import { type Appended, type Item, Log, type LogSetting, type Machine } from './log.ts';
+import type { Item } from './composer.ts';
+import { Log, type LogSetting, type Machine } from './log.ts';
 
 /** What the ledger's front asks of the writer. Crosses threads, so it is plain data. */
 export type Order =
@@ -15,10 +16,21 @@ export type Order =
 
 export type Answer =
   | { readonly kind: 'opened'; readonly vkey: string; readonly size: number; readonly recovery: Recovery }
-  | { readonly kind: 'appended'; readonly size: number; readonly results: readonly (Appended & { readonly id: number })[] }
+  | Appended
   | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | undefined }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: PlainFault }
   | { readonly kind: 'fatal'; readonly fault: PlainFault };
+
+/** What became of a batch. Compact, because it crosses threads for every batch. */
+export interface Appended {
+  readonly kind: 'appended';
+  /** Ids of the items that are durable; their indexes follow each other from `first`. */
+  readonly ids: readonly number[];
+  readonly first: number;
+  /** Hex leaf hashes of those entries, one after the other. */
+  readonly leaves: string;
+  readonly refused: readonly { readonly id: number; readonly fault: PlainFault }[];
+}
 
 /** Says whether this process still owns the log's folder. */
 export type Ownership = () => boolean;
@@ -72,8 +84,20 @@ export class Desk {
   }
 
   #append(log: Log, items: readonly (Item & { id: number })[]): void {
-    const results = log.commit(items).map((result, k) => ({ ...result, id: items[k]?.id ?? -1 }));
-    this.#answer({ kind: 'appended', size: log.size, results });
+    const first = log.size;
+    const ids: number[] = [];
+    const refused: { id: number; fault: PlainFault }[] = [];
+    let leaves = '';
+    for (const [k, result] of log.commit(items).entries()) {
+      const id = items[k]?.id ?? -1;
+      if ('fault' in result) refused.push({ id, fault: result.fault });
+      else {
+        assert.equal(result.index, first + ids.length);
+        ids.push(id);
+        leaves += result.leaf;
+      }
+    }
+    this.#answer({ kind: 'appended', first, ids, leaves, refused });
   }
 
   #serveOne(log: Log, order: Exclude<Order, { kind: 'append' }>): void {

@@ -23,7 +23,8 @@ export interface SealedEvidence {
   readonly blob?: string;
 }
 
-interface Vault {
+/** Where evidence is sealed. */
+export interface Vault {
   readonly disk: Disk;
   /** The log's folder. */
   readonly directory: string;

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { Fault } from '#model';
 import { type Disk, folderOf, makeFolders, writeDurably } from './disk.ts';
 import { decodeSigningKey, encodeSigningKey, type Signer, signerOf } from './note.ts';
@@ -34,8 +34,8 @@ export function openSigner(place: KeyPlace, mayMake: boolean): Signer {
  */
 export class SessionKeys {
   readonly #place: KeyPlace;
-  readonly #wrapping: Buffer;
-  readonly #cache = new Map<string, Buffer>();
+  readonly #wrapping: KeyObject;
+  readonly #cache = new Map<string, KeyObject>();
 
   constructor(place: KeyPlace) {
     this.#place = place;
@@ -46,12 +46,13 @@ export class SessionKeys {
       makeFolders(place.disk, place.keys);
       writeDurably(place.disk, path, stored);
     }
-    this.#wrapping = Buffer.from(Buffer.from(stored).toString().trim(), 'hex');
-    if (this.#wrapping.length !== 32) throw new Fault('CONFIG_INVALID', `${path} must hold 64 hex digits; put the right file back`);
+    const bytes = Buffer.from(Buffer.from(stored).toString().trim(), 'hex');
+    if (bytes.length !== 32) throw new Fault('CONFIG_INVALID', `${path} must hold 64 hex digits; put the right file back`);
+    this.#wrapping = createSecretKey(bytes);
   }
 
   /** The key of a session, made durable before it is returned for the first time. */
-  forSealing(session: string): Buffer {
+  forSealing(session: string): KeyObject {
     const known = this.#find(session);
     if (known !== undefined) return known;
     const key = Buffer.from(this.#place.random(32));
@@ -59,29 +60,29 @@ export class SessionKeys {
     makeFolders(this.#place.disk, folderOf(path));
     const sealed = encrypt({ key: this.#wrapping, iv: this.#place.random(12), context: this.#context(session) }, key);
     writeDurably(this.#place.disk, path, Buffer.from(`${sealed.toString('base64')}\n`));
-    this.#keep(session, key);
-    return key;
+    return this.#keep(session, key);
   }
 
   /** The key of a session, or undefined when it never was or was erased. */
-  forOpening(session: string): Buffer | undefined {
+  forOpening(session: string): KeyObject | undefined {
     return this.#place.disk.size(this.#path(session)) === undefined ? undefined : this.#find(session);
   }
 
-  #find(session: string): Buffer | undefined {
+  #find(session: string): KeyObject | undefined {
     const cached = this.#cache.get(session);
     if (cached !== undefined) return cached;
     const stored = this.#place.disk.read(this.#path(session));
     if (stored === undefined) return undefined;
     const key = decrypt({ key: this.#wrapping, context: this.#context(session) }, Buffer.from(Buffer.from(stored).toString(), 'base64'));
     if (key === undefined) throw new Fault('LEDGER_TAMPERED', `the key file of session ${session} is damaged or belongs to another ledger`);
-    this.#keep(session, key);
-    return key;
+    return this.#keep(session, key);
   }
 
-  #keep(session: string, key: Buffer): void {
+  #keep(session: string, bytes: Uint8Array): KeyObject {
+    const key = createSecretKey(bytes);
     if (this.#cache.size >= cachedKeysMax) this.#cache.delete(this.#cache.keys().next().value ?? '');
     this.#cache.set(session, key);
+    return key;
   }
 
   #context(session: string): string {
@@ -99,7 +100,7 @@ export class SessionKeys {
 const cachedKeysMax = 4_096;
 
 interface Sealing {
-  readonly key: Uint8Array;
+  readonly key: KeyObject;
   readonly iv: Uint8Array;
   /** Authenticated with the content: what it belongs to. */
   readonly context: string;

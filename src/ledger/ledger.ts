@@ -63,6 +63,7 @@ function threadLine(setting: LogSetting, token: string): Line {
   let ending = false;
   const line: Line = {
     onAnswer: () => undefined,
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     send: (order) => worker.postMessage(order),
     end: async () => {
       ending = true;

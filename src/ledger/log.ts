@@ -1,10 +1,11 @@
 import { crc32 } from 'node:zlib';
-import { asFault, Fault, limits, type Receipt } from '#model';
+import { Fault, limits } from '#model';
 import { Notary } from './checkpoint.ts';
 import type { InDoubt } from './contract.ts';
 import { type Disk, isNoSpace, makeFolders, type PlainFault } from './disk.ts';
-import { composeEntry, type Draft, type Stamp } from './entry.ts';
-import { type Evidence, openEvidence, type SealedEvidence, sealEvidence } from './evidence.ts';
+import { Composer, full, type Item, type Parsed, usesReserve } from './composer.ts';
+import type { composeEntry, Draft, Stamp } from './entry.ts';
+import { type Evidence, openEvidence, type SealedEvidence } from './evidence.ts';
 import { openSigner, SessionKeys } from './keys.ts';
 import { leafHash } from './merkle.ts';
 import type { Signer } from './note.ts';
@@ -35,14 +36,8 @@ export interface Machine {
   readonly compose?: typeof composeEntry;
 }
 
-/** A draft on its way into the log; `draft` is its JSON text. */
-export interface Item extends Stamp {
-  readonly draft: string;
-}
-
-export type Appended = { readonly receipt: Receipt } | { readonly fault: PlainFault };
-
-type Parsed = Draft & { readonly session?: string; readonly evidence?: Evidence };
+/** Where an item became durable, with the hex leaf hash of its entry, or why it was refused. */
+export type Appended = { readonly index: number; readonly leaf: string } | { readonly fault: PlainFault };
 
 /**
  * The writer: one log, one owner, everything synchronous. Runs in the ledger's thread, or inline under a simulator.
@@ -55,8 +50,7 @@ export class Log {
   readonly recovery: { readonly torn: number; readonly inDoubt: readonly InDoubt[] };
   readonly #setting: LogSetting;
   readonly #disk: Disk;
-  readonly #random: (length: number) => Uint8Array;
-  readonly #compose: typeof composeEntry;
+  readonly #composer: Composer;
   readonly #keys: SessionKeys;
   readonly #notary: Notary;
   readonly #sealer: Sealer;
@@ -72,8 +66,6 @@ export class Log {
   constructor(setting: LogSetting, machine: Machine) {
     this.#setting = setting;
     this.#disk = machine.disk;
-    this.#random = machine.random;
-    this.#compose = machine.compose ?? composeEntry;
     const { directory, keys, origin } = setting;
     makeFolders(machine.disk, directory);
     makeFolders(machine.disk, keys);
@@ -84,6 +76,7 @@ export class Log {
     checkSize(found.base + found.entries.length, this.#notary.last);
     this.#sealer = this.#resumeSealer(found);
     this.#keys = new SessionKeys({ ...machine, keys, origin });
+    this.#composer = new Composer(setting, { ...machine, disk: machine.disk, directory, origin, keys: this.#keys });
     this.#reserve = new Reserve(machine.disk, directory, setting.reserveBytes);
     this.#prev = found.prev;
     this.#unsettled = found.unsettled;
@@ -101,7 +94,7 @@ export class Log {
     return this.#sealer.size;
   }
 
-  /** Leaf hash, index and origin of each item, or why it was refused. In order; refused items take no index. */
+  /** What became of each item, in order. Refused items take no index, so the others follow each other. */
   commit(items: readonly Item[]): Appended[] {
     const results: Appended[] = [];
     let done = 0;
@@ -185,9 +178,12 @@ export class Log {
     let bytes = 0;
     for (const item of items.slice(0, room)) {
       if (bytes >= limits.ledgerBatchBytesMax) break;
-      const composed = this.#composeItem(item, write);
-      results.push('fault' in composed ? composed : undefined);
-      if ('fault' in composed) continue;
+      const composed = this.#composer.compose(item, { index: this.size + write.entries.length, prev: write.prev, full: this.#reserve.full });
+      results.push('fault' in composed ? { fault: composed.fault } : undefined);
+      if ('fault' in composed) {
+        if (composed.noSpace === true) this.#reserve.markFull();
+        continue;
+      }
       bytes += composed.entry.length;
       write.prev = leafHash(composed.entry);
       write.entries.push(composed.entry);
@@ -212,43 +208,7 @@ export class Log {
     this.#sealer.add(entry, leaf);
     this.#unsettled.take(index, parsed);
     this.#prev = leaf;
-    return { receipt: { origin: this.#setting.origin, index, leaf: leaf.toString('hex') } };
-  }
-
-  #composeItem(item: Item, write: { entries: readonly Buffer[]; prev: Buffer }): { entry: Buffer; parsed: Parsed } | { fault: PlainFault } {
-    try {
-      // Safe: `draftText` made it from a RecordDraft.
-      const draft = JSON.parse(item.draft) as Parsed;
-      if (this.#reserve.full && !usesReserve(draft.kind)) return { fault: full };
-      const { boot, build, origin, directory } = this.#setting;
-      const position = {
-        i: this.size + write.entries.length,
-        prev: write.prev.toString('hex'),
-        boot,
-        build,
-        node: origin,
-        nonce: Buffer.from(this.#random(16)).toString('hex'),
-      };
-      const compose = (evidence?: SealedEvidence): Buffer => this.#compose(draft, { t: item.t, mono: item.mono }, position, evidence);
-      if (draft.evidence === undefined) return { entry: compose(), parsed: draft };
-      if (draft.session === undefined) throw new Fault('INVALID_INPUT', `record ${draft.kind} has evidence but no session to seal it for`);
-      const vault = { disk: this.#disk, directory, origin, keys: this.#keys, random: this.#random };
-      const sealed = sealEvidence(vault, draft.session, draft.evidence);
-      try {
-        return { entry: compose(sealed), parsed: draft };
-      } catch (error) {
-        if (sealed.sealed === undefined || !(error instanceof Fault)) throw error;
-        return { entry: compose(sealEvidence(vault, draft.session, draft.evidence, false)), parsed: draft };
-      }
-    } catch (error) {
-      if (isNoSpace(error)) {
-        this.#reserve.markFull();
-        return { fault: full };
-      }
-      // What the system says about files is fatal; a draft that cannot be written is its sender's fault alone.
-      if (error instanceof Fault || error instanceof TypeError) return { fault: { code: asFault(error).code, message: asFault(error).message } };
-      throw error;
-    }
+    return { index, leaf: leaf.toString('hex') };
   }
 
   /** The disk is full: gives up a piece of the reserve for outcomes and refuses the rest. */
@@ -331,13 +291,6 @@ export class Log {
 
 // Full bundles and tiles that may wait for the next second; more are sealed at once, which bounds the memory they take.
 const backlogFilesMax = 32;
-
-const full: PlainFault = { code: 'LEDGER_FULL', message: 'the disk of the ledger is full' };
-
-/** Records that say how something ended, or that the log itself needs: they may use the reserve. */
-function usesReserve(kind: Draft['kind']): boolean {
-  return kind === 'operation.settled' || kind === 'session.closed' || kind === 'operation.indoubt' || kind === 'log.recovered' || kind === 'log.opened';
-}
 
 function kindOf(item: Item): Draft['kind'] {
   // Safe: `draftText` made it from a RecordDraft.

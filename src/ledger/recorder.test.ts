@@ -22,8 +22,9 @@ function desk() {
   const land = (count = Number.POSITIVE_INFINITY): void => {
     const items = appends().slice(answered, answered + count);
     answered += items.length;
-    const results = items.map(({ id }) => ({ id, receipt: { origin: 'ledger.test/one', index: size++, leaf: '00' } }));
-    recorder.receive({ kind: 'appended', size, results });
+    const first = size;
+    size += items.length;
+    recorder.receive({ kind: 'appended', first, ids: items.map(({ id }) => id), leaves: '00'.repeat(32 * items.length), refused: [] });
   };
   return { world, orders, fatal, recorder, appends, land };
 }

@@ -1,6 +1,6 @@
 import { type OperationDecided, type OperationSettled, Fault, limits, type Receipt, type RecordDraft, type Timer, type World } from '#model';
 import type { Ledger, Recovery } from './contract.ts';
-import type { Answer, Order } from './desk.ts';
+import type { Answer, Appended, Order } from './desk.ts';
 import type { PlainFault } from './disk.ts';
 import { draftText, type Stamp } from './entry.ts';
 import type { Evidence } from './evidence.ts';
@@ -184,23 +184,31 @@ export class Recorder implements Ledger {
     if (items.length > 0) this.#transport.send({ kind: 'append', items });
   }
 
-  #landed(answer: Extract<Answer, { kind: 'appended' }>): void {
-    const grown = answer.size > this.#size;
-    this.#size = answer.size;
-    for (const result of answer.results) {
-      const one = this.#flying.get(result.id);
-      if (one === undefined) continue;
-      this.#flying.delete(result.id);
-      this.#flyingBytes -= one.text.length;
-      if (one.refused && 'receipt' in result) one.late?.(result.receipt);
-      if (!one.refused) one.done('receipt' in result ? result.receipt : faultOf(result.fault));
+  #landed({ first, ids, leaves, refused }: Appended): void {
+    for (const [k, id] of ids.entries()) {
+      const one = this.#taken(id);
+      const receipt = { origin: this.origin, index: first + k, leaf: leaves.slice(k * 64, k * 64 + 64) };
+      if (one?.refused === true) one.late?.(receipt);
+      else one?.done(receipt);
     }
-    if (grown) {
+    for (const { id, fault } of refused) {
+      const one = this.#taken(id);
+      if (one?.refused === false) one.done(faultOf(fault));
+    }
+    if (ids.length > 0) {
+      this.#size = first + ids.length;
       this.#pulse.grown();
       for (const listener of this.#listeners) listener(this.#size);
     }
     this.#pump();
     if (this.#idle) this.#drained?.();
+  }
+
+  #taken(id: number): Waiting | undefined {
+    const one = this.#flying.get(id);
+    this.#flying.delete(id);
+    this.#flyingBytes -= one?.text.length ?? 0;
+    return one;
   }
 
   get #idle(): boolean {

@@ -20,9 +20,9 @@ export const limits = {
   /** Steps of the lineage analysis for one text, and recursion of the analysis. */
   inspectStepsMax: 2_000_000,
   inspectDepthMax: 400,
-  /** Remembered inspections of one process. */
-  inspectCacheEntriesMax: 2_000,
-  inspectCacheBytesMax: 16 * 1024 * 1024,
+  /** Remembered inspections for one catalog, and the longest text that is remembered: about 10 MiB together at worst. */
+  inspectCacheEntriesMax: 1_000,
+  inspectCacheTextCharactersMax: 2_000,
   /** Statement text a reviewer can be shown in full; longer text cannot be approved. */
   approvalTextBytesMax: 64 * 1024,
   /** Messages buffered up to Sync before the batch is refused. */

@@ -47,7 +47,12 @@ export function compileBundle(files: readonly SourceFile[]): CompileResult {
   const [file] = files;
   if (file !== undefined && !documents.some((document) => document.kind === 'Bundle')) {
     const message = 'no document of kind Bundle names and versions these policies';
-    problems.push(problemAt({ file, line: 1, column: 1 }, { code: 'MANIFEST', severity: 'warning', message, hint: 'add a bundle.yaml with kind: Bundle' }));
+    problems.push(
+      problemAt(
+        { file, line: 1, column: 1 },
+        { code: 'MANIFEST', severity: 'warning', message, hint: 'add a bundle.yaml with kind: Bundle' },
+      ),
+    );
   }
   return compileDocuments(documents, problems);
 }
@@ -93,7 +98,8 @@ function number(rules: readonly CompiledRule[]): CompiledRule[] {
 
 function manifestOf(documents: readonly Document[], problems: Problem[]): DocumentOf<'Bundle'> | undefined {
   const [manifest, second] = documents.filter((document) => isKind(document, 'Bundle'));
-  if (second !== undefined) problems.push(problemAt(second.place, { code: 'DUPLICATE', message: 'a bundle has one manifest (kind: Bundle)' }));
+  if (second !== undefined)
+    problems.push(problemAt(second.place, { code: 'DUPLICATE', message: 'a bundle has one manifest (kind: Bundle)' }));
   if (manifest === undefined) return undefined;
   for (const target of Object.keys(manifest.spec.defaults ?? {})) {
     if (targets.some((known: Target) => known === target)) continue;
@@ -103,7 +109,11 @@ function manifestOf(documents: readonly Document[], problems: Problem[]): Docume
   return manifest;
 }
 
-function checkBaseline(manifest: DocumentOf<'Bundle'> | undefined, rules: ReadonlyMap<string, CompiledRule>, problems: Problem[]): ReadonlySet<string> {
+function checkBaseline(
+  manifest: DocumentOf<'Bundle'> | undefined,
+  rules: ReadonlyMap<string, CompiledRule>,
+  problems: Problem[],
+): ReadonlySet<string> {
   const baseline = new Set<string>();
   for (const [i, id] of (manifest?.spec.baseline ?? []).entries()) {
     baseline.add(id);

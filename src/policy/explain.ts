@@ -97,7 +97,13 @@ function explainConditions(rule: CompiledRule, evaluation: Evaluation): readonly
     const { input, valid } = rule.unlessValid;
     const answer = evaluation.value(input);
     const result = !answer.ok ? 'error' : valid(answer.value) ? 'valid' : 'invalid';
-    explained.push({ part: 'unlessValid', source: input.program.source, result, ...(answer.ok ? {} : { error: answer.message }), atoms: [] });
+    explained.push({
+      part: 'unlessValid',
+      source: input.program.source,
+      result,
+      ...(answer.ok ? {} : { error: answer.message }),
+      atoms: [],
+    });
   }
   return explained;
 }
@@ -149,14 +155,21 @@ export function formatExplanation({ decision, rules, others }: Explanation): str
   for (const rule of rules) {
     const decisive = decision.decisive.includes(rule.rule) ? ', decisive' : '';
     const by = rule.by === undefined ? '' : ` by ${rule.by}`;
-    lines.push('', `${rule.applies ? 'applies' : 'does not apply'}: ${rule.rule} (${rule.effect}, ${rule.mode}${by}${decisive}) ${rule.path}:${rule.line}`);
+    lines.push(
+      '',
+      `${rule.applies ? 'applies' : 'does not apply'}: ${rule.rule} (${rule.effect}, ${rule.mode}${by}${decisive}) ${rule.path}:${rule.line}`,
+    );
     if (rule.because !== undefined) lines.push(`  because ${rule.because}`);
     for (const line of rule.match) lines.push(`  ${line.holds ? '+' : '-'} match ${line.path} ${line.wanted}: saw ${show(line.seen)}`);
     for (const condition of rule.conditions) {
-      lines.push(`  ${condition.part}: ${condition.source} = ${condition.result}${condition.error === undefined ? '' : ` (${condition.error})`}`);
+      lines.push(
+        `  ${condition.part}: ${condition.source} = ${condition.result}${condition.error === undefined ? '' : ` (${condition.error})`}`,
+      );
       for (const atom of condition.atoms) {
         const saw = Object.entries(atom.saw).map(([path, value]) => `${path} = ${show(value)}`);
-        lines.push(`    ${atom.text} = ${atom.result}${atom.error === undefined ? '' : ` (${atom.error})`}${saw.length === 0 ? '' : `; ${saw.join('; ')}`}`);
+        lines.push(
+          `    ${atom.text} = ${atom.result}${atom.error === undefined ? '' : ` (${atom.error})`}${saw.length === 0 ? '' : `; ${saw.join('; ')}`}`,
+        );
       }
     }
   }

@@ -16,7 +16,7 @@ export const control: Define = (program, parts, exit) => {
     .option('--policies <folder>', 'documents of the first bundle')
     .action(async (options: ControlOptions) => {
       const { homePath, parseAddress, realWorld, serveProcess, standaloneControl } = await import('#host');
-      let release = async (): Promise<void> => {};
+      let release: (() => Promise<void>) | undefined;
       const status = await serveProcess<ControlConfig, ControlReady>({
         run: (config, fatal) => parts.processes.control(config, fatal),
         standalone: async () => {
@@ -34,7 +34,7 @@ export const control: Define = (program, parts, exit) => {
         },
         announce: (ready) => process.stdout.write(`${JSON.stringify({ ready: true, api: `http://${ready.api.host}:${ready.api.port}` })}\n`),
       });
-      await release();
+      await release?.();
       exit(status);
     });
 };

@@ -1,8 +1,20 @@
 /** The commands, in the order in which `warder help` shows them. */
 import type { Define } from '../program.ts';
+import { answer } from './answer.ts';
 import { control } from './control.ts';
+import { explain } from './explain.ts';
 import { gateway } from './gateway.ts';
+import { ledger } from './ledger.ts';
+import { login } from './login.ts';
+import { policy } from './policy.ts';
+import { replay } from './replay.ts';
+import { requests } from './requests.ts';
+import { resources } from './resources.ts';
+import { sessions } from './sessions.ts';
+import { token } from './token.ts';
 import { up } from './up.ts';
 import { version } from './version.ts';
 
-export const commands: readonly Define[] = [up, control, gateway, version];
+export const commands: readonly Define[] = [
+  up, login, token, resources, requests, answer, sessions, replay, explain, policy, ledger, control, gateway, version,
+];

@@ -5,7 +5,7 @@ import type { Role } from '#model';
 import { putSubject } from '../identity/subjects.ts';
 import { openStore } from '../store/database.ts';
 import { TestGateway, testHold } from '../testing/gateway.ts';
-import { matchesGolden } from '../testing/golden.ts';
+import { matchesGolden, matchesGoldenJson } from '../testing/golden.ts';
 import type { TestControl, TestServer } from '../testing/installation.ts';
 import { collectingLog, startTestControl, startTestServer, testConfig } from '../testing/installation.ts';
 import { sessionLines } from '../testing/records.ts';
@@ -49,7 +49,7 @@ test('every route says who may use it and what it records', async () => {
 
 test('the OpenAPI document is the checked-in one', async () => {
   const { document } = await declared();
-  matchesGolden(new URL('./openapi.json', import.meta.url), `${JSON.stringify(document, null, 2)}\n`);
+  matchesGoldenJson(new URL('./openapi.json', import.meta.url), document);
 });
 
 /** A call of every route, with objects that exist and belong to the engineer. */

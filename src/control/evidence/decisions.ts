@@ -16,7 +16,7 @@ export interface DecisionView {
 export async function findDecision(db: Database, { viewer, id }: { viewer: Subject; id: string }): Promise<DecisionView> {
   const row = await db
     .selectFrom('record')
-    .select(['origin', 'i', 'line', 'session', 'operation'])
+    .select(['origin', 'i', 'line', 'session', 'n'])
     .where('decision', '=', id)
     .where('kind', '=', 'operation.decided')
     .where(visibleRecords(viewer))
@@ -29,7 +29,7 @@ export async function findDecision(db: Database, { viewer, id }: { viewer: Subje
     .select(['kind', 'line'])
     .where('origin', '=', row.origin)
     .where('session', '=', row.session)
-    .where('operation', '=', row.operation)
+    .where('n', '=', row.n)
     .where('kind', 'in', ['operation.settled', 'operation.indoubt'])
     .orderBy('i', 'desc')
     .limit(1)

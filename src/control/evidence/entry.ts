@@ -11,6 +11,7 @@ export interface IndexedEntry {
   readonly n: number | null;
   readonly decision: string | null;
   readonly subject: string | null;
+  readonly onBehalfOf: string | null;
   readonly resource: string | null;
   readonly verdict: string | null;
   readonly reason: string | null;
@@ -45,6 +46,7 @@ export function indexEntry(line: string): IndexedEntry {
     n: Number.isSafeInteger(entry['n']) ? Number(entry['n']) : null,
     decision: text(decision['id']),
     subject: text(who['subject']),
+    onBehalfOf: text(who['onBehalfOf']),
     resource: text(what['resource']),
     verdict: text(decision['verdict']),
     reason: text(decision['reason']) ?? text(entry['reason']),

@@ -112,10 +112,10 @@ function checkChain(entries: readonly IndexedEntry[], { origin, index, prev }: {
 async function insertEntries(trx: Work, origin: string, entries: readonly IndexedEntry[]): Promise<void> {
   const column = <Key extends keyof IndexedEntry>(key: Key): IndexedEntry[Key][] => entries.map((entry) => entry[key]);
   await sql`
-    insert into record (origin, i, kind, t, session, operation, n, decision, subject, resource, verdict, reason, line)
+    insert into record (origin, i, kind, t, session, operation, n, decision, subject, on_behalf_of, resource, verdict, reason, line)
     select ${origin}, * from unnest(
       ${column('i')}::bigint[], ${column('kind')}::text[], ${column('t')}::bigint[], ${column('session')}::text[],
-      ${column('operation')}::text[], ${column('n')}::bigint[], ${column('decision')}::text[], ${column('subject')}::text[],
+      ${column('operation')}::text[], ${column('n')}::bigint[], ${column('decision')}::text[], ${column('subject')}::text[], ${column('onBehalfOf')}::text[],
       ${column('resource')}::text[], ${column('verdict')}::text[], ${column('reason')}::text[], ${column('line')}::text[]
     )
     on conflict (origin, i) do nothing`.execute(trx);

@@ -15,7 +15,5 @@ export function seesEvidence(viewer: Subject, owner: { subject: string; onBehalf
 /** Condition on rows of `record` that name a subject: only those the viewer may see. */
 export function visibleRecords(viewer: Subject, alias = 'record') {
   if (seesAllSessions(viewer)) return sql<boolean>`true`;
-  const subject = sql.ref(`${alias}.subject`);
-  const line = sql.ref(`${alias}.line`);
-  return sql<boolean>`(${subject} = ${viewer.id} or ${line}::jsonb -> 'who' ->> 'onBehalfOf' = ${viewer.id})`;
+  return sql<boolean>`${viewer.id} in (${sql.ref(`${alias}.subject`)}, ${sql.ref(`${alias}.on_behalf_of`)})`;
 }

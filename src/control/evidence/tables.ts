@@ -13,6 +13,8 @@ export interface EvidenceTables {
     n: number | null;
     decision: string | null;
     subject: string | null;
+    /** The human the subject acts for. */
+    on_behalf_of: string | null;
     resource: string | null;
     verdict: string | null;
     reason: string | null;
@@ -43,15 +45,16 @@ export const evidenceMigrations: Readonly<Record<string, Migration>> = {
           n bigint,
           decision text,
           subject text,
+          on_behalf_of text,
           resource text,
           verdict text,
           reason text,
           line text not null,
           primary key (origin, i)
         )`.execute(db);
-      await sql`create index record_session on record (session, n, i) where session is not null`.execute(db);
+      // One index for all of a session: with fresh statistics missing, the planner must not be tempted to join it with the primary key.
+      await sql`create index record_session on record (session, origin, n, i) where session is not null`.execute(db);
       await sql`create index record_decision on record (decision) where decision is not null`.execute(db);
-      await sql`create index record_operation on record (operation) where operation is not null`.execute(db);
       await sql`create index record_opened on record (t desc, session desc) where kind = 'session.opened'`.execute(db);
       await sql`
         create table mirror (

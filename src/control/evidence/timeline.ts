@@ -104,13 +104,13 @@ async function operationsOf(
   const { rows } = await sql<{ n: number; line: string; kind: string | null; outcome: string | null }>`
     select page.n, page.line, ended.kind, ended.line as outcome
     from (
-      select distinct on (n) n, line, operation from record
+      select distinct on (n) n, line from record
       where origin = ${session.gateway} and session = ${session.id} and kind = 'operation.decided' and n > ${after}
       order by n, i desc limit ${Math.min(limit, limits.apiPageItemsMax)}
     ) page
     left join lateral (
       select kind, line from record
-      where origin = ${session.gateway} and session = ${session.id} and operation = page.operation and kind in ('operation.settled', 'operation.indoubt')
+      where origin = ${session.gateway} and session = ${session.id} and n = page.n and kind in ('operation.settled', 'operation.indoubt')
       order by i desc limit 1
     ) ended on true
     order by page.n`.execute(db);

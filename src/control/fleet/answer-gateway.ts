@@ -78,6 +78,7 @@ export async function catchUp(desk: GatewayDesk, member: Member, given: { digest
 export function answersFor(desk: GatewayDesk, member: Member): (method: string, params: unknown) => Promise<unknown> {
   // Entries are taken in the order in which they were sent.
   let entries: Promise<unknown> = Promise.resolve();
+  const contradictions = contradictionRecorder(desk, member);
   const answers: Answers = {
     async 'login.verifiers'(params) {
       const { name } = readParams('login.verifiers', params);
@@ -98,9 +99,9 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
       const batch = readParams('ledger.entries', params);
       if (batch.origin !== member.origin)
         throw new Fault('FORBIDDEN', `gateway ${member.node} writes ${member.origin}, not ${batch.origin}`);
-      const taken = entries.then(() => takeEntries(desk, member, batch));
+      const taken = entries.then(() => desk.mirror.take(batch)).catch(contradictions);
       entries = taken.catch(() => undefined);
-      return taken;
+      return { mirrored: await taken };
     },
     async 'policy.inForce'(params) {
       desk.fleet.reportInForce(member, readParams('policy.inForce', params));
@@ -114,22 +115,25 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
   };
 }
 
-async function takeEntries(
-  desk: GatewayDesk,
-  member: Member,
-  batch: GatewayCalls['ledger.entries']['params'],
-): Promise<{ mirrored: number }> {
-  try {
-    return { mirrored: await desk.mirror.take(batch) };
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'LEDGER_TAMPERED') {
+/** Notes, once for each link and entry, that a gateway sent entries that contradict what was mirrored; the gateway tries again for ever. */
+function contradictionRecorder(desk: GatewayDesk, member: Member): (error: unknown) => Promise<never> {
+  const noted = new Set<string>();
+  return async (error) => {
+    if (error instanceof Fault && error.code === 'LEDGER_TAMPERED' && !noted.has(error.message)) {
+      noted.add(error.message);
       desk.log.error(
         { node: member.node, origin: member.origin, what: error.message },
         'a gateway sent entries that contradict its ledger',
       );
+      await desk.ledger.append({
+        kind: 'admin.configuration',
+        by: `gateway:${member.node}`,
+        action: `ledger contradicts its mirror: ${error.message}`,
+        object: member.origin,
+      });
     }
     throw error;
-  }
+  };
 }
 
 /** An unknown name looks like a known one without tokens: the salt is always the same for the same name. */

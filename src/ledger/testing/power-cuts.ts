@@ -88,8 +88,8 @@ function live({ disk, options, coin, life, acknowledged }: Life): void {
 function commit(bench: Bench, drafts: readonly RecordDraft[], acknowledged: Map<number, string>): number[] {
   return bench.log.commit(drafts.map((draft) => bench.item(draft))).map((result) => {
     if ('fault' in result) throw new Error(`${result.fault.code}: ${result.fault.message}`);
-    acknowledged.set(result.receipt.index, result.receipt.leaf);
-    return result.receipt.index;
+    acknowledged.set(result.index, result.leaf);
+    return result.index;
   });
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { RecordDraft } from '#model';
 import { draftText } from '../entry.ts';
-import { type Item, Log, type LogSetting, type Machine } from '../log.ts';
+import type { Item } from '../composer.ts';
+import { Log, type LogSetting, type Machine } from '../log.ts';
 import { decided, sessionClosed, sessionOpened, settled } from './drafts.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 
@@ -57,7 +58,7 @@ export class Bench {
   commit(...drafts: readonly RecordDraft[]): number[] {
     return this.log.commit(drafts.map((draft) => this.item(draft))).map((result) => {
       if ('fault' in result) throw new Error(`${result.fault.code}: ${result.fault.message}`);
-      return result.receipt.index;
+      return result.index;
     });
   }
 

@@ -16,8 +16,12 @@ function filesBelow(folder: string): SourceFile[] {
 }
 
 function failuresOf(report: CaseReport): string[] {
-  const problems = report.problems.filter(({ severity }) => severity === 'error').map(({ path, line, message }) => `${path}:${line}: ${message}`);
-  const failed = report.results.filter(({ ok }) => !ok).map(({ path, line, name, failures }) => `${path}:${line}: ${name}\n  ${failures.join('\n  ')}`);
+  const problems = report.problems
+    .filter(({ severity }) => severity === 'error')
+    .map(({ path, line, message }) => `${path}:${line}: ${message}`);
+  const failed = report.results
+    .filter(({ ok }) => !ok)
+    .map(({ path, line, name, failures }) => `${path}:${line}: ${name}\n  ${failures.join('\n  ')}`);
   return [...problems, ...failed];
 }
 

@@ -5,6 +5,7 @@ import type { Atom } from '../compile/atoms.ts';
 import type { Compiled, CompiledRule } from '../compile/compiled.ts';
 import { Evaluation } from '../decide/condition.ts';
 import { applicableRules, viewOf } from '../decide/decide.ts';
+import { resolveAttribute } from '../schema/index.ts';
 
 /** How much of something was seen; `missing` names the rest. */
 export interface Measure {
@@ -21,7 +22,7 @@ export interface Coverage {
   readonly atoms: Measure;
   /** Obligations that a rule contributed. */
   readonly obligations: Measure;
-  /** `onError` paths that were stated and taken. */
+  /** `onError` paths that were stated, can be taken, and were. */
   readonly errors: Measure;
 }
 
@@ -62,16 +63,43 @@ export class CoverageCounter {
   report(): Coverage {
     const { rules } = this.#compiled;
     const atoms = [...this.#atoms.values()].flat().flatMap(({ key }) => [`${key} = true`, `${key} = false`]);
-    const obligations = rules.flatMap((rule) => rule.obligations.map(({ spec }) => ({ rule: rule.id, text: `${rule.id}: ${canonicalJson(spec)}` })));
-    const stated = rules.filter((rule) => rule.onErrorStated && (rule.when ?? rule.unless ?? rule.unlessValid) !== undefined);
+    const obligations = rules.flatMap((rule) =>
+      rule.obligations.map(({ spec }) => ({ rule: rule.id, text: `${rule.id}: ${canonicalJson(spec)}` })),
+    );
+    const stated = rules.filter((rule) => rule.onErrorStated && canFail(rule));
     return {
-      rules: measure(rules.map(({ id }) => id), (id) => this.#fired.has(id)),
+      rules: measure(
+        rules.map(({ id }) => id),
+        (id) => this.#fired.has(id),
+      ),
       atoms: measure(atoms, (key) => this.#outcomes.has(key)),
       // A rule that applied contributed all its obligations.
-      obligations: measure(obligations.map(({ text }) => text), (_, i) => this.#fired.has(obligations[i]?.rule ?? '')),
-      errors: measure(stated.map(({ id }) => id), (id) => this.#failed.has(id)),
+      obligations: measure(
+        obligations.map(({ text }) => text),
+        (_, i) => this.#fired.has(obligations[i]?.rule ?? ''),
+      ),
+      errors: measure(
+        stated.map(({ id }) => id),
+        (id) => this.#failed.has(id),
+      ),
     };
   }
+}
+
+/**
+ * Whether a condition of the rule can fail on a well-typed request: the checker has made sure that required attributes are there and that
+ * optional ones are guarded, so only dynamic attributes, facts, tolerated reads and data that goes stale are left.
+ */
+function canFail(rule: CompiledRule): boolean {
+  const conditions = [rule.when, rule.unless, rule.unlessValid?.input].filter((condition) => condition !== undefined);
+  const paths = conditions.flatMap(({ program, variables }) =>
+    [program, ...variables.map((variable) => variable.program)].flatMap(({ reads }) => reads),
+  );
+  const dynamic = (path: string): boolean => {
+    const found = resolveAttribute(rule.attributes, path);
+    return found.found && found.type.kind === 'dyn';
+  };
+  return rule.policy.facts.length > 0 || conditions.some(({ unguarded }) => unguarded) || paths.some(dynamic);
 }
 
 function measure(all: readonly string[], isSeen: (name: string, index: number) => boolean): Measure {

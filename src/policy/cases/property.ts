@@ -46,7 +46,10 @@ function withValue(holder: Record<string, unknown>, [head = '', ...rest]: readon
   return { ...holder, [head]: withValue((inner ?? {}) as Record<string, unknown>, rest, value) }; // Inputs are maps by their shape.
 }
 
-function valuesOf(generator: PropertySpec['forAll'][string], files: { readonly all: readonly SourceFile[]; readonly beside: string }): readonly unknown[] {
+function valuesOf(
+  generator: PropertySpec['forAll'][string],
+  files: { readonly all: readonly SourceFile[]; readonly beside: string },
+): readonly unknown[] {
   if (generator.oneOf !== undefined) return generator.oneOf;
   if (generator.corpus !== undefined) return corpus(generator.corpus, files);
   const items = generator.subsetsOf ?? [];

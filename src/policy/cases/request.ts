@@ -34,7 +34,12 @@ export function requestOf(inputs: CaseInputs, test: PolicyTestSpec, bundle: Bund
     now: instantMs(test.now),
     // A test names only what matters to it; the rest is what such a subject and resource usually have.
     subject: { type: 'user', groups: [], id: '', name: nameOf(subject), ...subject } as DecisionRequest['subject'],
-    resource: { type: 'database', name: nameOf(resource), ...(target === 'sql' ? { engine: 'postgres', env: '', owner: '' } : {}), ...resource },
+    resource: {
+      type: 'database',
+      name: nameOf(resource),
+      ...(target === 'sql' ? { engine: 'postgres', env: '', owner: '' } : {}),
+      ...resource,
+    },
     context: certainty === undefined || 'certainty' in record(inputs.context) ? context : { ...context, certainty },
     attributes,
     facts,
@@ -51,7 +56,8 @@ function attributesOf(inputs: CaseInputs, test: PolicyTestSpec): { attributes: R
   let certainty: string | undefined;
   if (inputs.sql !== undefined) {
     const fixture = inputs.catalog === undefined ? undefined : test.fixtures?.catalogs?.[inputs.catalog];
-    if (inputs.catalog !== undefined && fixture === undefined) throw new CaseMistake(`there is no catalog "${inputs.catalog}" among the fixtures`);
+    if (inputs.catalog !== undefined && fixture === undefined)
+      throw new CaseMistake(`there is no catalog "${inputs.catalog}" among the fixtures`);
     const parameters = inputs.parameters?.map((value) => (value === null ? null : String(value)));
     const inspection = inspectSql(inputs.sql, {
       ...(fixture === undefined ? {} : { catalog: catalogOf(fixture) }),

@@ -59,7 +59,9 @@ export async function runCases(files: readonly SourceFile[]): Promise<CaseReport
     if (!isKind(document, 'PolicyTest')) continue;
     const bundle = bundleFor(document, documents);
     if (bundle === undefined) {
-      results.push(result(document, 'the policies under test compile', { place: document.place, failures: ['they do not; see the problems'] }));
+      results.push(
+        result(document, 'the policies under test compile', { place: document.place, failures: ['they do not; see the problems'] }),
+      );
       continue;
     }
     const run = runTest(document, bundle, files);
@@ -147,7 +149,14 @@ function withDefault(bundle: Bundle, byDefault: 'allow' | 'deny'): Bundle {
 function missingPolicies(document: TestDocument, bundle: Bundle): CaseResult[] {
   const there = new Set(bundle.documents.filter(({ kind }) => kind === 'Policy').map(({ name }) => name));
   return (document.spec.policies ?? []).flatMap((name, i) =>
-    there.has(name) ? [] : [result(document, `the policy ${name} exists`, { place: specNode(document, ['policies', i]), failures: ['there is no such policy'] })],
+    there.has(name)
+      ? []
+      : [
+          result(document, `the policy ${name} exists`, {
+            place: specNode(document, ['policies', i]),
+            failures: ['there is no such policy'],
+          }),
+        ],
   );
 }
 
@@ -158,7 +167,8 @@ function coverageResults(document: TestDocument, coverage: Coverage): CaseResult
     const least = wanted[what];
     if (least === undefined) return [];
     const reached = percent(coverage[what]);
-    const failures = reached >= least ? [] : [`reached ${reached.toFixed(1)} %`, ...coverage[what].missing.map((name) => `never seen: ${name}`)];
+    const failures =
+      reached >= least ? [] : [`reached ${reached.toFixed(1)} %`, ...coverage[what].missing.map((name) => `never seen: ${name}`)];
     return [result(document, `coverage of ${what} is at least ${least} %`, { place: specNode(document, ['coverage', what]), failures })];
   });
 }

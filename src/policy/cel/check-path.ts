@@ -1,5 +1,6 @@
 import { nearest } from './suggest.ts';
 import { attributePath, candidates, type Context, dottedName, findLocal, pathKey } from './scope.ts';
+import { isNumeric } from './unify.ts';
 import { boolType, type CelField, type CelType, dynType, formatType } from './types.ts';
 import type { Checker } from './check.ts';
 import type { CelExpression, IdentExpression, IndexExpression, SelectExpression } from './ast.ts';
@@ -153,7 +154,7 @@ function indexType(checker: Checker, e: IndexExpression, known: { operand: CelTy
       if (index.kind === 'int' || flexible) return checker.bindings.shallow(operand.element);
       return checker.problem({ code: 'TYPE', message: `a list index is an int, this is ${formatType(checker.bindings.resolve(index))}`, ...place });
     case 'map':
-      if (['int', 'uint', 'double'].includes(index.kind) || checker.bindings.assign(operand.key, index)) return checker.bindings.shallow(operand.value);
+      if ((isNumeric(index) && isNumeric(checker.bindings.shallow(operand.key))) || checker.bindings.assign(operand.key, index)) return checker.bindings.shallow(operand.value);
       return checker.problem({ code: 'TYPE', message: `this map has ${formatType(checker.bindings.resolve(operand.key))} keys, not ${formatType(checker.bindings.resolve(index))}`, ...place });
     case 'object':
       if (e.index.kind === 'literal' && typeof e.index.value === 'string') {

@@ -24,13 +24,17 @@ export function atomsOf(condition: Condition, rule: CompiledRule): readonly Atom
     const text = format(part);
     const compiled = compile(text, environment);
     if (!compiled.ok || (compiled.program.type.kind !== 'bool' && compiled.program.type.kind !== 'dyn')) continue;
-    atoms.set(text, { text, condition: { program: compiled.program, variables: variablesRead(compiled.program.reads, computed) } });
+    atoms.set(text, {
+      text,
+      condition: { program: compiled.program, variables: variablesRead(compiled.program.reads, computed), unguarded: true },
+    });
   }
   return [...atoms.values()];
 }
 
 function parts(expression: CelExpression): CelExpression[] {
-  if (expression.kind === 'binary' && (expression.op === '&&' || expression.op === '||')) return [...parts(expression.left), ...parts(expression.right)];
+  if (expression.kind === 'binary' && (expression.op === '&&' || expression.op === '||'))
+    return [...parts(expression.left), ...parts(expression.right)];
   if (expression.kind === 'unary' && expression.op === '!') return parts(expression.operand);
   if (expression.kind === 'ternary') return [expression.condition, expression.then, expression.otherwise].flatMap(parts);
   return [expression];

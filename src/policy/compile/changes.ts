@@ -40,7 +40,8 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
   const { spec } = document;
   const { problems } = context;
   const complain = complainer(document, problems);
-  if (spec.maxUses !== undefined) complain(['maxUses'], 'UNSUPPORTED', 'uses are not counted yet', 'leave "maxUses" out; what is not enforced is refused');
+  if (spec.maxUses !== undefined)
+    complain(['maxUses'], 'UNSUPPORTED', 'uses are not counted yet', 'leave "maxUses" out; what is not enforced is refused');
   const from = spec.notBefore === undefined ? Number.NEGATIVE_INFINITY : instantMs(spec.notBefore);
   const until = instantMs(spec.expires);
   if (until <= from) complain(['expires'], 'P401', 'the exception expires before it begins');
@@ -62,7 +63,8 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
       }
       const days = exceptionDaysMax[rule.policy.risk];
       if (until - from > days * dayMs && new Set(spec.approvedBy).size < 2) {
-        const length = from === Number.NEGATIVE_INFINITY ? 'without "notBefore" its length is unknown' : `it lasts longer than ${days} days`;
+        const length =
+          from === Number.NEGATIVE_INFINITY ? 'without "notBefore" its length is unknown' : `it lasts longer than ${days} days`;
         complain(['approvedBy'], 'P401', `two people must approve this exception: ${length}, and the policy's risk is ${rule.policy.risk}`);
       }
       rule.changes.exceptions.push(compileException(document, rule, { context, from, until }));
@@ -79,15 +81,25 @@ function compileException(
   const { problems, data } = context;
   const realm = context.realm(rule);
   const shared = { attributes: realm.attributes, problems };
-  const found = compileMatch(scope.match, { ...shared, data, pool: realm.pool, node: specNode(document, ['scope', 'match']), widening: true });
+  const found = compileMatch(scope.match, {
+    ...shared,
+    data,
+    pool: realm.pool,
+    node: specNode(document, ['scope', 'match']),
+    widening: true,
+  });
   const matchers = [...found.plain];
-  if (found.overData.length > 0) complainer(document, problems)(['scope', 'match'], 'UNSUPPORTED', 'the scope of an exception cannot use inData');
+  if (found.overData.length > 0)
+    complainer(document, problems)(['scope', 'match'], 'UNSUPPORTED', 'the scope of an exception cannot use inData');
   // A condition over no statements at all is easily true; what was not understood is never waived unless the scope says so.
   if (!matchers.some((matcher) => matcher.path === 'context.certainty')) matchers.push(onlyParsed);
   const when: Condition | undefined =
-    scope.when === undefined ? undefined : compileExpression(scope.when, { scope: realm.scope, node: specNode(document, ['scope', 'when']), problems });
+    scope.when === undefined
+      ? undefined
+      : compileExpression(scope.when, { scope: realm.scope, node: specNode(document, ['scope', 'when']), problems });
   const block = typeof instead === 'string' ? undefined : instead;
-  if (block?.require !== undefined && block.transform !== undefined) complainer(document, problems)(['instead'], 'SCHEMA', 'choose "require" or "transform", not both');
+  if (block?.require !== undefined && block.transform !== undefined)
+    complainer(document, problems)(['instead'], 'SCHEMA', 'choose "require" or "transform", not both');
   return {
     name: document.name,
     from,
@@ -112,14 +124,20 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
   if (bundle !== undefined || policy === undefined) {
     return complain(['subject'], 'UNSUPPORTED', 'only rules of a policy can be rolled out', 'name "policy" and, if not all, its "rules"');
   }
-  if (!context.policies.has(policy)) return complain(['subject', 'policy'], 'REFERENCE', `there is no policy "${policy}"`, didYouMean(policy, context.policies));
+  if (!context.policies.has(policy))
+    return complain(['subject', 'policy'], 'REFERENCE', `there is no policy "${policy}"`, didYouMean(policy, context.policies));
   const step = spec.step ?? 1;
   if (step > spec.steps.length) complain(['step'], 'REFERENCE', `there are only ${spec.steps.length} steps`);
   const reached = spec.steps.slice(0, step);
   for (const [i, name] of (rules ?? ruleNames(policy, context)).entries()) {
     const rule = context.rules.get(`${policy}/${name}`);
     if (rule === undefined) {
-      complain(['subject', 'rules', i], 'REFERENCE', `the policy "${policy}" has no rule "${name}"`, didYouMean(name, ruleNames(policy, context)));
+      complain(
+        ['subject', 'rules', i],
+        'REFERENCE',
+        `the policy "${policy}" has no rule "${name}"`,
+        didYouMean(name, ruleNames(policy, context)),
+      );
       continue;
     }
     if (rule.changes.rollouts.length > 0) complain(['subject'], 'DUPLICATE', `the rule "${rule.id}" is in two rollouts`);
@@ -128,7 +146,11 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
     const cohorts = spec.steps.map((candidate, n) =>
       candidate.cohort === undefined
         ? undefined
-        : compileExpression(candidate.cohort, { scope: realm.scope, node: specNode(document, ['steps', n, 'cohort']), problems: context.problems }),
+        : compileExpression(candidate.cohort, {
+            scope: realm.scope,
+            node: specNode(document, ['steps', n, 'cohort']),
+            problems: context.problems,
+          }),
     );
     rule.changes.rollouts.push({
       name: document.name,

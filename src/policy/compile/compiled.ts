@@ -61,6 +61,8 @@ export interface Condition {
   readonly program: Program;
   /** Variables it reads, in the order in which they must be computed. */
   readonly variables: readonly Variable[];
+  /** It reads an optional attribute without a guard, which is tolerated where it stands. */
+  readonly unguarded: boolean;
 }
 
 export interface CompiledRule {
@@ -142,4 +144,3 @@ export interface CompiledRollout {
   readonly percent: number;
   readonly cohorts: readonly Condition[];
 }
-

@@ -18,7 +18,13 @@ export function compileData(documents: readonly Document[], problems: Problem[])
     const { values, digest: wanted, asOf, maxAge } = document.spec;
     const digest = `sha256:${sha256Hex(canonicalJson(values))}`;
     if (wanted !== undefined && wanted !== digest) {
-      problems.push(problemAt(specNode(document, ['digest']), { code: 'DIGEST', message: 'the digest is not that of the values', hint: `it is ${digest}` }));
+      problems.push(
+        problemAt(specNode(document, ['digest']), {
+          code: 'DIGEST',
+          message: 'the digest is not that of the values',
+          hint: `it is ${digest}`,
+        }),
+      );
     }
     if ((asOf === undefined) !== (maxAge === undefined)) {
       const message = '"asOf" and "maxAge" belong together: one alone cannot tell when the data is stale';

@@ -38,7 +38,7 @@ export function compileExpression(source: string, options: ExpressionOptions): C
       const relaxed = compile(source, environmentOf({ ...scope, variables: withoutOptional(scope.variables) }));
       if (relaxed.ok) {
         for (const problem of compiled.problems) problems.push(placed(problem, node, severity));
-        return finish(relaxed.program, options);
+        return finish(relaxed.program, options, true);
       }
     }
     for (const problem of compiled.problems) problems.push(placed(problem, node, 'error'));
@@ -47,19 +47,22 @@ export function compileExpression(source: string, options: ExpressionOptions): C
   return finish(compiled.program, options);
 }
 
-function finish(program: Condition['program'], options: ExpressionOptions): Condition | undefined {
+function finish(program: Condition['program'], options: ExpressionOptions, unguarded = false): Condition | undefined {
   const { node, scope, problems, result = 'bool' } = options;
   const { kind } = program.type;
   if (result !== 'any' && kind !== result && kind !== 'dyn') {
     problems.push(problemAt(node, { code: 'CEL', message: `the expression must give a ${result}, not a ${kind}` }));
     return undefined;
   }
-  return { program, variables: variablesRead(program.reads, scope.computed) };
+  return { program, variables: variablesRead(program.reads, scope.computed), unguarded };
 }
 
 export function environmentOf(scope: Scope): Environment {
   const fields = Object.fromEntries(scope.computed.map(({ name, program }) => [name, { type: program.type }]));
-  return { variables: { ...scope.variables, vars: { type: { kind: 'object', name: 'Variables', fields } } }, costMax: limits.conditionCostMax };
+  return {
+    variables: { ...scope.variables, vars: { type: { kind: 'object', name: 'Variables', fields } } },
+    costMax: limits.conditionCostMax,
+  };
 }
 
 /** The computed variables that reads such as `vars.unbounded` need, with those they need themselves, in order. */

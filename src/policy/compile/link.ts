@@ -11,7 +11,8 @@ export function checkLinks(documents: readonly Document[], rules: ReadonlyMap<st
   }
   const accepted = acceptances(documents, rules, problems);
   for (const rule of rules.values()) {
-    if ((rule.onError === 'allow' || rule.onUnavailable === 'allow') && !accepted.has(`${rule.id} `)) {
+    // In a higher risk class failing open was refused already.
+    if (rule.policy.risk === 'low' && (rule.onError === 'allow' || rule.onUnavailable === 'allow') && !accepted.has(`${rule.id} `)) {
       const hint = 'write a RiskAcceptance for the rule, or let it fail closed';
       problems.push(problemAt(rule.place, { code: 'P302', message: `the rule "${rule.id}" fails open and nobody accepted that`, hint }));
     }
@@ -22,14 +23,19 @@ export function checkLinks(documents: readonly Document[], rules: ReadonlyMap<st
   }
 }
 
-function checkOverride(rule: CompiledRule, id: string, { rules, problems }: { rules: ReadonlyMap<string, CompiledRule>; problems: Problem[] }): void {
+function checkOverride(
+  rule: CompiledRule,
+  id: string,
+  { rules, problems }: { rules: ReadonlyMap<string, CompiledRule>; problems: Problem[] },
+): void {
   const complain = (message: string, hint?: string): void => {
     problems.push(problemAt(rule.place, { code: 'P104', message: `the rule "${rule.id}" cannot override "${id}": ${message}`, hint }));
   };
   const denied = rules.get(id);
   if (denied === undefined) return complain('there is no such rule', didYouMean(id, rules.keys()));
   if (denied.effect !== 'deny') return complain('it does not deny');
-  if (denied.policy.target !== rule.policy.target || denied.policy.phase !== rule.policy.phase) return complain('it is about other operations');
+  if (denied.policy.target !== rule.policy.target || denied.policy.phase !== rule.policy.phase)
+    return complain('it is about other operations');
   if (!denied.waivable) return complain('it is not waivable');
   if (rule.tier > denied.tier) return complain(`its tier (${denied.policy.tier}) is higher`);
   if (rule.tier === denied.tier && rule.priority <= denied.priority) complain('in the same tier it needs a higher priority');
@@ -43,7 +49,13 @@ function acceptances(documents: readonly Document[], rules: ReadonlyMap<string, 
     const { rule, point } = document.spec;
     accepted.add(`${rule} ${point ?? ''}`);
     if (!rules.has(rule)) {
-      problems.push(problemAt(specNode(document, ['rule']), { code: 'REFERENCE', message: `there is no rule "${rule}"`, hint: didYouMean(rule, rules.keys()) }));
+      problems.push(
+        problemAt(specNode(document, ['rule']), {
+          code: 'REFERENCE',
+          message: `there is no rule "${rule}"`,
+          hint: didYouMean(rule, rules.keys()),
+        }),
+      );
     }
   }
   return accepted;

@@ -89,7 +89,8 @@ function networksOf(texts: readonly string[], node: Node, problems: Problem[]): 
   const networks: Network[] = [];
   for (const text of texts) {
     const network = parseNetwork(text);
-    if (network === undefined) problems.push(problemAt(node, { code: 'SCHEMA', message: `"${text}" is not a network`, hint: 'write it as 10.0.0.0/8' }));
+    if (network === undefined)
+      problems.push(problemAt(node, { code: 'SCHEMA', message: `"${text}" is not a network`, hint: 'write it as 10.0.0.0/8' }));
     else networks.push(network);
   }
   return networks;
@@ -98,11 +99,16 @@ function networksOf(texts: readonly string[], node: Node, problems: Problem[]): 
 function dataOf(name: string, node: Node, { data, problems }: MatchOptions): readonly Atom[] {
   const set = data.sets.get(name);
   if (set === undefined) {
-    problems.push(problemAt(node, { code: 'REFERENCE', message: `there is no DataSet "${name}"`, hint: didYouMean(name, data.sets.keys()) }));
+    problems.push(
+      problemAt(node, { code: 'REFERENCE', message: `there is no DataSet "${name}"`, hint: didYouMean(name, data.sets.keys()) }),
+    );
     return [];
   }
-  const isAtom = (value: unknown): value is Atom => ['string', 'number', 'boolean'].includes(typeof value);
   if (Array.isArray(set.values) && set.values.every(isAtom)) return set.values;
   problems.push(problemAt(node, { code: 'REFERENCE', message: `the DataSet "${name}" is not a list of values` }));
   return [];
+}
+
+function isAtom(value: unknown): value is Atom {
+  return ['string', 'number', 'boolean'].includes(typeof value);
 }

@@ -17,7 +17,10 @@ export interface ObligationOptions {
   readonly response: boolean;
 }
 
-export function compileObligations(specs: readonly ObligationSpec[] | undefined, options: ObligationOptions): readonly CompiledObligation[] {
+export function compileObligations(
+  specs: readonly ObligationSpec[] | undefined,
+  options: ObligationOptions,
+): readonly CompiledObligation[] {
   return (specs ?? []).map((spec, i) => compileObligation(spec, { ...options, node: nodeAt(options.node, [i]) }));
 }
 
@@ -48,7 +51,9 @@ function textsOf(value: unknown): string[] {
 function checkMask(spec: ObligationSpec, { node, problems, response }: ObligationOptions): void {
   if ((spec.type === 'mask' || spec.type === 'redact') && !response) {
     const hint = 'put the rule into a policy with phase: response';
-    problems.push(problemAt(node, { code: 'PHASE', message: `${spec.type} needs the result, which the request phase does not have`, hint }));
+    problems.push(
+      problemAt(node, { code: 'PHASE', message: `${spec.type} needs the result, which the request phase does not have`, hint }),
+    );
   }
   if (spec.type !== 'mask') return;
   const { strategy, keep, text } = spec.with;

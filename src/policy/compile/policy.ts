@@ -20,7 +20,11 @@ export interface Realm {
 }
 
 /** Realms are made once per target and phase: ten thousand policies share a handful. */
-export function realmMaker(documents: readonly Document[], data: CompiledData, problems: Problem[]): (target: Target, phase: Phase) => Realm {
+export function realmMaker(
+  documents: readonly Document[],
+  data: CompiledData,
+  problems: Problem[],
+): (target: Target, phase: Phase) => Realm {
   const made = new Map<string, Realm>();
   return (target, phase) => {
     const key = `${target} ${phase}`;
@@ -30,14 +34,22 @@ export function realmMaker(documents: readonly Document[], data: CompiledData, p
     const variables = Object.fromEntries(Object.entries(attributes).map(([name, attribute]) => [name, celField(attribute)]));
     const sources = documents.flatMap((document) => {
       if (!isKind(document, 'Library') || document.spec.target !== target || (document.spec.phase ?? 'request') !== phase) return [];
-      return Object.entries(document.spec.variables).map(([name, source]) => ({ name, source, node: specNode(document, ['variables', name]) }));
+      return Object.entries(document.spec.variables).map(([name, source]) => ({
+        name,
+        source,
+        node: specNode(document, ['variables', name]),
+      }));
     });
     const names = new Set<string>();
     for (const { name, node } of sources) {
       if (names.has(name)) problems.push(problemAt(node, { code: 'DUPLICATE', message: `two libraries define vars.${name}` }));
       names.add(name);
     }
-    const realm = { attributes, scope: { variables, computed: compileVariables(sources, { variables, computed: [] }, problems) }, pool: new Map<string, Matcher>() };
+    const realm = {
+      attributes,
+      scope: { variables, computed: compileVariables(sources, { variables, computed: [] }, problems) },
+      pool: new Map<string, Matcher>(),
+    };
     made.set(key, realm);
     return realm;
   };
@@ -66,11 +78,18 @@ export function compilePolicy(
   };
   for (const [i, name] of (spec.requires?.data ?? []).entries()) {
     if (data.sets.has(name)) continue;
-    problems.push(problemAt(node(['requires', 'data', i]), { code: 'REFERENCE', message: `there is no DataSet "${name}"`, hint: didYouMean(name, data.sets.keys()) }));
+    problems.push(
+      problemAt(node(['requires', 'data', i]), {
+        code: 'REFERENCE',
+        message: `there is no DataSet "${name}"`,
+        hint: didYouMean(name, data.sets.keys()),
+      }),
+    );
   }
   const seen = new Set<string>();
   return spec.rules.map((rule, position) => {
-    if (seen.has(rule.id)) problems.push(problemAt(node(['rules', position, 'id']), { code: 'DUPLICATE', message: `two rules have the id "${rule.id}"` }));
+    if (seen.has(rule.id))
+      problems.push(problemAt(node(['rules', position, 'id']), { code: 'DUPLICATE', message: `two rules have the id "${rule.id}"` }));
     seen.add(rule.id);
     return compileRule(rule, { document, position, policy, attributes: realm.attributes, pool: realm.pool, data, scope, problems });
   });

@@ -46,7 +46,12 @@ export function compileRequire(spec: RequireSpec, options: RequireOptions): Comp
     ...(approval === undefined ? {} : { approval: approvalTerms(approval) }),
     ...(justification === undefined
       ? {}
-      : { justification: { minLength: justification.minLength ?? 1, ...(justification.ticket === undefined ? {} : { ticket: justification.ticket }) } }),
+      : {
+          justification: {
+            minLength: justification.minLength ?? 1,
+            ...(justification.ticket === undefined ? {} : { ticket: justification.ticket }),
+          },
+        }),
     ...(stepUp === undefined ? {} : { stepUp: { acr: stepUp.acr, maxAgeMs: durationMs(stepUp.maxAge ?? defaultTtl) } }),
     bind: [...(approval?.bind ?? [])].sort(),
   };

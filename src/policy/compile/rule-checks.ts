@@ -22,13 +22,16 @@ export function checkRule(spec: RuleSpec, options: CheckOptions): void {
     options.problems.push(problemAt(nodeAt(options.node, path), { code, message, hint }));
   };
   const { effect } = spec;
-  if (effect === 'deny' && spec.reason === undefined) complain([], 'SCHEMA', `the deny rule "${spec.id}" needs "reason": a stable code for the refusal`);
+  if (effect === 'deny' && spec.reason === undefined)
+    complain([], 'SCHEMA', `the deny rule "${spec.id}" needs "reason": a stable code for the refusal`);
   if (effect === 'require' && spec.require === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "require": what it asks for`);
   if (effect !== 'require' && spec.require !== undefined) complain(['require'], 'SCHEMA', '"require" belongs to the effect require');
   if (effect !== 'limit' && spec.limits !== undefined) complain(['limits'], 'SCHEMA', '"limits" belongs to the effect limit');
-  if (effect === 'transform' && spec.obligations === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "obligations": what to transform`);
+  if (effect === 'transform' && spec.obligations === undefined)
+    complain([], 'SCHEMA', `the rule "${spec.id}" needs "obligations": what to transform`);
   if (effect !== 'allow' && spec.overrides !== undefined) complain(['overrides'], 'P104', 'only allow rules override');
-  if (effect === 'limit') complain(['effect'], 'UNSUPPORTED', 'limits are not enforced yet', 'a rule that is not enforced is refused, never ignored');
+  if (effect === 'limit')
+    complain(['effect'], 'UNSUPPORTED', 'limits are not enforced yet', 'a rule that is not enforced is refused, never ignored');
   for (const [i, { type }] of (spec.obligations ?? []).entries()) {
     if (effect !== 'transform' && effect !== 'allow' && !besides.includes(type)) {
       options.problems.push(
@@ -47,7 +50,11 @@ export function checkRule(spec: RuleSpec, options: CheckOptions): void {
   checkFailOpen(spec, options, complain);
 }
 
-function checkFailOpen(spec: RuleSpec, options: CheckOptions, complain: (path: readonly string[], code: string, message: string) => void): void {
+function checkFailOpen(
+  spec: RuleSpec,
+  options: CheckOptions,
+  complain: (path: readonly string[], code: string, message: string) => void,
+): void {
   for (const field of ['onError', 'onUnavailable'] as const) {
     if (spec[field] === 'allow' && options.policy.risk !== 'low') {
       complain([field], 'P302', `"${field}: allow" is legal only for risk class low, and this is ${options.policy.risk}`);

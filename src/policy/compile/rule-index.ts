@@ -150,7 +150,8 @@ function mostSelective(candidate: Candidate, used: ReadonlySet<string>, frequenc
     const { exact, path } = matcher;
     if (exact === undefined || used.has(path)) continue;
     const cost = Math.max(...exact.map((value) => frequency.get(keyOf(path, value)) ?? 0));
-    if (best === undefined || cost < best.cost || (cost === best.cost && path < best.matcher.path)) best = { candidate, matcher, exact, cost };
+    if (best === undefined || cost < best.cost || (cost === best.cost && path < best.matcher.path))
+      best = { candidate, matcher, exact, cost };
   }
   return best;
 }

@@ -46,7 +46,8 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
   });
   const { matchers, dataMatchers } = compileMatches(spec, node, options);
   checkRule(spec, { node, document, problems, policy });
-  const unlessValid = spec.unlessValid && compileExpression(spec.unlessValid.input, expression(['unlessValid', 'input'], { result: 'any' }));
+  const unlessValid =
+    spec.unlessValid && compileExpression(spec.unlessValid.input, expression(['unlessValid', 'input'], { result: 'any' }));
   return {
     id: `${policy.name}/${spec.id}`,
     ordinal: 0,
@@ -111,7 +112,13 @@ function compileMatches(spec: RuleSpec, node: Node, options: RuleOptions): { mat
 }
 
 /** The implicit line of every allow rule and every exception that does not speak about certainty itself. */
-export const onlyParsed: Matcher = compileLine({ path: 'context.certainty', value: ['parsed'], data: undefined, networks: [], widening: true });
+export const onlyParsed: Matcher = compileLine({
+  path: 'context.certainty',
+  value: ['parsed'],
+  data: undefined,
+  networks: [],
+  widening: true,
+});
 
 function schemaOf(schema: unknown, node: Node, problems: Problem[]): (value: unknown) => boolean {
   const compiled = compileJsonSchema(schema);

@@ -37,7 +37,11 @@ export function compileTemplate(source: string, options: TemplateOptions): Templ
   }
   parts.push(source.slice(last));
   const fixed = reads.length === 0;
-  return { source, reads, fill: fixed ? () => source : (view) => parts.map((part) => (typeof part === 'string' ? part : show(part(view)))).join('') };
+  return {
+    source,
+    reads,
+    fill: fixed ? () => source : (view) => parts.map((part) => (typeof part === 'string' ? part : show(part(view)))).join(''),
+  };
 }
 
 function checkHole(path: string, { place, attributes, problems, publicOnly }: TemplateOptions): void {
@@ -57,5 +61,7 @@ function show(value: unknown): string {
 }
 
 function atom(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : '?';
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+    ? String(value)
+    : '?';
 }

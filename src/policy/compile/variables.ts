@@ -27,7 +27,12 @@ export function compileVariables(
     const complaints: Problem[] = [];
     for (const source of waiting) {
       const found: Problem[] = [];
-      const condition = compileExpression(source.source, { node: source.node, scope: { ...scope, computed }, problems: found, result: 'any' });
+      const condition = compileExpression(source.source, {
+        node: source.node,
+        scope: { ...scope, computed },
+        problems: found,
+        result: 'any',
+      });
       if (condition === undefined) {
         failed.push(source);
         complaints.push(...found);
@@ -48,14 +53,18 @@ export function compileVariables(
 function explainCircle(problem: Problem, failed: readonly VariableSource[]): Problem {
   const names = new Set(failed.map((source) => source.name));
   const named = /"?vars\.?"?.*"([a-z0-9_]+)"/.exec(problem.message)?.[1];
-  return named !== undefined && names.has(named) ? { ...problem, hint: `"${named}" does not compile either, or the two use each other` } : problem;
+  return named !== undefined && names.has(named)
+    ? { ...problem, hint: `"${named}" does not compile either, or the two use each other` }
+    : problem;
 }
 
 /** Two variables of one name would make a rule mean something else than its reader thinks. */
 export function refuseTwice(sources: readonly VariableSource[], taken: readonly Variable[], problems: Problem[]): VariableSource[] {
   return sources.filter((source) => {
     if (!taken.some((variable) => variable.name === source.name)) return true;
-    problems.push(problemAt(source.node, { code: 'DUPLICATE', message: `a Library already defines vars.${source.name}`, hint: 'choose another name' }));
+    problems.push(
+      problemAt(source.node, { code: 'DUPLICATE', message: `a Library already defines vars.${source.name}`, hint: 'choose another name' }),
+    );
     return false;
   });
 }

@@ -38,7 +38,10 @@ const lines = fc.record(
   },
   { requiredKeys: [] },
 );
-const match = fc.option(lines.filter((record) => Object.keys(record).length > 0), { nil: undefined });
+const match = fc.option(
+  lines.filter((record) => Object.keys(record).length > 0),
+  { nil: undefined },
+);
 const condition = fc.option(fc.constantFrom(...conditionsPool), { nil: undefined });
 const approval = { approval: { reviewers: [{ group: 'dba' }], quorum: 1, timeout: 'PT1M', onTimeout: 'deny', bind: ['subject.id'] } };
 
@@ -80,7 +83,17 @@ const change = fc.record({
 
 interface World {
   readonly policies: readonly { tier: string; match: unknown; facts: unknown; rules: readonly GeneratedRule[] }[];
-  readonly change: { kind: string; rule: number; match: unknown; instead: unknown; live: boolean; mode: string; from: string; percent: number; step: number };
+  readonly change: {
+    kind: string;
+    rule: number;
+    match: unknown;
+    instead: unknown;
+    live: boolean;
+    mode: string;
+    from: string;
+    percent: number;
+    step: number;
+  };
 }
 const world: fc.Arbitrary<World> = fc.record({ policies: fc.array(policy, { minLength: 1, maxLength: 4 }), change });
 
@@ -119,9 +132,32 @@ function filesOf({ policies, change: one }: World): SourceFile[] {
     kind: 'Policy',
     metadata: { name: `p${p}` },
     spec: {
-      ...{ owner: 'team:x', tier, risk: { class: 'low' }, review: { last: '2026-01-01', every: 'P90D' }, target: 'sql', match: common },
+      owner: 'team:x',
+      tier,
+      risk: { class: 'low' },
+      review: {
+        last: '2026-01-01',
+        every: 'P90D',
+      },
+      target: 'sql',
+      match: common,
       ...(facts === undefined ? {} : { requires: { facts } }),
-      rules: rules.map((fields, r) => ({ id: `r${r}`, ...fields, ...(fields.effect === 'allow' ? { overrides: overridable({ policies, change: one }, p, r) } : {}) })),
+      rules: rules.map((fields, r) => ({
+        id: `r${r}`,
+        ...fields,
+        ...(fields.effect === 'allow'
+          ? {
+              overrides: overridable(
+                {
+                  policies,
+                  change: one,
+                },
+                p,
+                r,
+              ),
+            }
+          : {}),
+      })),
     },
   }));
   const chosen = ids[one.rule % ids.length] ?? { p: 0, r: 0 };
@@ -130,40 +166,70 @@ function filesOf({ policies, change: one }: World): SourceFile[] {
   return documents.map((document, i) => ({ path: `${i}.yaml`, text: JSON.stringify(document) }));
 }
 
+function rankOf(tier: string | undefined): number {
+  return tiers.findIndex((candidate) => candidate === tier);
+}
+
 /** Every deny that the allow `p/r` may name. */
 function overridable({ policies }: World, p: number, r: number): string[] | undefined {
   const own = policies[p];
   const allow = own?.rules[r];
-  const rank = (tier: string | undefined): number => tiers.findIndex((candidate) => candidate === tier);
   const found = policies.flatMap(({ tier, rules }, q) =>
     rules.flatMap((deny, s) => {
       if (deny.effect !== 'deny' || deny['waivable'] === false) return [];
-      const higher = rank(own?.tier) < rank(tier) || (own?.tier === tier && Number(allow?.['priority']) > Number(deny['priority']));
+      const higher = rankOf(own?.tier) < rankOf(tier) || (own?.tier === tier && Number(allow?.['priority']) > Number(deny['priority']));
       return higher ? [`p${q}/r${s}`] : [];
     }),
   );
   return found.length === 0 ? undefined : found;
 }
 
+function wrapped(kind: string, spec: unknown): unknown {
+  return { apiVersion: 'warder/v1', kind, metadata: { name: 'change' }, spec };
+}
+
 function changeDocument(one: World['change'], { p, r }: { p: number; r: number }, target: GeneratedRule | undefined): unknown {
-  const document = (kind: string, spec: unknown) => ({ apiVersion: 'warder/v1', kind, metadata: { name: 'change' }, spec });
   const approvedBy = ['user:a', 'user:b'];
-  const window = one.live ? { notBefore: '2027-01-15T07:00:00Z', expires: '2027-01-15T10:00:00Z' } : { notBefore: '2026-01-01T00:00:00Z', expires: '2026-01-01T01:00:00Z' };
+  const window = one.live
+    ? { notBefore: '2027-01-15T07:00:00Z', expires: '2027-01-15T10:00:00Z' }
+    : { notBefore: '2026-01-01T00:00:00Z', expires: '2026-01-01T01:00:00Z' };
   switch (one.kind) {
     case 'Exception':
       if (target?.['waivable'] === false) return undefined;
-      return document('Exception', {
-        waives: [{ policy: `p${p}`, rules: [`r${r}`] }],
+      return wrapped('Exception', {
+        waives: [
+          {
+            policy: `p${p}`,
+            rules: [`r${r}`],
+          },
+        ],
         scope: { match: one.match },
-        ...{ instead: one.instead, reason: 'r', owner: 'team:x', approvedBy, ...window },
+        instead: one.instead,
+        reason: 'r',
+        owner: 'team:x',
+        approvedBy,
+        ...window,
       });
     case 'Override':
-      return document('Override', { rules: [`p${p}/r${r}`], mode: one.mode, reason: 'r', approvedBy, ...window });
+      return wrapped('Override', { rules: [`p${p}/r${r}`], mode: one.mode, reason: 'r', approvedBy, ...window });
     case 'Rollout':
-      return document('Rollout', {
-        subject: { policy: `p${p}`, rules: [`r${r}`] },
-        ...{ from: one.from, to: 'enforce', key: 'subject.id', salt: 's', step: one.step },
-        steps: [{ shadow: true, cohort: '"audit" in subject.groups' }, { percent: one.percent }],
+      return wrapped('Rollout', {
+        subject: {
+          policy: `p${p}`,
+          rules: [`r${r}`],
+        },
+        from: one.from,
+        to: 'enforce',
+        key: 'subject.id',
+        salt: 's',
+        step: one.step,
+        steps: [
+          {
+            shadow: true,
+            cohort: '"audit" in subject.groups',
+          },
+          { percent: one.percent },
+        ],
       });
     default:
       return undefined;
@@ -176,7 +242,7 @@ function compiled(files: readonly SourceFile[]): Bundle {
   return result.bundle;
 }
 
-const runs = { numRuns: 300 };
+const runs = { numRuns: 120 };
 
 test('the engine and the slow reference decide alike', () => {
   fc.assert(
@@ -213,7 +279,13 @@ test('adding a deny rule never allows what was not allowed', () => {
       const deny = { ...extra, effect: 'deny', reason: 'EXTRA', require: undefined };
       const policies = [...generated.policies, { tier: 'team', match: undefined, facts: undefined, rules: [deny] }];
       // The new policy comes last, so the change document still speaks about the same rule; no allow names the new deny.
-      const files = [...filesOf(generated), ...filesOf({ ...generated, policies, change: { ...generated.change, kind: 'none' } }).slice(generated.policies.length, generated.policies.length + 1)];
+      const files = [
+        ...filesOf(generated),
+        ...filesOf({ ...generated, policies, change: { ...generated.change, kind: 'none' } }).slice(
+          generated.policies.length,
+          generated.policies.length + 1,
+        ),
+      ];
       const after = decide(compiled(files), one);
       assert.ok(before.verdict === 'allow' || after.verdict !== 'allow');
     }),
@@ -240,7 +312,11 @@ test('an exception changes nothing outside its scope and nothing after its end',
 test('what was not understood is never allowed unless a rule says so', () => {
   fc.assert(
     fc.property(world, request, (generated, one) => {
-      const silent = generated.policies.map((each) => ({ ...each, match: undefined, rules: each.rules.map((fields) => ({ ...fields, match: undefined })) }));
+      const silent = generated.policies.map((each) => ({
+        ...each,
+        match: undefined,
+        rules: each.rules.map((fields) => ({ ...fields, match: undefined })),
+      }));
       const bundle = compiled(filesOf({ ...generated, policies: silent, change: { ...generated.change, kind: 'none' } }));
       const { verdict } = decide(bundle, { ...one, context: { ...one.context, certainty: 'opaque' } });
       assert.notEqual(verdict, 'allow');

@@ -56,7 +56,8 @@ function conditions(rule: CompiledRule, { compiled, request, evaluation }: Circu
     const stale = compiled.data.perishable.find(
       (set) => set.freshUntil <= request.now && rule.dataMatchers.some((matcher) => matcher.data === set.name),
     );
-    if (stale !== undefined) return fail(rule, rule.onUnavailable, { evaluation, part: 'match', path: `data.${stale.name}`, message: 'the data is stale' });
+    if (stale !== undefined)
+      return fail(rule, rule.onUnavailable, { evaluation, part: 'match', path: `data.${stale.name}`, message: 'the data is stale' });
     if (!allAccept(rule.dataMatchers, evaluation)) return undefined;
   }
   for (const fact of rule.policy.facts) {

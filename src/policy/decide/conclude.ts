@@ -142,7 +142,9 @@ function challenge({ hits, request, evaluation, compiled }: Case): Challenged {
 
 function pending({ requirements, hits }: Challenged, of: Case): Conclusion {
   const [first] = requirements;
-  const impossible = requirements.flatMap((requirement) => challengesOf({ ...requirement, bind: [] })).find((kind) => !of.request.can.includes(kind));
+  const impossible = requirements
+    .flatMap((requirement) => challengesOf({ ...requirement, bind: [] }))
+    .find((kind) => !of.request.can.includes(kind));
   if (impossible !== undefined) return refuse('CANNOT_ENFORCE', cannotMessage(impossible), ids(hits));
   const owed = collect(hits, of);
   const merged = mergeObligations(owed.owed);

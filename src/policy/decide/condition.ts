@@ -3,7 +3,9 @@ import { EvalError } from '../cel/index.ts';
 import type { Condition, View } from '../compile/compiled.ts';
 
 /** What a condition gave: a value, or why there is none. */
-export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly path: string | undefined; readonly message: string };
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly path: string | undefined; readonly message: string };
 
 /** The state of one decision: the roots, computed variables, and what went wrong on the way. */
 export class Evaluation {

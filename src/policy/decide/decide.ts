@@ -23,7 +23,12 @@ function decideOrThrow(compiled: Compiled, request: DecisionRequest): Decision {
   const { hits, evaluation } = applicableRules(compiled, request);
   const enforced = hits.filter((hit) => hit.mode === 'enforce');
   const conclusion = conclude({ compiled, request, evaluation, hits: enforced });
-  const matched: MatchedRule[] = hits.map(({ rule, effect, mode, by }) => ({ rule: rule.id, effect, mode, ...(by === undefined ? {} : { by }) }));
+  const matched: MatchedRule[] = hits.map(({ rule, effect, mode, by }) => ({
+    rule: rule.id,
+    effect,
+    mode,
+    ...(by === undefined ? {} : { by }),
+  }));
   const warnings = conclusion.unfulfilled.map((type) => `this point cannot do "${type}"; the operation was refused all the same`);
   const shadow = shadowOf({ compiled, request, hits, conclusion });
   for (const hit of hits) if (hit.mode === 'audit' && isAgainst(hit)) warnings.push(warningOf(hit, evaluation));

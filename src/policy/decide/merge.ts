@@ -57,7 +57,16 @@ function joinOfType(members: readonly Owed[], conflict: Set<string>): readonly O
     case 'record':
       return [strictestRecord(only(members, 'record'))];
     case 'log':
-      return [{ type, level: highest(logLevels, only(members, 'log').map((log) => log.level)) ?? 'info' }];
+      return [
+        {
+          type,
+          level:
+            highest(
+              logLevels,
+              only(members, 'log').map((log) => log.level),
+            ) ?? 'info',
+        },
+      ];
     case 'mutate':
       return settle(members, { contradict: mutationsContradict, conflict });
     case 'route':
@@ -68,7 +77,9 @@ function joinOfType(members: readonly Owed[], conflict: Set<string>): readonly O
 }
 
 function only<T extends Obligation['type']>(members: readonly Owed[], type: T): Extract<Obligation, { type: T }>[] {
-  return members.map(({ obligation }) => obligation).filter((obligation): obligation is Extract<Obligation, { type: T }> => obligation.type === type);
+  return members
+    .map(({ obligation }) => obligation)
+    .filter((obligation): obligation is Extract<Obligation, { type: T }> => obligation.type === type);
 }
 
 function distinct(obligations: readonly Obligation[]): Obligation[] {
@@ -80,8 +91,14 @@ const evidenceLevels = ['buffered', 'local', 'mirrored', 'witnessed'] as const;
 const recordingLevels = ['off', 'best_effort', 'required'] as const;
 
 function strictestRecord(records: readonly RecordObligation[]): RecordObligation {
-  const evidence = highest(evidenceLevels, records.map((record) => record.evidence));
-  const recording = highest(recordingLevels, records.map((record) => record.recording));
+  const evidence = highest(
+    evidenceLevels,
+    records.map((record) => record.evidence),
+  );
+  const recording = highest(
+    recordingLevels,
+    records.map((record) => record.recording),
+  );
   return { type: 'record', ...(evidence === undefined ? {} : { evidence }), ...(recording === undefined ? {} : { recording }) };
 }
 
@@ -97,7 +114,9 @@ function settle(
   members: readonly Owed[],
   { contradict, conflict }: { contradict: (a: Obligation, b: Obligation) => boolean; conflict: Set<string> },
 ): Obligation[] {
-  const standing = members.filter((one) => !members.some((other) => other.priority > one.priority && contradict(one.obligation, other.obligation)));
+  const standing = members.filter(
+    (one) => !members.some((other) => other.priority > one.priority && contradict(one.obligation, other.obligation)),
+  );
   for (const [i, one] of standing.entries()) {
     for (const other of standing.slice(i + 1)) {
       if (!contradict(one.obligation, other.obligation)) continue;
@@ -137,7 +156,8 @@ export function strictestMask(masks: readonly MaskObligation[]): MaskObligation 
 function compareMasks(a: MaskObligation, b: MaskObligation): number {
   const strategy = maskStrategies.indexOf(a.with.strategy) - maskStrategies.indexOf(b.with.strategy);
   if (strategy !== 0) return strategy;
-  const keep = (a.with.keep === undefined ? -1 : keeps.indexOf(a.with.keep)) - (b.with.keep === undefined ? -1 : keeps.indexOf(b.with.keep));
+  const keep =
+    (a.with.keep === undefined ? -1 : keeps.indexOf(a.with.keep)) - (b.with.keep === undefined ? -1 : keeps.indexOf(b.with.keep));
   return keep || compareText(a.with.text ?? '', b.with.text ?? '') || compareText(canonicalJson(a), canonicalJson(b));
 }
 

@@ -37,7 +37,9 @@ function instances({ spec, templates, forEach }: CompiledObligation, hit: Hit, e
 /** Fills the templates of all strings inside a value. */
 function fill(value: unknown, view: View): unknown {
   if (typeof value === 'string') {
-    return value.includes('{') ? compileTemplate(value, { place: nowhere, attributes: {}, problems: [], publicOnly: false }).fill(view) : value;
+    return value.includes('{')
+      ? compileTemplate(value, { place: nowhere, attributes: {}, problems: [], publicOnly: false }).fill(view)
+      : value;
   }
   if (Array.isArray(value)) return value.map((item) => fill(item, view));
   if (typeof value !== 'object' || value === null) return value;

@@ -12,7 +12,10 @@ import { bucketOf } from './rollout.ts';
  * The decision semantics once more, slow and obvious: no index, no compiled closures, every document looked at for every request. Used
  * only by tests, as the oracle for the engine. It answers for verdict, reason and deciding rules; obligations are merged elsewhere.
  */
-export function referenceDecide(documents: readonly Document[], request: DecisionRequest): { verdict: Verdict; reason: string; decisive: string[] } {
+export function referenceDecide(
+  documents: readonly Document[],
+  request: DecisionRequest,
+): { verdict: Verdict; reason: string; decisive: string[] } {
   const applied: Applied[] = [];
   for (const document of documents) {
     if (!isKind(document, 'Policy')) continue;
@@ -26,14 +29,27 @@ export function referenceDecide(documents: readonly Document[], request: Decisio
   const allows = applied.filter(({ effect }) => effect === 'allow');
   const denies = applied.filter((deny) => deny.effect === 'deny' && !allows.some((allow) => mayOverride(allow, deny)));
   if (denies[0] !== undefined) {
-    return { verdict: 'deny', reason: denies[0].failed ? 'EVALUATION_ERROR' : (denies[0].rule.reason ?? 'DENIED'), decisive: denies.map(({ id }) => id) };
+    return {
+      verdict: 'deny',
+      reason: denies[0].failed ? 'EVALUATION_ERROR' : (denies[0].rule.reason ?? 'DENIED'),
+      decisive: denies.map(({ id }) => id),
+    };
   }
   // Grants do not occur in the generated requests, so every challenge is open.
   const open = applied.filter(({ effect }) => effect === 'require');
   if (open[0] !== undefined) {
-    return { verdict: 'pending', reason: open[0].failed ? 'EVALUATION_ERROR' : (open[0].rule.reason ?? 'REQUIREMENT_OPEN'), decisive: open.map(({ id }) => id) };
+    return {
+      verdict: 'pending',
+      reason: open[0].failed ? 'EVALUATION_ERROR' : (open[0].rule.reason ?? 'REQUIREMENT_OPEN'),
+      decisive: open.map(({ id }) => id),
+    };
   }
-  if (allows.length === 0) return { verdict: request.phase === 'response' ? 'allow' : 'deny', reason: request.phase === 'response' ? 'ALLOWED' : 'NO_MATCHING_ALLOW', decisive: [] };
+  if (allows.length === 0)
+    return {
+      verdict: request.phase === 'response' ? 'allow' : 'deny',
+      reason: request.phase === 'response' ? 'ALLOWED' : 'NO_MATCHING_ALLOW',
+      decisive: [],
+    };
   return { verdict: 'allow', reason: allows[0]?.rule.reason ?? 'ALLOWED', decisive: allows.map(({ id }) => id).sort() };
 }
 
@@ -52,7 +68,12 @@ function mayOverride(allow: Applied, deny: Applied): boolean {
   return allow.tier < deny.tier || (allow.tier === deny.tier && allow.priority > deny.priority);
 }
 
-function applyOne(document: DocumentOf<'Policy'>, rule: RuleSpec, documents: readonly Document[], request: DecisionRequest): Applied | undefined {
+function applyOne(
+  document: DocumentOf<'Policy'>,
+  rule: RuleSpec,
+  documents: readonly Document[],
+  request: DecisionRequest,
+): Applied | undefined {
   const { spec } = document;
   const id = `${document.name}/${rule.id}`;
   const base = { id, rule, tier: tiers.indexOf(spec.tier), priority: rule.priority ?? 500 };
@@ -132,16 +153,22 @@ function covers(glob: string, text: string): boolean {
 
 function modeOf(id: string, rule: RuleSpec, policy: PolicySpec, world: { documents: readonly Document[]; request: DecisionRequest }): Mode {
   const { documents, request } = world;
-  const overrides = documents.filter((document) => isKind(document, 'Override')).filter(({ spec }) => spec.rules.includes(id) && live(spec, request.now));
+  const overrides = documents
+    .filter((document) => isKind(document, 'Override'))
+    .filter(({ spec }) => spec.rules.includes(id) && live(spec, request.now));
   if (overrides.length > 0) return overrides.some(({ spec }) => spec.mode === 'audit') ? 'audit' : 'off';
-  const rollout = documents.filter((document) => isKind(document, 'Rollout')).find(({ spec }) => {
-    const [policyName, name = ''] = id.split('/');
-    return spec.subject.policy === policyName && (spec.subject.rules?.includes(name) ?? true);
-  });
+  const rollout = documents
+    .filter((document) => isKind(document, 'Rollout'))
+    .find(({ spec }) => {
+      const [policyName, name = ''] = id.split('/');
+      return spec.subject.policy === policyName && (spec.subject.rules?.includes(name) ?? true);
+    });
   if (rollout === undefined) return rule.mode ?? policy.mode ?? 'enforce';
   const { spec } = rollout;
   const steps = spec.steps.slice(0, spec.step ?? 1);
-  const key = spec.key.split('.').reduce<unknown>((value, segment) => (value as Record<string, unknown> | undefined)?.[segment], rootsOf(request));
+  const key = spec.key
+    .split('.')
+    .reduce<unknown>((value, segment) => (value as Record<string, unknown> | undefined)?.[segment], rootsOf(request));
   const inside = steps.some(
     (step) =>
       (step.cohort !== undefined && test(step.cohort, request) === true) ||
@@ -158,7 +185,9 @@ function excepted(applied: Applied, documents: readonly Document[], request: Dec
     .filter(({ spec }) => spec.waives.some((waived) => waived.policy === policy && waived.rules.includes(name)))
     .filter(({ spec }) => live({ notBefore: spec.notBefore ?? '0001-01-01', expires: spec.expires }, request.now))
     .filter(({ spec }) => namesCertainty(spec.scope.match) || request.context['certainty'] === 'parsed')
-    .filter(({ spec }) => matches(spec.scope.match, request, true) && (spec.scope.when === undefined || test(spec.scope.when, request) === true))
+    .filter(
+      ({ spec }) => matches(spec.scope.match, request, true) && (spec.scope.when === undefined || test(spec.scope.when, request) === true),
+    )
     .map(({ spec }) => spec.instead ?? 'waive');
   const block = instead.find((one) => typeof one !== 'string' && one.require !== undefined);
   if (block !== undefined) return { ...applied, effect: 'require', failed: false };

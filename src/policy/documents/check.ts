@@ -40,7 +40,8 @@ function check(node: Node, shape: Shape, context: Context): void {
     case 'json':
       return;
     case 'list':
-      if (node.kind !== 'list') return complain(node, context, 'must be a list', node.kind === 'scalar' ? 'write it as [value]' : undefined);
+      if (node.kind !== 'list')
+        return complain(node, context, 'must be a list', node.kind === 'scalar' ? 'write it as [value]' : undefined);
       if (node.items.length < (shape.min ?? 0)) complain(node, context, 'must not be empty');
       node.items.forEach((item, i) => check(item, shape.item, inner(context, `[${i}]`)));
       return;
@@ -74,7 +75,8 @@ function checkText(node: Node, shape: Shape & { readonly kind: 'text' }, context
     return complain(node, context, 'must be a string', quotable ? `write it in quotes: "${String(node.value)}"` : undefined);
   }
   const { minChars = 1, maxChars } = shape;
-  if (node.value.length < minChars) return complain(node, context, minChars === 1 ? 'must not be empty' : `must have at least ${minChars} characters`);
+  if (node.value.length < minChars)
+    return complain(node, context, minChars === 1 ? 'must not be empty' : `must have at least ${minChars} characters`);
   if (maxChars !== undefined && node.value.length > maxChars) return complain(node, context, `must have at most ${maxChars} characters`);
   if (shape.form !== undefined) checkForm(node.value, node, { form: shape.form, context });
 }

@@ -74,7 +74,9 @@ export function tagged<C extends Readonly<Record<string, Shape & { readonly kind
 ): Shape<{ readonly [K in keyof C]: Infer<C[K]> & { readonly type: K } }[keyof C]> {
   return { kind: 'tagged', tag, cases };
 }
-export function either<O extends { readonly list?: Shape; readonly map?: Shape; readonly scalar?: Shape }>(shapes: O): Shape<Infer<O[keyof O]>> {
+export function either<O extends { readonly list?: Shape; readonly map?: Shape; readonly scalar?: Shape }>(
+  shapes: O,
+): Shape<Infer<O[keyof O]>> {
   return { kind: 'either', ...shapes };
 }
 export function required<T>(shape: Shape<T>, doc: string): Field<T, true> {

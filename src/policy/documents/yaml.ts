@@ -33,10 +33,12 @@ export function readYaml(file: SourceFile): { readonly nodes: readonly Node[]; r
     return { nodes, problems: reader.problems };
   } catch (error) {
     // The parser recurses; text that exhausts the stack is hostile or broken, and refused like any other.
-    const message = error instanceof RangeError ? 'the document is nested too deeply' : `cannot be read as YAML: ${String(error)}`;
+    const message = error instanceof RangeError ? tooDeep : `cannot be read as YAML: ${String(error)}`;
     return { nodes: [], problems: [problemAt({ file, line: 1, column: 1 }, { code: 'YAML', message })] };
   }
 }
+
+const tooDeep = 'the document is nested too deeply';
 
 class Reader {
   readonly problems: Problem[] = [];
@@ -51,7 +53,8 @@ class Reader {
   document(document: Document.Parsed): Node | undefined {
     for (const error of [...document.errors, ...document.warnings]) {
       const hint = error.code === 'DUPLICATE_KEY' ? 'keep one of the two; the second would silently win' : undefined;
-      this.#complain(this.#place(error.pos[0]), error.message.split('\n')[0] ?? error.code, hint);
+      const exhausted = /call stack|resource/i.test(error.message);
+      this.#complain(this.#place(error.pos[0]), exhausted ? tooDeep : (error.message.split('\n')[0] ?? error.code), hint);
     }
     if (document.errors.length > 0 || document.contents === null) return undefined;
     // An empty document (a file of comments, a trailing `---`) says nothing.
@@ -62,10 +65,14 @@ class Reader {
   #node(node: ParsedNode, depth: number): Node | undefined {
     const [start, , end] = node.range;
     const place = this.#place(start);
-    if (depth > limits.documentDepthMax) return this.#complain(place, `the document is nested deeper than ${limits.documentDepthMax} levels`);
-    if (isAlias(node)) return this.#complain(place, 'aliases (`*name`) are not allowed', 'write the value out; a reviewer must see what applies where');
-    if (node.anchor !== undefined) return this.#complain(place, 'anchors (`&name`) are not allowed', 'write the value out; a reviewer must see what applies where');
-    if (node.tag !== undefined) return this.#complain(place, 'tags (`!name`) are not allowed', 'write the value plainly, in quotes where it must be a string');
+    if (depth > limits.documentDepthMax)
+      return this.#complain(place, `the document is nested deeper than ${limits.documentDepthMax} levels`);
+    if (isAlias(node))
+      return this.#complain(place, 'aliases (`*name`) are not allowed', 'write the value out; a reviewer must see what applies where');
+    if (node.anchor !== undefined)
+      return this.#complain(place, 'anchors (`&name`) are not allowed', 'write the value out; a reviewer must see what applies where');
+    if (node.tag !== undefined)
+      return this.#complain(place, 'tags (`!name`) are not allowed', 'write the value plainly, in quotes where it must be a string');
     if (isScalar(node)) return this.#scalar(node.value, place, { start, end: end ?? start });
     if (isSeq(node)) {
       const items: Node[] = [];
@@ -92,7 +99,9 @@ class Reader {
         continue;
       }
       const child: Node | undefined =
-        value === null ? { kind: 'scalar', value: null, start: key.range[1], end: key.range[1], ...keyPlace } : this.#node(value, depth + 1);
+        value === null
+          ? { kind: 'scalar', value: null, start: key.range[1], end: key.range[1], ...keyPlace }
+          : this.#node(value, depth + 1);
       if (child !== undefined) entries.push({ key: key.value, keyPlace, value: child });
     }
     return { kind: 'map', entries, ...place };

@@ -100,6 +100,11 @@ export class Draft {
     this.#write('Exception', name, source, { apiVersion: 'warder/v1', kind: 'Exception', metadata: { name, labels: labelsOf(source) }, spec });
   }
 
+  /** Says that a source became part of a document that is written for another one. */
+  countFor(source: SourceDocument, document: string): void {
+    this.imported.set(source, [...(this.imported.get(source) ?? []), document]);
+  }
+
   /** What a generated file was made of. */
   sourceOf(path: string): SourceDocument | undefined {
     return this.#origin.get(path);

@@ -22,7 +22,8 @@ export class Findings {
   readonly #list: ImportFinding[] = [];
 
   add(place: Place, finding: Pick<ImportFinding, 'severity' | 'construct' | 'message'> & { readonly suggestion?: string | undefined }): void {
-    const { severity, construct, message, suggestion } = finding;
+    const { severity, message, suggestion } = finding;
+    const construct = finding.construct === '' ? 'document' : finding.construct;
     const { line, column } = place;
     const key = `${place.file.path}:${line}:${column}:${construct}:${message}`;
     if (this.#seen.has(key)) return;

@@ -3,6 +3,8 @@ import type { SourceFile } from '../source.ts';
 import { Draft } from './draft.ts';
 import { Findings } from './finding.ts';
 import type { ImportFinding } from './finding.ts';
+import { importGatekeeper } from './gatekeeper/gatekeeper.ts';
+import { importKyverno } from './kyverno/kyverno.ts';
 import { importKubernetes } from './kubernetes/kubernetes.ts';
 import { resolveOptions } from './options.ts';
 import type { ImportOptions } from './options.ts';
@@ -41,6 +43,8 @@ export function importPolicies(files: readonly SourceFile[], options: ImportOpti
   const draft = new Draft(findings, resolveOptions(options));
   const sources = readSources(files, findings);
   importKubernetes(draft, sources);
+  importGatekeeper(draft, sources);
+  importKyverno(draft, sources);
   return {
     documents: checked(draft),
     cases: [],

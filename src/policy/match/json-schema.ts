@@ -45,7 +45,8 @@ const keywords: Readonly<Record<string, Keyword>> = {
     if (tests.some((test) => test === undefined)) return refuse(context, `names an unknown type`);
     return (value) => tests.some((test) => test?.(value));
   },
-  enum: (argument, context) => (Array.isArray(argument) ? (value) => argument.some((wanted) => same(wanted, value)) : refuse(context, 'must be a list')),
+  enum: (argument, context) =>
+    Array.isArray(argument) ? (value) => argument.some((wanted) => same(wanted, value)) : refuse(context, 'must be a list'),
   const: (argument) => (value) => same(argument, value),
   minimum: number((limit, value) => value >= limit),
   maximum: number((limit, value) => value <= limit),

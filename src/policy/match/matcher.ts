@@ -97,8 +97,16 @@ export function compileLine(line: MatchLine): Matcher {
   if (operators.inData !== undefined) add(`in data ${operators.inData}`, anyOf(line.data ?? []));
   if (operators.cidr !== undefined) add(say('in network', operators.cidr), anyElement(inAny(line.networks)));
   const { min, max, exists } = operators;
-  if (min !== undefined) add(`at least ${min}`, anyElement((found) => typeof found === 'number' && found >= min));
-  if (max !== undefined) add(`at most ${max}`, anyElement((found) => typeof found === 'number' && found <= max));
+  if (min !== undefined)
+    add(
+      `at least ${min}`,
+      anyElement((found) => typeof found === 'number' && found >= min),
+    );
+  if (max !== undefined)
+    add(
+      `at most ${max}`,
+      anyElement((found) => typeof found === 'number' && found <= max),
+    );
   if (exists !== undefined) add(exists ? 'present' : 'absent', (found) => (found !== undefined) === exists);
   const only = Object.keys(operators).length === 1 ? operators.in : undefined;
   const [first] = tests;

@@ -3,6 +3,7 @@ import { asFault, Fault, limits } from '#model';
 import type { Listener, LiveSession, PointContext } from '../../point.ts';
 import { CancelKeys } from './cancel.ts';
 import { Catalogs } from './catalogs.ts';
+import { clientTypes } from './client-messages.ts';
 import type { Connection } from './connection.ts';
 import { authentication, backendKeyData, negotiateProtocolVersion, parameterStatus, readyForQuery } from './encode.ts';
 import { login } from './login.ts';
@@ -151,6 +152,7 @@ async function begin(
   });
   await session.prepare();
   connection.framer.limit = limits.clientMessageBytesMax;
+  connection.framer.types = clientTypes;
   const greeting = [authentication(0)];
   for (const [name, value] of target.parameters) {
     greeting.push(parameterStatus(name, name === 'application_name' ? startup.application : value));

@@ -1,4 +1,4 @@
-import { catalogQuery } from '#inspect';
+import { catalogQuery, type CatalogRow } from '#inspect';
 import type { Catalog, ResourceConfig, World } from '#model';
 import { Snapshot, type Catalogs } from './catalogs.ts';
 import type { TransactionStatus } from './encode.ts';
@@ -40,6 +40,11 @@ export class CatalogView {
   #own: Snapshot | undefined;
   #dirty = false;
   #stale = false;
+  /** The next snapshot outside a transaction must be this session's own. */
+  #looks = false;
+  #temporary: readonly CatalogRow[] = [];
+  #joined: Snapshot | undefined;
+  #joinedFrom: Snapshot | undefined;
   /** The settings were changed in this transaction: its end may change them back. */
   #unsettled = true;
   #probe = true;
@@ -83,6 +88,7 @@ export class CatalogView {
     if (this.#unsettled) this.#probe = true;
     if (!this.#dirty && !this.#own && !this.#stale) return;
     this.#parts.catalogs.invalidate(this.#parts.config);
+    if (this.#dirty || this.#own) this.#looks = true;
     this.#dirty = false;
     this.#stale = false;
     this.#own = undefined;
@@ -108,19 +114,43 @@ export class CatalogView {
   }
 
   async #current(status: TransactionStatus): Promise<Snapshot | undefined> {
-    const { catalogs, config, world } = this.#parts;
-    if (status === 'I') return catalogs.fresh(config) ?? (await catalogs.load(config, () => this.#rows(outside)));
-    if (!this.#dirty) return this.#own ?? this.#snapshot;
-    this.#dirty = false;
-    const takenNs = world.monotonicNs();
-    const rows = await this.#rows(inside);
-    this.#own = rows && new Snapshot(rows, config, takenNs);
-    return this.#own;
+    const { catalogs, config } = this.#parts;
+    if (status === 'T') {
+      if (this.#dirty) this.#own = await this.#load(inside);
+      this.#dirty = false;
+      return this.#own ?? this.#snapshot;
+    }
+    // Whoever changed the catalog looks for itself: it may have made temporary tables, which nobody else sees.
+    const shared = this.#looks ? await this.#load(outside) : (catalogs.fresh(config) ?? (await catalogs.load(config, () => this.#load(outside))));
+    this.#looks = false;
+    return this.#withTemporary(shared);
   }
 
-  async #rows(sql: string): Promise<ConstructorParameters<typeof Snapshot>[0] | undefined> {
+  /** Asks the target. What is its own session's alone stays out of what is shared. */
+  async #load(sql: string): Promise<Snapshot | undefined> {
+    const { catalogs, config, world } = this.#parts;
+    // Stamped before the question: what changes while it is answered makes the snapshot older, not wrong.
+    const takenNs = world.monotonicNs();
+    const { generation } = catalogs;
     const answer = await this.#parts.ask(sql);
-    return 'error' in answer ? undefined : (answer.rows.at(-1) as never);
+    if ('error' in answer) return undefined;
+    const rows = answer.rows.at(-1) ?? [];
+    if (sql === inside) return new Snapshot(rows, config, takenNs);
+    this.#temporary = rows.filter(isTemporary);
+    const shared = new Snapshot(this.#temporary.length === 0 ? rows : rows.filter((row) => !isTemporary(row)), config, takenNs);
+    catalogs.keep(shared, generation);
+    return shared;
+  }
+
+  /**
+   * INVARIANT: temporary tables hide others of the same name, so those of one session must not be seen by another; it would take a
+   * labelled table for a temporary one without labels.
+   */
+  #withTemporary(shared: Snapshot | undefined): Snapshot | undefined {
+    if (!shared || this.#temporary.length === 0) return shared;
+    if (this.#joinedFrom !== shared) this.#joined = new Snapshot([...shared.rows, ...this.#temporary], shared.config, shared.takenNs);
+    this.#joinedFrom = shared;
+    return this.#joined;
   }
 
   async #probePath(status: TransactionStatus): Promise<boolean> {
@@ -134,4 +164,8 @@ export class CatalogView {
     if (status === 'I') this.#unsettled = false;
     return true;
   }
+}
+
+function isTemporary(row: CatalogRow): boolean {
+  return row[2]?.startsWith('pg_temp_') === true;
 }

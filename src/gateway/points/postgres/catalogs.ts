@@ -10,11 +10,11 @@ const pathsMax = 32;
 export class Snapshot {
   readonly config: ResourceConfig;
   readonly takenNs: bigint;
-  readonly #rows: CatalogRows;
+  readonly rows: CatalogRows;
   readonly #catalogs = new Map<string, Catalog>();
 
   constructor(rows: CatalogRows, config: ResourceConfig, takenNs: bigint) {
-    this.#rows = rows;
+    this.rows = rows;
     this.config = config;
     this.takenNs = takenNs;
   }
@@ -22,13 +22,12 @@ export class Snapshot {
   /** The catalog for sessions with this search path; the same object for the same path, so that inspections can be kept by it. */
   catalog(searchPath: readonly string[]): Catalog {
     const key = JSON.stringify(searchPath);
-    let catalog = this.#catalogs.get(key);
-    if (!catalog) {
-      if (this.#catalogs.size >= pathsMax) this.#catalogs.clear();
-      catalog = buildCatalog(this.#rows, this.config.classification, searchPath);
-      this.#catalogs.set(key, catalog);
-    }
-    return catalog;
+    const kept = this.#catalogs.get(key);
+    if (kept) return kept;
+    if (this.#catalogs.size >= pathsMax) this.#catalogs.clear();
+    const made = buildCatalog(this.rows, this.config.classification, searchPath);
+    this.#catalogs.set(key, made);
+    return made;
   }
 }
 
@@ -57,32 +56,32 @@ export class Catalogs {
     this.#snapshots.delete(config.resource.id);
   }
 
-  /** A fresh snapshot; `load` is asked for the rows unless another session of the same resource is just doing that. */
-  async load(config: ResourceConfig, load: () => Promise<CatalogRows | undefined>): Promise<Snapshot | undefined> {
-    const others = this.#loading.get(config.resource.id);
+  /** Keeps rows that a session read at `takenNs`, unless something changed the catalog since `generation`. */
+  keep(snapshot: Snapshot, generation: number): void {
+    if (generation === this.#generation) this.#snapshots.set(snapshot.config.resource.id, snapshot);
+  }
+
+  /** Counts the changes of any catalog that were seen. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** A fresh snapshot; `load` is asked for one unless another session of the same resource is just making it. */
+  async load(config: ResourceConfig, load: () => Promise<Snapshot | undefined>): Promise<Snapshot | undefined> {
+    const { id } = config.resource;
+    const others = this.#loading.get(id);
     if (others) {
       await others;
       const snapshot = this.fresh(config);
       if (snapshot) return snapshot;
     }
-    const own = this.#load(config, load);
+    const own = load();
     const waited = own.catch(() => undefined);
-    this.#loading.set(config.resource.id, waited);
+    this.#loading.set(id, waited);
     try {
       return await own;
     } finally {
-      if (this.#loading.get(config.resource.id) === waited) this.#loading.delete(config.resource.id);
+      if (this.#loading.get(id) === waited) this.#loading.delete(id);
     }
-  }
-
-  async #load(config: ResourceConfig, load: () => Promise<CatalogRows | undefined>): Promise<Snapshot | undefined> {
-    // Stamped before the query: what changes while it runs makes the snapshot older, not wrong.
-    const takenNs = this.#world.monotonicNs();
-    const generation = this.#generation;
-    const rows = await load();
-    if (!rows) return undefined;
-    const snapshot = new Snapshot(rows, config, takenNs);
-    if (generation === this.#generation) this.#snapshots.set(config.resource.id, snapshot);
-    return snapshot;
   }
 }

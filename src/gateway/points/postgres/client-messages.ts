@@ -1,4 +1,4 @@
-import { Fault } from '#model';
+import { Fault, unreachable } from '#model';
 import { Body } from './body.ts';
 
 /**
@@ -38,6 +38,9 @@ const kinds: Readonly<Record<number, ClientMessage['kind'] | 'copy' | 'function'
   0x66: 'copy',
   0x70: 'password',
 };
+
+/** Types that can be followed; what comes in any other is unknown, and so is what comes after it. */
+export const clientTypes: ReadonlySet<number> = new Set(Object.keys(kinds).map(Number));
 
 /**
  * Decodes one message. Throws PROTOCOL_UNSUPPORTED for what the protocol knows and Warder refuses (the session can go on), and
@@ -79,8 +82,11 @@ export function decodeClientMessage(bytes: Buffer): ClientMessage {
       throw new Fault('PROTOCOL_UNSUPPORTED', 'function calls by the fast path are refused; call the function in a statement');
     case 'copy':
       throw new Fault('PROTOCOL_UNSUPPORTED', 'COPY from the client is refused; use INSERT');
-    default:
+    case 'password':
+    case undefined:
       throw new Fault('PROTOCOL_VIOLATION', `a message of type 0x${(bytes[0] ?? 0).toString(16).padStart(2, '0')} is not allowed here`);
+    default:
+      return unreachable(kind);
   }
 }
 

@@ -39,7 +39,8 @@ export function describeColumns(
 }
 
 type Origin =
-  | { readonly kind: 'column'; readonly labels: readonly string[]; readonly exact: boolean }
+  /** `opaque`: a view's column that could not be followed to its source. */
+  | { readonly kind: 'column'; readonly labels: readonly string[]; readonly exact: boolean; readonly opaque?: boolean }
   /** An expression, or a column of the system's own relations. */
   | { readonly kind: 'none' }
   | { readonly kind: 'unknown' };
@@ -51,16 +52,20 @@ function originOf(field: Field, catalog: Catalog | undefined): Origin {
   // System columns (ctid, tableoid…) have negative numbers and hold no user data.
   if (field.column < 0) return { kind: 'column', labels: [], exact: relation.kind === 'table' };
   // A whole row: everything the relation holds is in it.
-  if (field.column === 0) return { kind: 'column', labels: [...new Set(relation.columns.flatMap(({ labels }) => labels))], exact: false };
+  if (field.column === 0) {
+    const labels = [...new Set(relation.columns.flatMap((column) => column.labels))];
+    return { kind: 'column', labels, exact: false, opaque: relation.columns.some(({ lineage }) => lineage === 'unknown') };
+  }
   const column = relation.columns.find(({ number }) => number === field.column);
   if (!column) return { kind: 'unknown' };
-  return { kind: 'column', labels: column.labels, exact: relation.kind === 'table' };
+  const opaque = column.lineage === 'unknown';
+  return { kind: 'column', labels: column.labels, exact: relation.kind === 'table' && !opaque, opaque };
 }
 
 function combine(parsed: OutputColumn | undefined, origin: Origin): Pick<ResultColumn, 'labels' | 'lineage'> {
   const fromCatalog = origin.kind === 'column' ? origin.labels : [];
   const labels = parsed ? [...new Set([...parsed.labels, ...fromCatalog])] : fromCatalog;
-  if (origin.kind === 'unknown') return { labels, lineage: 'unknown' };
+  if (origin.kind === 'unknown' || (origin.kind === 'column' && origin.opaque)) return { labels, lineage: 'unknown' };
   // The target vouches for a plain column of a table, even when the parser could not follow.
   if (origin.kind === 'column' && origin.exact) return { labels, lineage: 'exact' };
   return { labels, lineage: parsed?.lineage ?? 'unknown' };

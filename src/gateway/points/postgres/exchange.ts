@@ -101,6 +101,7 @@ export class Exchange {
   /** Answers a segment of which nothing was forwarded, and leaves the transaction as an error of the target would leave it. */
   async refuse(error: Buffer, ends: Ends): Promise<void> {
     const open = this.status === 'T' || this.unsynced;
+    if (this.unsynced && this.status === 'I') this.settling.undone();
     const { queue } = this.#replies;
     this.show([error]);
     if (!open) {

@@ -55,7 +55,6 @@ export async function negotiate(socket: Socket, tls: ServerTls, track: (connecti
   let encrypted = false;
   const asked = new Set<string>();
   if ((await connection.peek()) === 0x16) {
-    socket.unshift(connection.framer.takeRest());
     connection = await secure(connection, tls, 'direct');
     track(connection);
     encrypted = true;
@@ -84,6 +83,8 @@ export async function negotiate(socket: Socket, tls: ServerTls, track: (connecti
 
 async function secure(plain: Connection, tls: ServerTls, how: 'direct' | 'requested'): Promise<Connection> {
   plain.release();
+  // With direct TLS its first bytes were read already; they go back to where TLS will take them.
+  if (how === 'direct') plain.socket.unshift(plain.framer.takeRest());
   const socket = new TLSSocket(plain.socket, {
     isServer: true,
     secureContext: tls.context,

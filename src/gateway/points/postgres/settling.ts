@@ -42,6 +42,11 @@ export class Settling {
     for (const run of [...this.#suspended]) if (run.state !== 'suspended') this.settle(run);
   }
 
+  /** What was begun since the target was last ready will be rolled back. SQLSTATE 40000 is "transaction rollback". */
+  undone(): void {
+    for (const run of this.#open) if (run.state === 'done' || run.state === 'suspended') run.fail('40000');
+  }
+
   /** Records what happened to a run; the second time it does nothing. */
   settle(run: Run): void {
     this.#suspended.delete(run);

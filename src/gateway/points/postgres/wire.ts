@@ -22,6 +22,8 @@ export class Framer {
   shape: FrameShape;
   /** Largest frame accepted, in bytes of the length field. */
   limit: number;
+  /** Types that may come; any other is a Fault before its body is waited for. Absent: all. */
+  types: ReadonlySet<number> | undefined;
 
   #chunk: Buffer = empty;
   #at = 0;
@@ -112,6 +114,10 @@ export class Framer {
 
   #frameSize(buffer: Buffer, at: number): number {
     const prefix = this.shape === 'typed' ? 1 : 0;
+    const type = buffer[at] ?? 0;
+    if (prefix === 1 && this.types && !this.types.has(type)) {
+      throw new Fault('PROTOCOL_VIOLATION', `a message of type 0x${type.toString(16).padStart(2, '0')} is not allowed here`);
+    }
     const length = buffer.readUInt32BE(at + prefix);
     if (length < (prefix === 1 ? 4 : 8))
       throw new Fault('PROTOCOL_VIOLATION', `a message announces a length of ${length} bytes, less than its header`);

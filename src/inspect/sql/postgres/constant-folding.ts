@@ -11,9 +11,9 @@ export function foldConstant(node: Node | undefined, depth = 0): Constant | unde
   if (node === undefined || depth > depthMax) return undefined;
   switch (tagOf(node)) {
     case 'A_Const': {
-      const value = constantOf(node);
-      // EVASION: decimals that JavaScript cannot keep apart (or together) would be compared wrongly.
-      return typeof value === 'number' && !Number.isSafeInteger(value * 1e6) ? undefined : value;
+      // EVASION: long decimals that JavaScript cannot keep apart would be compared wrongly.
+      const decimal = bodyOf(node, 'A_Const')?.fval?.fval;
+      return decimal !== undefined && (decimal.length > 12 || decimal.toLowerCase().includes('e')) ? undefined : constantOf(node);
     }
     case 'TypeCast':
       return foldCast(node, depth);

@@ -19,7 +19,7 @@ export type Use = SqlColumnRole | 'condition';
 export interface Analysis {
   readonly findings: Findings;
   /** Analyses a query inside another. Its plain output columns are not recorded: the caller knows what they are used for. */
-  query(node: Node | undefined, scope: Scope, role: SqlColumnRole): Output;
+  query(node: Node | undefined, scope: Scope | undefined, role: SqlColumnRole): Output;
   /** Outputs of the queries inside expressions, by their node: a scalar subquery names its column. */
   readonly outputs: WeakMap<object, Output>;
 }

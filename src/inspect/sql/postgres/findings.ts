@@ -32,6 +32,8 @@ export class Findings {
   readonly seen = new Set<object>();
   readonly #uses = new Map<string, SqlColumnUse>();
   readonly #open: StatementDraft[] = [];
+  /** Names may mean something else than the catalog says: an earlier statement of the text has changed them. */
+  stale = false;
   #steps = 0;
   #depth = 0;
 
@@ -49,6 +51,16 @@ export class Findings {
     this.#open.push(draft);
     try {
       return look(draft);
+    } finally {
+      this.#open.pop();
+    }
+  }
+
+  /** Adds to a statement that was already looked at. */
+  within(draft: StatementDraft, look: () => void): void {
+    this.#open.push(draft);
+    try {
+      look();
     } finally {
       this.#open.pop();
     }

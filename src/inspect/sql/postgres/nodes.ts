@@ -19,6 +19,12 @@ export function forEachNode(body: unknown, visit: (node: Node) => void): void {
   }
 }
 
+/** What a tagged node holds: the value of its only key. */
+export function contentOf(node: Node): object {
+  for (const body of Object.values(node)) if (typeof body === 'object' && body !== null) return body;
+  return {};
+}
+
 /** Whether an object is a tagged node: one key that begins with a capital letter, over an object. */
 export function isTagged(value: object): value is Node {
   let count = 0;

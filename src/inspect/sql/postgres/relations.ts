@@ -21,6 +21,7 @@ export function touchRelation(node: Body<'RangeVar'>, access: SqlRelation['acces
   const relation = findRelation(node, findings);
   findings.relation({ schema: relation.schema, name: relation.name, access });
   const system = systemClass(relation.schema === '' ? undefined : relation.schema, relation.name);
+  if (access === 'read') findings.effect('read');
   if (system !== undefined && access === 'read') findings.effect('read.catalog');
   if (system === 'sensitive') findings.effect('read.catalog.sensitive');
   if (system !== undefined && access !== 'read') findings.effect('write.catalog');
@@ -30,7 +31,7 @@ export function touchRelation(node: Body<'RangeVar'>, access: SqlRelation['acces
 function findRelation(node: Body<'RangeVar'>, findings: Findings): NamedRelation {
   const name = node.relname ?? '';
   const schema = node.schemaname;
-  const known = findings.catalog?.relation(schema, name);
+  const known = findings.stale ? undefined : findings.catalog?.relation(schema, name);
   if (known !== undefined) {
     return { schema: known.schema, name: known.name, system: isSystemSchema(known.schema), columns: catalogColumns(known) };
   }

@@ -39,22 +39,16 @@ export class Scope {
   }
 
   commonTable(name: string): CommonTable | undefined {
-    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.parent) {
-      const found = scope.commonTables.get(name);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return this.commonTables.get(name) ?? this.parent?.commonTable(name);
   }
 
   relation(name: string, schema?: string): Relation | undefined {
-    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.parent) {
-      for (const item of scope.items) {
-        for (const relation of item.relations) {
-          if (relation.name === name && (schema === undefined || relation.schema === schema)) return relation;
-        }
+    for (const item of this.items) {
+      for (const relation of item.relations) {
+        if (relation.name === name && (schema === undefined || relation.schema === schema)) return relation;
       }
     }
-    return undefined;
+    return this.parent?.relation(name, schema);
   }
 }
 

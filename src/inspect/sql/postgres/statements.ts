@@ -2,6 +2,7 @@ import { inspectDefinition } from './definitions.ts';
 import { expression, recordOutput } from './expressions.ts';
 import type { Analysis } from './expressions.ts';
 import type { StatementDraft } from './findings.ts';
+import { contentOf } from './nodes.ts';
 import { selectOutput } from './queries.ts';
 import { touchRelation } from './relations.ts';
 import { Scope } from './scope.ts';
@@ -30,8 +31,7 @@ export function inspectStatement(node: Node, analysis: Analysis, outer?: Scope):
     findings.unknown.add(`statement:${tag ?? 'nothing'}`);
     return findings.statement('unknown', () => ({}));
   }
-  const body: object = Object.values(node)[0];
-  findings.seen.add(body);
+  findings.seen.add(contentOf(node));
   if (kind.incomplete === true) findings.unknown.add(`statement:${tag}`);
   return findings.deeper(() =>
     findings.statement(verbOf(node, kind.verb), (draft) => {

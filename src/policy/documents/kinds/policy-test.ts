@@ -9,7 +9,10 @@ const ruleIds = list(text({ form: ruleIdForm }));
 
 export const expectationShape = object(
   {
-    verdict: optional(either({ scalar: verdict, list: list(verdict, 1), map: object({ not: required(verdict, 'any other') }) }), 'the verdict'),
+    verdict: optional(
+      either({ scalar: verdict, list: list(verdict, 1), map: object({ not: required(verdict, 'any other') }) }),
+      'the verdict',
+    ),
     reason: optional(text(), 'the reason code'),
     message: optional(text({ minChars: 0 }), 'the whole public message'),
     decisive: optional(ruleIds, 'rules that decided, at least these'),

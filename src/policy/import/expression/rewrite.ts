@@ -1,5 +1,5 @@
 import { childrenOf } from '../../cel/index.ts';
-import type { BinaryExpression, CallExpression, CelExpression, SelectExpression } from '../../cel/index.ts';
+import type { BinaryExpression, CallExpression, CelExpression, SelectExpression, TernaryExpression } from '../../cel/index.ts';
 import { extentOf } from './edit.ts';
 import type { Edit, Span } from './edit.ts';
 
@@ -68,6 +68,8 @@ class Walker implements Rewritten {
         return this.#call(e, around);
       case 'binary':
         return this.#binary(e, around);
+      case 'ternary':
+        return this.#ternary(e, around);
       case 'comprehension':
         return this.#scoped(e.range, [...(e.filter === undefined ? [] : [e.filter]), e.body], { around, names: e.variables });
       case 'bind':
@@ -102,7 +104,7 @@ class Walker implements Rewritten {
     if (operand.kind === 'ident' && operand.name === 'variables' && !around.locals.has('variables')) {
       const text = this.#dialect.variables.get(field);
       if (text === undefined) {
-        this.#refuse(`variables.${field}`, e, { message: `there is no variable "${field}" before this expression` });
+        this.#refuse(`variables.${field}`, e, { message: `there is no variable "${field}" before this expression, or it could not be imported` });
         return;
       }
       // `has(variables.x)` keeps its parentheses.
@@ -144,6 +146,15 @@ class Walker implements Rewritten {
       if (wrap) this.edits.push({ start: extent.start, end: extent.start, text: 'int(' });
       this.visit(operand, { locals: around.locals, compared });
       if (wrap) this.edits.push({ start: extent.end, end: extent.end, text: ')' });
+    }
+  }
+
+  /** `c ? x : null` may give null: neither side may be typed so narrowly that the other does not fit. */
+  #ternary(e: TernaryExpression, around: Surroundings): void {
+    this.visit(e.condition, { locals: around.locals, compared: false });
+    for (const result of [e.then, e.otherwise]) {
+      if (result.kind === 'literal' && result.value === null) this.#replace(result, 'dyn(null)');
+      else this.visit(result, { locals: around.locals, compared: false });
     }
   }
 

@@ -61,7 +61,7 @@ export function translate(cursor: Cursor, options: TranslateOptions): Translated
   }
   if (refused.length > 0) return undefined;
   const { text, origin } = applyEdits(source, edits);
-  const compiled = compile(text, { variables: realm.variables });
+  const compiled = compile(text, { variables: realm.variables, costMax: limits.conditionCostMax });
   if (!compiled.ok) {
     for (const problem of compiled.problems) report(cursor, problem, origin, text);
     return undefined;

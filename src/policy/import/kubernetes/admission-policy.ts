@@ -1,3 +1,4 @@
+import { limits } from '#model';
 import type { Mode } from '#model';
 import { compile, EvalError } from '../../cel/index.ts';
 import type { Cursor } from '../cursor.ts';
@@ -32,7 +33,8 @@ export interface AdmissionPolicy {
   readonly givenVariables?: Readonly<Record<string, string>>;
   /** Values of DataSets, for messages. */
   readonly data: Readonly<Record<string, unknown>>;
-  readonly facts?: readonly string[];
+  /** Facts the translated expressions read; filled while they are translated. */
+  readonly facts?: ReadonlySet<string>;
   readonly extraRules?: (applies: (condition: string) => string) => readonly RuleDraft[];
   /** Reason code where a validation names none. */
   readonly defaultReason: string;
@@ -63,7 +65,7 @@ class Speaker {
     this.texts[fresh] = said.text;
     this.realm.define(fresh, said.type);
     this.names.set(name, `vars.${fresh}`);
-    const compiled = compile(said.text, { variables: this.realm.variables });
+    const compiled = compile(said.text, { variables: this.realm.variables, costMax: limits.conditionCostMax });
     if (!compiled.ok) return;
     try {
       this.vars[fresh] = compiled.program.evaluate({ data: this.#policy.data, vars: this.vars });
@@ -109,7 +111,7 @@ export function draftAdmissionPolicy(draft: Draft, policy: AdmissionPolicy): voi
     modeAtSource: policy.mode,
     match: policy.match,
     variables: usedBy(rules, speaker.texts),
-    ...(policy.facts === undefined ? {} : { facts: policy.facts }),
+    facts: [...(policy.facts ?? [])].sort(),
     rules,
   });
 }

@@ -8,6 +8,8 @@ export interface Selection {
   readonly match: MatchSpec;
   /** CEL conditions; all of them must hold. They read typed attributes only. */
   readonly conditions: readonly string[];
+  /** Namespaces themselves may be among the objects. */
+  readonly namespaces: boolean;
 }
 
 interface ResourceRule {
@@ -23,12 +25,13 @@ interface ResourceRule {
 const fields = ['resourceRules', 'excludeResourceRules', 'namespaceSelector', 'objectSelector', 'matchPolicy'] as const;
 
 /**
- * Kubernetes' MatchResources: resource rules are alternatives, everything else narrows them. With the form `conditions` all of it is CEL,
- * to be added to another selection.
+ * Kubernetes' MatchResources: resource rules are alternatives, everything else narrows them. A selection `within` another one is all
+ * CEL, to be added to the conditions of the other.
  *
  * SPEC: admissionregistration.k8s.io/v1 MatchResources and RuleWithOperations; apiserver's `rules.Matcher` for the wildcards.
  */
-export function selectResources(constraints: Cursor, form: 'match' | 'conditions' = 'match'): Selection {
+export function selectResources(constraints: Cursor, within?: Selection): Selection {
+  const form = within === undefined ? 'match' : 'conditions';
   constraints.only(...fields);
   const matchPolicy = constraints.at('matchPolicy').text() ?? 'Equivalent';
   const exact = matchPolicy === 'Exact';
@@ -44,11 +47,12 @@ export function selectResources(constraints: Cursor, form: 'match' | 'conditions
   const narrow = rules.some((rule) => rule.names.length > 0 || rule.scope !== '*');
   if (rules.length > 0 && (varying.length > 1 || narrow || form === 'conditions')) conditions.push(anyOf(rules.map(ruleCel)));
   if (excluded.length > 0) conditions.push(`!${anyOf(excluded.map(ruleCel))}`);
-  const namespaces = namespaceCel(constraints.at('namespaceSelector'));
-  if (namespaces !== undefined) conditions.push(namespaces);
+  const namespaces = (within?.namespaces ?? true) && (rules.length === 0 || rules.some(mayBeNamespace));
+  const selected = namespaceCel(constraints.at('namespaceSelector'), namespaces);
+  if (selected !== undefined) conditions.push(selected);
   const objects = constraints.at('objectSelector').exists ? selectorCel(constraints.at('objectSelector'), labelsOf('o')) : undefined;
   if (objects !== undefined) conditions.push(`[object, oldObject].exists(o, o != null && ${objects})`);
-  return { match: form === 'match' ? matchOf(rules) : {}, conditions };
+  return { match: form === 'match' ? matchOf(rules) : {}, conditions, namespaces };
 }
 
 const dimensions = ['groups', 'versions', 'operations', 'resources', 'names', 'scope'] as const;
@@ -124,12 +128,17 @@ function anyOf(conditions: readonly string[]): string {
   return `(${conditions.map((condition) => (conditions.length > 1 ? `(${condition})` : condition)).join(' || ')})`;
 }
 
+function mayBeNamespace({ resources }: ResourceRule): boolean {
+  return resources.some((resource) => resource.startsWith('*') || resource.startsWith('namespaces'));
+}
+
 /** SPEC: a namespace is selected by its own labels, an object in no namespace always. */
-function namespaceCel(selector: Cursor): string | undefined {
+function namespaceCel(selector: Cursor, namespaces: boolean): string | undefined {
   if (!selector.exists) return undefined;
   const own = selectorCel(selector, labelsOf('(object == null ? oldObject : object)'));
   const around = selectorCel(selector, 'request.namespaceLabels');
   if (own === undefined || around === undefined) return undefined;
   selector.info('the selector needs the labels of the namespace: the admission point must look them up for every request');
-  return `(request.resource == "namespaces" ? (${own}) : request.namespace == "" || (${around}))`;
+  const rest = `request.namespace == "" || (${around})`;
+  return namespaces ? `request.resource == "namespaces" ? (${own}) : ${rest}` : rest;
 }

@@ -48,7 +48,7 @@ function bind(draft: Draft, { source, sources, binding, many }: Bound): void {
   const bound = (binding ?? source).root.at(binding === undefined ? 'no-binding' : 'spec');
   bound.only('policyName', 'paramRef', 'matchResources', 'validationActions');
   const selection = selectResources(spec.at('matchConstraints'));
-  const narrowed = selectResources(bound.at('matchResources'), 'conditions');
+  const narrowed = selectResources(bound.at('matchResources'), selection);
   const mode = binding === undefined ? 'audit' : modeOf(bound.at('validationActions'));
   const found = findParameters(draft, { paramKind: spec.at('paramKind'), paramRef: bound.at('paramRef'), sources });
   const name = many && binding !== undefined ? documentName(source.name, binding.name) : documentName(source.name);

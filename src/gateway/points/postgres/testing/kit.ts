@@ -65,6 +65,8 @@ export interface Kit {
   readonly closed: { readonly reason: string }[];
   readonly logged: string[];
   readonly listener: Listener;
+  /** Another listener with the same parts at another address of this machine. */
+  listenAt(host: string): Promise<Listener>;
   /** Ends every live session, as a revocation would. */
   terminate(fault: Fault): void;
   reset(): void;
@@ -144,6 +146,7 @@ export async function startKit(setup: string, classification: Classification = {
     upstream,
     cert: tls.cert,
     listener,
+    listenAt: (host: string) => postgres.listen(state.context(tls), { host, port: 0 }),
     stop: async () => {
       await listener.close(500);
       await ledger.close();

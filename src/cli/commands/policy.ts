@@ -1,0 +1,108 @@
+import { Fault } from '#model';
+import type { Problem } from '#policy';
+import type { PushedAnswer } from '../answers.ts';
+import { connect } from '../connection.ts';
+import { paint } from '../paint.ts';
+import { readPolicyFiles } from '../policy-files.ts';
+import { printJson } from '../print-json.ts';
+import type { CommonOptions, Define } from '../program.ts';
+
+const usualFolder = 'policies';
+
+/** `warder policy check|test|push` */
+export const policy: Define = (program, _parts, exit) => {
+  const group = program.command('policy').description('check, test and activate policies');
+  group
+    .command('check')
+    .description('find mistakes in policies, without an installation')
+    .argument('[folder]', 'folder or file', usualFolder)
+    .action(async (folder: string, options: CommonOptions) => exit(await check(folder, options)));
+  group
+    .command('test')
+    .description('run the tests beside the policies, without an installation')
+    .argument('[folder]', 'folder or file', usualFolder)
+    .action(async (folder: string, options: CommonOptions) => exit(await test(folder, options)));
+  group
+    .command('push')
+    .description('put policies in force on all gateways; a mistake is refused')
+    .argument('[folder]', 'folder', usualFolder)
+    .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
+};
+
+async function check(folder: string, options: CommonOptions): Promise<number> {
+  const { compileBundle } = await import('#policy');
+  const compiled = compileBundle(readPolicyFiles(folder));
+  const problems = compiled.ok ? compiled.warnings : compiled.problems;
+  if (options.json === true) {
+    printJson({ ok: compiled.ok, ...(compiled.ok ? { ref: compiled.bundle.ref, rules: compiled.bundle.rules } : {}), problems });
+  } else {
+    await showProblems(problems, folder);
+    const { green, red } = paint(process.stdout);
+    if (compiled.ok) process.stdout.write(`${green('✔')} ${compiled.bundle.rules} rules, ${compiled.bundle.ref.digest}\n`);
+    else process.stdout.write(`${red('✘')} ${problems.filter((problem) => problem.severity === 'error').length} errors\n`);
+  }
+  return compiled.ok ? 0 : new Fault('POLICY_INVALID', folder).exit;
+}
+
+async function test(folder: string, options: CommonOptions): Promise<number> {
+  const { percent, runCases } = await import('#policy/cases');
+  const report = await runCases(readPolicyFiles(folder, { all: true }));
+  const failed = report.results.filter((result) => !result.ok);
+  if (options.json === true) {
+    const results = report.results.map(({ test: name, name: described, path, line, ok, failures }) => ({ test: name, name: described, path, line, ok, failures }));
+    printJson({ ok: report.ok, problems: report.problems, results, tests: report.tests });
+    return report.ok ? 0 : 1;
+  }
+  const { bold, dim, green, red } = paint(process.stdout);
+  await showProblems(report.problems, folder);
+  for (const result of failed) {
+    process.stdout.write(`${red('✘')} ${bold(result.test)} ${result.name}  ${dim(`${result.path}:${result.line}`)}\n`);
+    for (const failure of result.failures) process.stdout.write(`    ${failure}\n`);
+  }
+  for (const one of report.tests) {
+    const { rules, atoms } = one.coverage;
+    process.stdout.write(`${dim(`  ${one.test}: rules ${percent(rules)} %, conditions ${percent(atoms)} % covered`)}\n`);
+  }
+  const passed = report.results.length - failed.length;
+  process.stdout.write(`${report.ok ? green('✔') : red('✘')} ${passed} of ${report.results.length} cases pass\n`);
+  return report.ok ? 0 : 1;
+}
+
+async function push(folder: string, options: CommonOptions): Promise<number> {
+  const files = readPolicyFiles(folder);
+  let pushed: PushedAnswer;
+  try {
+    pushed = await connect(options).call<PushedAnswer>({ method: 'POST', path: '/policy/bundles', body: { files, activate: true } });
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.code !== 'POLICY_INVALID' || options.json === true) throw thrown;
+    const problems = thrown.detail['problems'];
+    // Reason: the API's problems are the policy compiler's own.
+    if (Array.isArray(problems)) await showProblems(problems as Problem[], folder);
+    throw thrown;
+  }
+  if (options.json === true) {
+    printJson(pushed);
+    return 0;
+  }
+  const { bold, dim, green, yellow } = paint(process.stdout);
+  const head = pushed.changed ? `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} is in force` : `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} was in force already`;
+  process.stdout.write(`${head}\n  ${pushed.digest}\n`);
+  for (const { gateway, connected, current } of pushed.gateways) {
+    const state = current ? green('has it') : yellow(connected ? 'has not confirmed it yet' : 'is away, gets it when it is back');
+    process.stdout.write(`  ${gateway} ${state}\n`);
+  }
+  if (pushed.previous !== undefined && pushed.changed) process.stdout.write(`${dim(`  before: ${pushed.previous}`)}\n`);
+  return 0;
+}
+
+/** Problems with their place, on standard error, the folder in front so that an editor finds the file. */
+async function showProblems(problems: readonly Problem[], folder: string): Promise<void> {
+  const { formatProblem } = await import('#policy');
+  const { red, yellow } = paint(process.stderr);
+  for (const problem of problems) {
+    const place = folder === problem.path ? problem.path : `${folder.replace(/\/+$/, '')}/${problem.path}`;
+    const [head, ...rest] = formatProblem({ ...problem, path: place }).split('\n');
+    const colour = problem.severity === 'error' ? red : yellow;
+    process.stderr.write(`${colour(head ?? '')}\n${rest.map((line) => `${line}\n`).join('')}`);
+  }
+}

@@ -1,0 +1,11 @@
+import { startKit, password, maskColumns } from './kit.ts';
+import { RawClient, extended as x, render } from './raw-client.ts';
+const kit = await startKit("create table customers(id int primary key, name text, email text); insert into customers select i, 'n'||i, 'e'||i||'@x.org' from generate_series(1,10) i; create schema hidden; create table hidden.customers(id int, name text, email text)", { 'public.customers.email': ['pii.email'] });
+    kit.script.guard = (_admitted, columns) => maskColumns(columns, ({ labels }) => (labels.includes('pii.email') ? () => null : undefined));
+    const raw = await RawClient.login(kit.port, password);
+    await raw.query('begin');
+    raw.send(x.parse('s', 'select upper(email) from customers'), x.bind('p', 's'), x.sync);
+    console.log(render(await raw.ready()));
+    console.log(render(await raw.query('set local search_path = hidden')));
+    raw.send(x.execute('p', 1), x.sync);
+setTimeout(()=>{console.log(kit.logged, raw.replies, kit.admitted.map(o=>o.text)); process.exit()},1000);

@@ -1,0 +1,26 @@
+import { loadInspectors, inspectSql, buildCatalog, catalogQuery } from '#inspect';
+import pg from 'pg';
+import { readFileSync, writeFileSync } from 'node:fs';
+await loadInspectors();
+const c = new pg.Client({host:'/tmp/inspectpg',port:54991,user:'postgres',database:'postgres'}); await c.connect();
+let t=performance.now();
+const r = await c.query({text:catalogQuery,rowMode:'array'}); console.log('catalog rows',r.rows.length,'ms',performance.now()-t);
+writeFileSync('/tmp/inspectwork/rows.json',JSON.stringify(r.rows));
+t=performance.now(); const cat=buildCatalog(r.rows,{'public.customers.email':['pii.email'],'public.customers.ssn':['pii.ssn'],'public.events.email':['pii.email']},['public']); console.log('build ms',performance.now()-t);
+t=performance.now(); for (const n of ['customer_mails','mails2','mv','viaf','events_2024']) console.log(n, JSON.stringify(cat.relation(undefined,n)?.columns)); console.log(performance.now()-t);
+const qs=readFileSync('/tmp/inspectwork/psqlE.txt','utf8').split('********* QUERY **********\n').slice(1).map(x=>x.split('**************************')[0]!.trim());
+console.log(qs.length); const seen=new Map<string,number>();
+for (const q of qs) { const i=inspectSql(q,{catalog:cat}); if(!i.facts.complete||i.facts.effects.some(e=>!['read','read.catalog'].includes(e))||i.outputs.some(o=>o.columns===undefined)) console.log('BAD',i.facts.unknown,i.facts.effects,i.facts.tables.join(),i.outputs.map(o=>o.columns===undefined),q.slice(0,100)); }
+writeFileSync('/tmp/inspectwork/psql.json',JSON.stringify([...new Set(qs)]));
+const procs=(await c.query("select distinct proname from pg_proc where pronamespace='pg_catalog'::regnamespace")).rows.map((x:any)=>x.proname);
+const { harmlessFunctions } = await import('./sql/postgres/harmless-functions.ts'); const { dangerousFunctions } = await import('./sql/postgres/dangerous-functions.ts');
+console.log('harmless not in pg:', [...harmlessFunctions].filter(x=>!procs.includes(x)).join(' '));
+console.log('dangerous not in pg:', [...dangerousFunctions.keys()].filter(x=>!procs.includes(x)).join(' '));
+console.log('both', [...harmlessFunctions].filter(x=>dangerousFunctions.has(x)));
+const vol=(await c.query("select distinct proname from pg_proc where pronamespace='pg_catalog'::regnamespace and provolatile='v' and prorettype<>'trigger'::regtype order by 1")).rows.map((x:any)=>x.proname);
+console.log('volatile harmless:', vol.filter((x:string)=>harmlessFunctions.has(x)).join(' '));
+const {meaningOf}=await import('./sql/postgres/functions.ts');
+console.log('volatile unknown:', vol.filter((x:string)=>meaningOf(x).effects===undefined).join(' '));
+const st=(await c.query("select distinct proname from pg_proc where pronamespace='pg_catalog'::regnamespace and provolatile='s' order by 1")).rows.map((x:any)=>x.proname);
+console.log('stable unknown:', st.filter((x:string)=>meaningOf(x).effects===undefined).join(' '));
+await c.end();

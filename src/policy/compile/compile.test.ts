@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { allowAll, bundleOf, document, policy, problemsOf } from '../scenario.ts';
+
+function first(...texts: readonly string[]): string {
+  const [problem] = problemsOf(...texts);
+  return `${problem?.code} ${problem?.message}${problem?.hint === undefined ? '' : ` (${problem.hint})`}`;
+}
+const rule = (text: string, head = ''): string => policy('p', `${head}  rules:\n    - { id: r, ${text} }`);
+
+test('an attribute that this phase does not have is an error with a suggestion', () => {
+  assert.match(first(rule('effect: allow, match: { sql.verb: [select] }')), /P201 "sql" has no attribute "verb" \(did you mean "verbs"/);
+  assert.match(first(rule('effect: allow, match: { result.columns.name: [x] }')), /P201/);
+  assert.match(first(rule('effect: allow, when: "result.columns.size() > 0"')), /P201/);
+  assert.doesNotThrow(() =>
+    bundleOf(
+      rule('effect: transform, when: "result.columns.size() > 0", obligations: [{ type: row_limit, max: 1 }]', '  phase: response\n'),
+    ),
+  );
+});
+
+test('an unguarded read of an optional attribute is an error, in an exemption a warning', () => {
+  assert.match(first(rule('effect: allow, when: "context.purpose == \\"x\\""')), /P202/);
+  assert.doesNotThrow(() => bundleOf(rule('effect: allow, when: "has(context.purpose) && context.purpose == \\"x\\""')));
+  assert.doesNotThrow(() => bundleOf(rule('effect: deny, reason: NOPE, unless: "context.purpose == \\"x\\""')));
+});
+
+test('a message may name public attributes only', () => {
+  assert.match(first(rule('effect: deny, reason: NOPE, message: "no {sql.normalized}"')), /NOT_PUBLIC/);
+  assert.match(first(rule('effect: deny, reason: NOPE, message: "no {resource.nam}"')), /P201.*did you mean "name"/);
+});
+
+test('values in a match have the type of their attribute', () => {
+  assert.match(first(rule('effect: allow, match: { sql.complete: [yes] }')), /boolean/);
+  assert.match(first(rule('effect: allow, match: { sql.statements: [x] }')), /not a single value/);
+  assert.match(first(rule('effect: allow, match: { context.source: { cidr: [10.0.0.0/40] } }')), /not a network/);
+  assert.match(first(rule('effect: allow, match: { subject.id: { inData: people } }')), /REFERENCE there is no DataSet/);
+});
+
+test('limits are refused, because they would not be enforced', () => {
+  assert.match(
+    first(rule('effect: limit, limits: [{ name: n, key: [subject.id], max: 1, per: PT1M }]')),
+    /UNSUPPORTED limits are not enforced yet/,
+  );
+});
+
+test('each effect has its own fields', () => {
+  assert.match(first(rule('effect: deny')), /needs "reason"/);
+  assert.match(first(rule('effect: require')), /needs "require"/);
+  assert.match(first(rule('effect: transform')), /needs "obligations"/);
+  assert.match(first(rule('effect: deny, reason: NOPE, obligations: [{ type: row_limit, max: 1 }]')), /cannot ride on/);
+  assert.match(
+    first(rule('effect: transform, obligations: [{ type: mask, select: { columns: { labels: [x] } }, with: { strategy: drop } }]')),
+    /PHASE mask needs the result/,
+  );
+  assert.match(first(rule('effect: require, require: { stepUp: { acr: x } }', '  phase: response\n')), /PHASE/);
+  assert.match(
+    first(
+      rule(
+        'effect: transform, obligations: [{ type: mask, select: { columns: { labels: [x] } }, with: { strategy: partial } }]',
+        '  phase: response\n',
+      ),
+    ),
+    /needs "keep"/,
+  );
+});
+
+const denying = (more: string): string => policy('d', `  rules: [{ id: d, effect: deny, reason: NOPE, ${more} }]`);
+
+const overriding = (name: string, tier = 'org', priority = 500): string =>
+  policy('a', `  rules: [{ id: a, effect: allow, overrides: [${name}], priority: ${priority} }]`, { tier });
+
+test('an override must name a deny that it may override', () => {
+  assert.match(first(denying(''), overriding('d/x')), /P104.*no such rule/);
+  assert.match(first(denying(''), overriding('d/d')), /P104.*higher priority/);
+  assert.match(first(denying(''), overriding('d/d', 'team', 900)), /P104.*tier \(org\) is higher/);
+  assert.match(first(denying('waivable: false'), overriding('d/d', 'system')), /P104.*not waivable/);
+  assert.doesNotThrow(() => bundleOf(denying(''), overriding('d/d', 'org', 501)));
+});
+
+const exception = (more: string): string =>
+  document(
+    'Exception',
+    'e',
+    `waives: [{ policy: p, rules: [r] }]\n  scope: { match: { subject.id: [user:a] } }\n  reason: r\n  owner: team:x\n  ${more}`,
+  );
+
+test('an exception names a waivable rule, ends, and has the approvers its length needs', () => {
+  const denial = rule('effect: deny, reason: NOPE');
+  const short = 'approvedBy: [user:a]\n  notBefore: 2026-01-01T00:00:00Z\n  expires: 2026-02-01T00:00:00Z';
+  assert.doesNotThrow(() => bundleOf(denial, exception(short)));
+  assert.match(first(allowAll, exception(short)), /P401 there is no policy "p"/);
+  assert.match(first(denial.replace('id: r', 'id: rr'), exception(short)), /P401.*no rule "r".*did you mean "rr"/);
+  assert.match(first(rule('effect: deny, reason: NOPE, waivable: false'), exception(short)), /not waivable/);
+  assert.match(
+    first(denial, exception('approvedBy: [user:a]\n  notBefore: 2026-01-01T00:00:00Z\n  expires: 2026-12-31T00:00:00Z')),
+    /two people/,
+  );
+  assert.match(first(denial, exception('approvedBy: [user:a]\n  expires: 2026-12-31T00:00:00Z')), /two people/);
+  assert.match(first(denial, exception('approvedBy: [user:a]')), /needs "expires"/);
+  assert.match(first(denial, exception(`${short}\n  maxUses: 3`)), /UNSUPPORTED/);
+});
+
+const killSwitch = (expires: string, approvers = 'user:a, user:b'): string =>
+  document(
+    'Override',
+    'o',
+    `rules: [p/r]\n  mode: off\n  reason: r\n  approvedBy: [${approvers}]\n  notBefore: 2026-01-01T00:00:00Z\n  expires: ${expires}`,
+  );
+
+test('an override is short, has two approvers and never drops the baseline', () => {
+  const denial = rule('effect: deny, reason: NOPE');
+  assert.doesNotThrow(() => bundleOf(denial, killSwitch('2026-01-01T04:00:00Z')));
+  assert.match(first(denial, killSwitch('2026-01-01T04:00:01Z')), /four hours/);
+  assert.match(first(denial, killSwitch('2026-01-01T01:00:00Z', 'user:a, user:a')), /two different/);
+  const manifest = document('Bundle', 'b', 'version: "1.0.0"\n  baseline: [p/r]');
+  assert.match(first(denial, manifest, killSwitch('2026-01-01T01:00:00Z')), /part of the baseline/);
+});
+
+test('failing open needs a low risk and somebody who accepted it', () => {
+  const open = 'effect: deny, reason: NOPE, when: "facts.a", onError: allow';
+  assert.match(first(rule(open)), /P302.*nobody accepted/);
+  assert.match(first(policy('p', `  rules: [{ id: r, ${open} }]`, { risk: 'high' })), /P302.*risk class low/);
+  const acceptance = document('RiskAcceptance', 'a', 'rule: p/r\n  reason: r\n  approvedBy: [user:a]\n  expires: 2027-01-01');
+  assert.doesNotThrow(() => bundleOf(rule(open), acceptance));
+});
+
+test('a rule that a point cannot enforce is refused unless somebody accepted it', () => {
+  const point = document('EnforcementPoint', 'postgres', 'targets: [sql]\n  phases: [request]\n  obligations: [mask]');
+  const asks = rule('effect: require, require: { stepUp: { acr: x } }');
+  assert.match(first(asks, point), /P301.*stepUp/);
+  assert.doesNotThrow(() =>
+    bundleOf(policy('p', '  points: [other]\n  rules: [{ id: r, effect: require, require: { stepUp: { acr: x } } }]'), point),
+  );
+  assert.doesNotThrow(() =>
+    bundleOf(
+      asks,
+      point,
+      document('RiskAcceptance', 'a', 'rule: p/r\n  point: postgres\n  reason: r\n  approvedBy: [user:a]\n  expires: 2027-01-01'),
+    ),
+  );
+});
+
+const withVariables = (text: string): string =>
+  policy('p', `  variables: { ${text} }\n  rules: [{ id: r, effect: allow, when: "vars.a" }]`);
+
+test('variables may use each other in any order, but not in a circle', () => {
+  assert.doesNotThrow(() => bundleOf(withVariables('a: "vars.b && vars.c", b: "vars.c", c: "sql.complete"')));
+  assert.match(first(withVariables('a: "vars.b", b: "vars.a"')), /P201/);
+  assert.match(first(withVariables('a: "size(sql.verbs)"')), /must give a bool/);
+});
+
+test('a library serves all policies of its target', () => {
+  const library = document(
+    'Library',
+    'l',
+    'owner: team:x\n  target: sql\n  variables: { reads: \'sql.effects.all(e, e.startsWith("read"))\' }',
+  );
+  assert.doesNotThrow(() => bundleOf(library, rule('effect: allow, when: vars.reads')));
+  assert.match(
+    first(library, policy('p', '  variables: { reads: "true" }\n  rules: [{ id: r, effect: allow, when: vars.reads }]')),
+    /DUPLICATE/,
+  );
+});
