@@ -81,7 +81,13 @@ async function measureVerify(writers: number): Promise<Row> {
   const { user, system } = process.cpuUsage(cpuBefore);
   if (report.counts.tampered > 0) throw new Error(`the bench's own log does not verify: ${JSON.stringify(report.findings[0])}`);
   const perCore = Math.round((report.size / (user + system)) * 1e6);
-  return { what: `verify ${report.size} records (${perCore}/s of CPU)`, 'records/s': Math.round((report.size / took) * 1_000), 'p50 ms': '', 'p99 ms': '', 'main thread µs/record': '' };
+  return {
+    what: `verify ${report.size} records (${perCore}/s of CPU)`,
+    'records/s': Math.round((report.size / took) * 1_000),
+    'p50 ms': '',
+    'p99 ms': '',
+    'main thread µs/record': '',
+  };
 }
 
 try {

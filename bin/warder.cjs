@@ -35,9 +35,10 @@ function runHere() {
 }
 
 function runThere(node) {
-  var environment = Object.assign({ NODE_COMPILE_CACHE: compileCache }, process.env);
+  // Descriptor 3 closes when this process ends, however it ends: what it started then stops too.
+  var environment = Object.assign({ NODE_COMPILE_CACHE: compileCache }, process.env, { WARDER_LEASH: '3' });
   var args = ['--disable-warning=ExperimentalWarning', main].concat(process.argv.slice(2));
-  var child = childProcess.spawn(node, args, { stdio: 'inherit', env: environment });
+  var child = childProcess.spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env: environment });
   // A key like Ctrl-C reaches the child by itself, being in the same process group; a signal sent to this process only is passed on.
   ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'].forEach(function (name) {
     process.on(name, function () {

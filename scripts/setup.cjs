@@ -6,7 +6,7 @@ var crypto = require('crypto');
 var fs = require('fs');
 var path = require('path');
 
-var root = process.env.WARDER_SETUP_ROOT || path.join(__dirname, '..');
+var root = path.join(__dirname, '..');
 var modules = path.join(root, 'node_modules');
 var marker = path.join(modules, '.warder-setup');
 var lock = path.join(root, '.warder-setup.lock');
@@ -28,7 +28,7 @@ function wanted() {
 function read(file) {
   try {
     return fs.readFileSync(file, 'utf8').trim();
-  } catch (error) {
+  } catch {
     return undefined;
   }
 }
@@ -55,7 +55,7 @@ function linkCommand() {
   try {
     if (fs.readlinkSync(bin) === target) return;
     fs.unlinkSync(bin);
-  } catch (error) {
+  } catch {
     // Not there yet, or not a link.
   }
   fs.mkdirSync(path.dirname(bin), { recursive: true });
@@ -73,7 +73,7 @@ function installedByHand() {
     var wish = fs.statSync(path.join(root, 'package-lock.json'));
     var node = path.join(modules, 'node-' + process.platform + '-' + process.arch, 'bin', 'node');
     return list.mtimeMs >= wish.mtimeMs && (process.platform !== 'linux' || fs.existsSync(node));
-  } catch (error) {
+  } catch {
     return false;
   }
 }
@@ -165,7 +165,7 @@ function main() {
   if (installedByHand()) {
     try {
       finish();
-    } catch (error) {
+    } catch {
       // Somebody else's or a read-only checkout, complete as it is; only the marker that makes this quicker cannot be written.
     }
     return;

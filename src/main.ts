@@ -21,6 +21,13 @@ async function gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Pr
   return runGateway(config, { world: realWorld, log, fatal });
 }
 
+// A reader that has seen enough (`warder sessions | head`) is no failure.
+process.stdout.on('error', () => {});
+// Nobody else would stop us; the signal goes the same way as one from outside.
+if (process.env['WARDER_LEASH'] !== undefined || process.env['npm_lifecycle_event'] !== undefined) {
+  const { followStarter } = await import('#host');
+  followStarter(() => process.kill(process.pid, 'SIGTERM'));
+}
 // Reason: our own manifest, always with a version.
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 process.exitCode = await runCli(process.argv.slice(2), { entry, root, version, processes: { control, gateway } });

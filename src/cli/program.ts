@@ -4,6 +4,13 @@ import { commands } from './commands/index.ts';
 import type { CommonOptions, Program } from './context.ts';
 import { showFault } from './failure.ts';
 
+const notes = `The identity comes from WARDER_TOKEN, else from \`warder login\`, else from the home.
+The control plane is that of the home (--home, WARDER_HOME), or WARDER_API.
+
+Exit status: 0 good · 1 refused, failed or tampered · 2 usage, configuration or (ledger verify) holes
+  3 unreadable ledger · 4 no valid identity · 5 not allowed · 6 not found · 7 somebody was faster
+  8 too often · 69 control plane away · 70 a bug · 75 failed, try again · 78 needs repair first`;
+
 /** Runs one command line. Resolves with the exit status; everything that fails has been shown. */
 export async function runCli(argv: readonly string[], parts: Program): Promise<number> {
   const json = argv.includes('--json');
@@ -15,7 +22,7 @@ export async function runCli(argv: readonly string[], parts: Program): Promise<n
     .showHelpAfterError(false)
     .showSuggestionAfterError(true)
     .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'warder: ')) })
-    .addHelpText('after', '\nThe identity comes from WARDER_TOKEN, else from `warder login`, else from the home. Exit statuses: `warder help` of a command.');
+    .addHelpText('after', `\n${notes}`);
   for (const define of commands) define(program, parts, (code) => {
     status = code;
   });

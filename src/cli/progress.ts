@@ -10,9 +10,11 @@ export class Progress {
   readonly #colours = paint(process.stderr);
   #step = '';
   #turn = 0;
+  #ended = false;
   #timer: NodeJS.Timeout | undefined;
 
   step(text: string): void {
+    if (this.#ended) return;
     this.#step = text;
     if (process.stderr.isTTY) {
       this.#timer ??= setInterval(() => this.#draw(), frameMs);
@@ -30,6 +32,7 @@ export class Progress {
   }
 
   end(): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#erase();

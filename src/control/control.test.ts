@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { canonicalJson, limits } from '#model';
 import type { TestControl, TestServer } from './testing/installation.ts';
 import { startTestControl, startTestServer, testBundle, testConfig } from './testing/installation.ts';
+import { fakeWorld } from './testing/fake-world.ts';
 import { TestGateway, testHold } from './testing/gateway.ts';
 
 let server: TestServer;
@@ -31,6 +32,22 @@ test('the operator finds a token in a file that only the owner reads, and is in 
   const { body } = await control.call('GET', '/me', { token: control.operatorToken() });
   assert.deepEqual(body.subject.groups, []);
   assert.deepEqual(body.subject.roles, ['administrator', 'policy-author', 'operator', 'auditor']);
+});
+
+test('the token of the operator is renewed at half of its life, and no token outlives it', async () => {
+  const world = fakeWorld();
+  const own = await startTestControl(await testConfig(server), { world });
+  const first = own.operatorToken();
+  assert.equal((await own.call('GET', '/me', { token: first })).status, 200);
+  world.advance(limits.tokenLifetimeMs / 2);
+  while (own.operatorToken() === first) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await own.call('GET', '/me', { token: first })).status, 200, 'the old one is good until it expires');
+  world.advance(limits.tokenLifetimeMs / 2);
+  const expired = await own.call('GET', '/me', { token: first });
+  assert.deepEqual([expired.status, expired.body.detail], [401, 'the bearer token has expired']);
+  while ((await own.call('GET', '/me', { token: own.operatorToken() })).status !== 200)
+    await new Promise((resolve) => setImmediate(resolve));
+  await own.stop();
 });
 
 test('errors are problem documents with a stable code and a remedy', async () => {

@@ -51,6 +51,8 @@ export async function runControl(config: ControlConfig, surroundings: Surroundin
     const ready = await start(config, { world, log, onFatal, closers });
     return { ready, stop };
   } catch (error) {
+    // Said before the cleaning up, which may take its time.
+    log.error({ error: error instanceof Error ? error.message : String(error) }, 'the control plane could not start');
     await stop();
     throw error;
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -11,6 +11,8 @@ export function makeFolder(path: string, mode: number): void {
   if (above !== path) makeFolder(above, mode);
   try {
     mkdirSync(path, { mode });
+    // Whatever the umask says: a folder on the way to the embedded PostgreSQL that nobody may pass would keep it from starting.
+    chmodSync(path, mode);
   } catch (thrown) {
     // Reason: Node's file system errors always carry a code. Somebody else may have made it in the meantime.
     if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;

@@ -24,5 +24,6 @@ export { type DemoAccount, demoAccounts, demoTokens } from './demo/accounts.ts';
 export { type Installation, type InstallationEvents, type InstallationOptions, startInstallation } from './installation.ts';
 export { readTrust, type Trust } from './trust.ts';
 export { serveProcess, type Serving } from './supervisor/child.ts';
+export { followStarter } from './starter.ts';
 export { pause, until, within } from './world.ts';
 export { parseAddress, standaloneControl, type StandaloneControl, standaloneGateway, type StandaloneGateway } from './standalone.ts';

@@ -31,6 +31,8 @@ export interface InstallationOptions {
   readonly policies: string;
   readonly world: World;
   readonly events: InstallationEvents;
+  /** Gives the start up: what has been started is ended, and `startInstallation` rejects with SHUTTING_DOWN. */
+  readonly signal: AbortSignal;
 }
 
 export interface InstallationEvents {
@@ -61,7 +63,10 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const home = openHome(options.home);
   const lock = await lockHome(home);
   const parts = new Parts(options, home);
+  const giveUp = (): void => void parts.stop('immediate');
+  options.signal.addEventListener('abort', giveUp, { once: true });
   try {
+    options.signal.throwIfAborted();
     removeEndpoints(home);
     await endOrphans(options.entry, ['control', 'gateway'], parts.processArgs);
     const endpoints = await parts.start(await choosePorts(home, options.portBase));
@@ -71,14 +76,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       pids: () => parts.pids(),
       kill: () => parts.kill(),
       stop: async () => {
-        await parts.stop();
+        await parts.stop('fast');
         await lock.release();
       },
     };
   } catch (thrown) {
-    await parts.stop();
+    await parts.stop('immediate');
     await lock.release();
-    throw thrown;
+    throw options.signal.aborted ? new Fault('SHUTTING_DOWN', 'the start was given up', { cause: thrown }) : thrown;
   }
 }
 
@@ -105,6 +110,7 @@ class Parts {
   async start(ports: Ports): Promise<Endpoints> {
     const { world, version, events } = this.#options;
     const home = this.#home;
+    this.#goOn();
     secretIn(home.linkSecretFile, world);
     const [database, target] = await allOrFirstFault([
       this.#startStore(),
@@ -112,8 +118,10 @@ class Parts {
       ensureCertificate(home.gateway.tls, world),
     ]);
     const resources = target === undefined ? [] : [target];
+    this.#goOn();
     events.progress('starting the control plane');
     const control = await this.#startControl({ home, database, resources, port: ports.api });
+    this.#goOn();
     events.progress('starting the gateway');
     const gateway = await this.#startGateway({ home, version, port: ports.postgres });
     const changed = addTrust(home.trust, [control.ledger, gateway.ledger]);
@@ -128,9 +136,14 @@ class Parts {
     return endpoints;
   }
 
+  /** Nothing more is started once stopping has begun. */
+  #goOn(): void {
+    if (this.#stopped !== undefined) throw new Fault('SHUTTING_DOWN', 'Warder is stopping');
+  }
+
   /** The same promise for everybody who asks. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stopInOrder();
+  stop(databases: 'fast' | 'immediate'): Promise<void> {
+    this.#stopped ??= this.#stopInOrder(databases);
     return this.#stopped;
   }
 
@@ -141,11 +154,11 @@ class Parts {
     void this.#target?.stop('immediate');
   }
 
-  async #stopInOrder(): Promise<void> {
+  async #stopInOrder(databases: 'fast' | 'immediate'): Promise<void> {
     removeEndpoints(this.#home);
     await this.#gateway?.stop(stopMs);
     await this.#control?.stop(stopMs);
-    await Promise.all([this.#store?.stop('fast'), this.#target?.stop('fast')]);
+    await Promise.all([this.#store?.stop(databases), this.#target?.stop(databases)]);
     rmSync(join(this.#home.run, 'warder.pid'), { force: true });
   }
 

@@ -39,7 +39,8 @@ export class Composer {
     } catch (error) {
       if (isNoSpace(error)) return { fault: full, noSpace: true };
       // What the system says about files is fatal; a draft that cannot be written is its sender's fault alone.
-      if (error instanceof Fault || error instanceof TypeError) return { fault: { code: asFault(error).code, message: asFault(error).message } };
+      if (error instanceof Fault || error instanceof TypeError)
+        return { fault: { code: asFault(error).code, message: asFault(error).message } };
       throw error;
     }
   }

@@ -117,7 +117,11 @@ export class Desk {
   /** Reading what is there: a fault is an answer, not the end. */
   #look(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' }>): void {
     try {
-      this.#answer({ kind: 'value', id: order.id, value: order.kind === 'read' ? log.read(order.first, order.count) : log.openEvidence(order.index) });
+      this.#answer({
+        kind: 'value',
+        id: order.id,
+        value: order.kind === 'read' ? log.read(order.first, order.count) : log.openEvidence(order.index),
+      });
     } catch (error) {
       this.#answer({ kind: 'fault', id: order.id, fault: plainFault(error) });
     }

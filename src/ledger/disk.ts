@@ -56,7 +56,8 @@ export function systemCode(thrown: unknown): string | undefined {
 export function writeAll(file: DiskFile, bytes: Uint8Array, at: { position: number; disk: Disk; path: string }): void {
   const written = file.write(bytes, at.position);
   if (written === bytes.length) return;
-  if (at.disk.free(at.path) < bytes.length - written + fileSystemSlackBytes) throw new NoSpace(`short write: ${written} of ${bytes.length} bytes`);
+  if (at.disk.free(at.path) < bytes.length - written + fileSystemSlackBytes)
+    throw new NoSpace(`short write: ${written} of ${bytes.length} bytes`);
   throw new ShortWrite(`short write of ${at.path}: ${written} of ${bytes.length} bytes`);
 }
 

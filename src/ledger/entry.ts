@@ -51,7 +51,10 @@ export function composeEntry(draft: Draft, stamp: Stamp, position: Position, evi
  * A policy may have read a fraction, so `decision.reads` keeps such numbers as text.
  */
 export function draftText(draft: RecordDraft): string {
-  const plain = draft.kind === 'operation.decided' ? { ...draft, decision: { ...draft.decision, reads: fractionsAsText(draft.decision.reads) } } : draft;
+  const plain =
+    draft.kind === 'operation.decided'
+      ? { ...draft, decision: { ...draft.decision, reads: fractionsAsText(draft.decision.reads) } }
+      : draft;
   checkIntegers(plain, draft.kind);
   return JSON.stringify(plain);
 }

@@ -60,7 +60,8 @@ export function openEvidence(vault: Omit<Vault, 'random'>, evidence: SealedEvide
   const raw = content.subarray(saltBytes);
   const expected = Buffer.from(evidence.commit, 'hex');
   const actual = Buffer.from(commitment(content.subarray(0, saltBytes), raw), 'hex');
-  if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) throw new Fault('LEDGER_TAMPERED', 'evidence does not match its commitment');
+  if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
+    throw new Fault('LEDGER_TAMPERED', 'evidence does not match its commitment');
   // Safe: the commitment proves that these are the bytes written above.
   return JSON.parse(raw.toString()) as Evidence;
 }

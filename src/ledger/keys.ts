@@ -91,7 +91,8 @@ export class SessionKeys {
 
   #path(session: string): string {
     // Session ids are made by us; the check keeps a mistake elsewhere from becoming a path.
-    if (!/^[A-Za-z0-9_-]{1,64}$/.test(session)) throw new Fault('INVALID_INPUT', 'a session id must be 1 to 64 letters, digits, "_" or "-"');
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(session))
+      throw new Fault('INVALID_INPUT', 'a session id must be 1 to 64 letters, digits, "_" or "-"');
     return `${this.#place.keys}/sessions/${session.slice(-2)}/${session}.key`;
   }
 }

@@ -49,7 +49,10 @@ for (const inline of [true, false]) {
     spendPermit(permit, 'op_s_1');
     await ledger.append(settled('s', 1, permit.receipt.index));
     await ledger.append(sessionClosed('s', 1));
-    assert.deepEqual((await ledger.read(1, 100)).map((line) => JSON.parse(line).kind), ['session.opened', 'operation.decided', 'operation.settled', 'session.closed']);
+    assert.deepEqual(
+      (await ledger.read(1, 100)).map((line) => JSON.parse(line).kind),
+      ['session.opened', 'operation.decided', 'operation.settled', 'session.closed'],
+    );
     assert.deepEqual(await ledger.read(5, 100), []);
     assert.deepEqual(await ledger.openEvidence(2), { text: 'select 1', parameters: ['7', null] });
     await assert.rejects(ledger.openEvidence(1), { code: 'NOT_FOUND' });
@@ -84,7 +87,10 @@ test('who loses the folder to another process stops within a second', async (t) 
   writeFileSync(join(directory, 'ledger', 'lock'), '{"pid":1,"boot":"x","token":"stolen"}');
   await world.pass(1_000);
   await world.pass(0);
-  assert.deepEqual(fatal.map(({ code, exit }) => [code, exit]), [['LEDGER_LOCKED', 78]]);
+  assert.deepEqual(
+    fatal.map(({ code, exit }) => [code, exit]),
+    [['LEDGER_LOCKED', 78]],
+  );
   await assert.rejects(ledger.append(sessionOpened('s')), { code: 'LEDGER_FAILED' });
   await ledger.close();
 });

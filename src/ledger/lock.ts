@@ -28,7 +28,9 @@ export async function takeLock(directory: string, how: { boot: string; token: st
   const server = createServer((socket) => socket.destroy());
   server.unref();
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new Fault('LEDGER_LOCKED', `the ledger ${directory} is in use${ownerOf(directory)}`, { cause })));
+    server.once('error', (cause) =>
+      reject(new Fault('LEDGER_LOCKED', `the ledger ${directory} is in use${ownerOf(directory)}`, { cause })),
+    );
     server.listen(name, resolve);
   });
   const owner: Owner = { pid: process.pid, ...how };

@@ -33,6 +33,7 @@ export interface Machine {
   readonly disk: Disk;
   readonly random: (length: number) => Uint8Array;
   readonly checksum?: Checksum;
+  readonly segmentEntries?: number;
   readonly compose?: typeof composeEntry;
 }
 
@@ -69,7 +70,13 @@ export class Log {
     const { directory, keys, origin } = setting;
     makeFolders(machine.disk, directory);
     makeFolders(machine.disk, keys);
-    this.#walSetting = { disk: machine.disk, folder: `${directory}/wal`, origin, checksum: machine.checksum ?? crc32 };
+    this.#walSetting = {
+      disk: machine.disk,
+      folder: `${directory}/wal`,
+      origin,
+      checksum: machine.checksum ?? crc32,
+      segmentEntries: machine.segmentEntries ?? limits.ledgerSegmentEntriesMax,
+    };
     const found = scanWal(this.#walSetting);
     this.signer = openSigner({ ...machine, keys, origin }, found.entries.length === 0 && found.base === 0);
     this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signer);
@@ -172,13 +179,17 @@ export class Log {
       const refused = this.#roll(items);
       if (refused !== undefined) return refused;
     }
-    const room = Math.min(limits.ledgerBatchEntriesMax, limits.ledgerSegmentEntriesMax - (this.size - this.#wal.first));
+    const room = Math.min(limits.ledgerBatchEntriesMax, this.#walSetting.segmentEntries - (this.size - this.#wal.first));
     const write = { entries: [] as Buffer[], leaves: [] as Buffer[], parsed: [] as Parsed[], prev: this.#prev };
     const results: (Appended | undefined)[] = [];
     let bytes = 0;
     for (const item of items.slice(0, room)) {
       if (bytes >= limits.ledgerBatchBytesMax) break;
-      const composed = this.#composer.compose(item, { index: this.size + write.entries.length, prev: write.prev, full: this.#reserve.full });
+      const composed = this.#composer.compose(item, {
+        index: this.size + write.entries.length,
+        prev: write.prev,
+        full: this.#reserve.full,
+      });
       results.push('fault' in composed ? { fault: composed.fault } : undefined);
       if ('fault' in composed) {
         if (composed.noSpace === true) this.#reserve.markFull();
@@ -245,9 +256,11 @@ export class Log {
     const { directory } = this.#setting;
     const signed = this.#notary.last;
     const sealer = new Sealer({ disk: this.#disk, directory, notary: this.#notary }, startOf(this.#disk, directory, found.base));
-    if (signed !== undefined && found.base > signed.size) throw corrupt(signed.size, 'the write-ahead log begins after the last signed size');
+    if (signed !== undefined && found.base > signed.size)
+      throw corrupt(signed.size, 'the write-ahead log begins after the last signed size');
     const check = (): void => {
-      if (signed?.size === sealer.size && !signed.root.equals(sealer.root())) throw corrupt(signed.size - 1, `the entries below ${signed.size} do not give the root that was signed`);
+      if (signed?.size === sealer.size && !signed.root.equals(sealer.root()))
+        throw corrupt(signed.size - 1, `the entries below ${signed.size} do not give the root that was signed`);
     };
     check();
     for (const { entry, leaf } of found.entries) {
@@ -273,7 +286,9 @@ export class Log {
       this.size === 0
         ? { kind: 'log.opened', vkey: this.signer.vkey }
         : { kind: 'log.recovered', torn, inDoubt: inDoubt.slice(0, 1_000).map(({ index }) => index), inDoubtTotal: inDoubt.length };
-    const rest = inDoubt.map(({ session, operation, n, index }): Draft => ({ kind: 'operation.indoubt', session, operation, n, for: index }));
+    const rest = inDoubt.map(
+      ({ session, operation, n, index }): Draft => ({ kind: 'operation.indoubt', session, operation, n, for: index }),
+    );
     for (const result of this.commit([first, ...rest].map((draft) => ({ draft: JSON.stringify(draft), ...this.#setting.stamp })))) {
       if ('fault' in result) throw new Fault(result.fault.code, `the start could not be recorded: ${result.fault.message}`);
     }

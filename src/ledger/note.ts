@@ -15,7 +15,8 @@ const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** The signer with this name and this 32-byte Ed25519 seed. */
 export function signerOf(name: string, seed: Uint8Array): Signer {
-  if (!/^[^\s+\p{C}]{1,256}$/u.test(name)) throw new Fault('CONFIG_INVALID', `log origin ${JSON.stringify(name)} must be 1 to 256 characters without white space and "+"`);
+  if (!/^[^\s+\p{C}]{1,256}$/u.test(name))
+    throw new Fault('CONFIG_INVALID', `log origin ${JSON.stringify(name)} must be 1 to 256 characters without white space and "+"`);
   const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' });
   const typed = Buffer.concat([Buffer.from([ed25519]), publicBytes(key)]);
   const id = keyId(name, typed);
@@ -28,7 +29,10 @@ export function signerOf(name: string, seed: Uint8Array): Signer {
 
 /** The private form, as `golang.org/x/mod/sumdb/note` writes it. */
 export function encodeSigningKey(name: string, seed: Uint8Array): string {
-  const typed = Buffer.concat([Buffer.from([ed25519]), publicBytes(createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' }))]);
+  const typed = Buffer.concat([
+    Buffer.from([ed25519]),
+    publicBytes(createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })),
+  ]);
   return `PRIVATE+KEY+${name}+${keyId(name, typed).toString('hex')}+${Buffer.concat([Buffer.from([ed25519]), seed]).toString('base64')}\n`;
 }
 
@@ -42,7 +46,8 @@ export function decodeSigningKey(text: string, name: string): Signer {
   }
   if (keyName !== name) throw new Fault('CONFIG_INVALID', `the log key belongs to ${String(keyName)}, not to ${name}`);
   const signer = signerOf(name, typed.subarray(1));
-  if (!signer.vkey.startsWith(`${name}+${String(id)}+`)) throw new Fault('CONFIG_INVALID', 'the log key file is damaged: its key does not match its id');
+  if (!signer.vkey.startsWith(`${name}+${String(id)}+`))
+    throw new Fault('CONFIG_INVALID', 'the log key file is damaged: its key does not match its id');
   return signer;
 }
 

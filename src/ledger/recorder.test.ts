@@ -37,7 +37,10 @@ test('appends of one turn travel together and resolve when they are durable', as
   await turn();
   assert.equal(orders.length, 1);
   land();
-  assert.deepEqual((await both).map(({ index }) => index), [1, 2]);
+  assert.deepEqual(
+    (await both).map(({ index }) => index),
+    [1, 2],
+  );
   assert.equal(recorder.size, 3);
 });
 

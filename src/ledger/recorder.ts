@@ -1,4 +1,13 @@
-import { type OperationDecided, type OperationSettled, Fault, limits, type Receipt, type RecordDraft, type Timer, type World } from '#model';
+import {
+  type OperationDecided,
+  type OperationSettled,
+  Fault,
+  limits,
+  type Receipt,
+  type RecordDraft,
+  type Timer,
+  type World,
+} from '#model';
 import type { Ledger, Recovery } from './contract.ts';
 import type { Answer, Appended, Order } from './desk.ts';
 import type { PlainFault } from './disk.ts';
@@ -54,7 +63,11 @@ export class Recorder implements Ledger {
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
-  constructor(setting: { origin: string; world: World; onFatal: (fault: Fault) => void }, transport: Transport, opened: Extract<Answer, { kind: 'opened' }>) {
+  constructor(
+    setting: { origin: string; world: World; onFatal: (fault: Fault) => void },
+    transport: Transport,
+    opened: Extract<Answer, { kind: 'opened' }>,
+  ) {
     this.origin = setting.origin;
     this.vkey = opened.vkey;
     this.recovery = opened.recovery;
@@ -77,7 +90,8 @@ export class Recorder implements Ledger {
   }
 
   async decide(draft: OperationDecided): Promise<Permit> {
-    if (draft.decision.verdict !== 'allow') throw new Fault('INTERNAL', `a permit was asked for operation ${draft.operation}, whose verdict is ${draft.decision.verdict}`);
+    if (draft.decision.verdict !== 'allow')
+      throw new Fault('INTERNAL', `a permit was asked for operation ${draft.operation}, whose verdict is ${draft.decision.verdict}`);
     const receipt = await this.#append(draft, (late) => this.#settleUnreleased(draft, late));
     return makePermit(receipt, draft.operation, draft.decision.id);
   }
@@ -236,7 +250,14 @@ export class Recorder implements Ledger {
   #settleUnreleased(decided: OperationDecided, receipt: Receipt): void {
     const { session, operation, n } = decided;
     const nothing = { rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
-    const settled: OperationSettled = { kind: 'operation.settled', session, operation, n, for: receipt.index, outcome: { status: 'refused', ...nothing } };
+    const settled: OperationSettled = {
+      kind: 'operation.settled',
+      session,
+      operation,
+      n,
+      for: receipt.index,
+      outcome: { status: 'refused', ...nothing },
+    };
     this.#enqueue(draftText(settled), { deadline: undefined, done: () => undefined });
   }
 
@@ -273,4 +294,3 @@ export function microseconds(world: World): number {
 export function faultOf({ code, message }: PlainFault): Fault {
   return new Fault(code, message);
 }
-

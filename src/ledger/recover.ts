@@ -42,7 +42,8 @@ export function scanWal(setting: WalSetting): Found {
     const bytes = Buffer.from(setting.disk.read(`${setting.folder}/${segmentName(first)}`) ?? []);
     const header = decodeHeader(setting.origin, bytes, setting.checksum);
     if (header === undefined) {
-      if (!last || framesAfter(bytes, 0, setting.checksum).next().done !== true) throw corrupt(first, `segment ${segmentName(first)} has a damaged header`);
+      if (!last || framesAfter(bytes, 0, setting.checksum).next().done !== true)
+        throw corrupt(first, `segment ${segmentName(first)} has a damaged header`);
       // The crash came while the segment was begun: nothing was in it.
       found.torn += bytes.length;
       break;
@@ -57,7 +58,15 @@ export function scanWal(setting: WalSetting): Found {
     end = { first, position };
   }
   const unsettled = replay(setting, found);
-  return { base: found.base, entries: found.entries, prev: found.prev, unsettled, segments: kept, torn: found.torn, ...(end === undefined ? {} : { end }) };
+  return {
+    base: found.base,
+    entries: found.entries,
+    prev: found.prev,
+    unsettled,
+    segments: kept,
+    torn: found.torn,
+    ...(end === undefined ? {} : { end }),
+  };
 }
 
 function segmentsOf(disk: Disk, folder: string): number[] {
@@ -69,7 +78,8 @@ function segmentsOf(disk: Disk, folder: string): number[] {
 }
 
 function checkJoin(at: { first: number; header: SegmentHeader; next: number; prev: Buffer }): void {
-  if (at.header.first !== at.first || at.first !== at.next) throw corrupt(at.next, `segment ${segmentName(at.first)} does not follow entry ${at.next - 1}`);
+  if (at.header.first !== at.first || at.first !== at.next)
+    throw corrupt(at.next, `segment ${segmentName(at.first)} does not follow entry ${at.next - 1}`);
   if (!at.header.prev.equals(at.prev)) throw corrupt(at.first, `segment ${segmentName(at.first)} does not link to the entry before it`);
 }
 
@@ -92,7 +102,8 @@ function scanSegment(setting: WalSetting, bytes: Buffer, scan: Scan, last: boole
     if (!last) throw corrupt(index, `segment before the last holds a damaged frame at byte ${position}`);
     for (const later of framesAfter(bytes, position, setting.checksum)) {
       // A frame `ahead` places into its write, with index j, was written when every entry below j - ahead was durable.
-      if (indexOf(later.entry) - later.ahead > index) throw corrupt(index, `the frame at byte ${position} was damaged after it was durable`);
+      if (indexOf(later.entry) - later.ahead > index)
+        throw corrupt(index, `the frame at byte ${position} was damaged after it was durable`);
     }
     let length = bytes.length;
     while (bytes[length - 1] === 0) length -= 1;
@@ -141,10 +152,11 @@ export function startOf(disk: Disk, directory: string, base: number): { tree: Re
 /** A log that is shorter than what was signed has lost records. */
 export function checkSize(durable: number, signed: Checkpoint | undefined): void {
   if (signed === undefined || durable >= signed.size) return;
-  throw new Fault('LEDGER_ROLLBACK', `the log holds ${durable} entries, but ${signed.size} were signed`, { detail: { durable, signed: signed.size } });
+  throw new Fault('LEDGER_ROLLBACK', `the log holds ${durable} entries, but ${signed.size} were signed`, {
+    detail: { durable, signed: signed.size },
+  });
 }
 
 export function corrupt(index: number, message: string, cause?: unknown): Fault {
   return new Fault('LEDGER_CORRUPT', `entry ${index}: ${message}`, { detail: { index }, cause });
 }
-

@@ -85,7 +85,8 @@ export class Sealer {
     const checkpoint = { size: this.size, root: this.root() };
     const full = [...this.#pending];
     const partial: TileFile[] = this.#tree.partial();
-    if (this.#tail.length > 0) partial.push({ path: bundlePath(Math.floor(this.size / 256), this.#tail.length), bytes: encodeBundle(this.#tail) });
+    if (this.#tail.length > 0)
+      partial.push({ path: bundlePath(Math.floor(this.size / 256), this.#tail.length), bytes: encodeBundle(this.#tail) });
     const folders = new Set<string>();
     for (const [path, bytes] of [...full, ...partial.map(({ path, bytes }) => [path, bytes] as const)]) {
       this.#write(path, bytes, folders);
@@ -143,9 +144,13 @@ export function readTree(disk: Disk, directory: string, size: number): Tree {
       continue;
     }
     const full = `${directory}/${tilePath(level, Math.floor(count / 256))}`;
-    const widths = disk.list(`${full}.p`).map(Number).filter((one) => one >= width);
+    const widths = disk
+      .list(`${full}.p`)
+      .map(Number)
+      .filter((one) => one >= width);
     const bytes = disk.read(full) ?? (widths[0] === undefined ? undefined : disk.read(`${full}.p/${Math.min(...widths)}`));
-    if (bytes === undefined || bytes.length < width * 32) throw new Fault('LEDGER_CORRUPT', `a tile of level ${level} for size ${size} is missing or damaged`);
+    if (bytes === undefined || bytes.length < width * 32)
+      throw new Fault('LEDGER_CORRUPT', `a tile of level ${level} for size ${size} is missing or damaged`);
     edge[level] = Array.from({ length: width }, (_, i) => Buffer.from(bytes.subarray(i * 32, i * 32 + 32)));
   }
   return new Tree(size, edge);

@@ -8,6 +8,8 @@ export interface WalSetting {
   readonly folder: string;
   readonly origin: string;
   readonly checksum: Checksum;
+  /** Entries of one segment. */
+  readonly segmentEntries: number;
 }
 
 // Zeros are written ahead, because a sync that does not change the length of a file is about a quarter faster.
@@ -60,7 +62,7 @@ export class WalEnd {
 
   /** True when the next entry, with index `next`, belongs in a new segment. */
   isFull(next: number): boolean {
-    return next - this.first >= limits.ledgerSegmentEntriesMax || this.#position >= limits.ledgerSegmentBytesMax;
+    return next - this.first >= this.#setting.segmentEntries || this.#position >= limits.ledgerSegmentBytesMax;
   }
 
   /**

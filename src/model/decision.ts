@@ -89,7 +89,7 @@ export interface MatchedRule {
   readonly rule: string;
   readonly effect: Effect;
   readonly mode: Mode;
-  /** Set when an exception or an override changed what the rule did. */
+  /** Which document changed what the rule did: `exception:name`, `override:name` or `rollout:name`. */
   readonly by?: string;
 }
 

@@ -18,7 +18,7 @@ export const limits = {
   /** Tokens of a statement text: bounds the time one text can hold the event loop (about 3 µs each). */
   statementTokensMax: 250_000,
   /** Steps of the lineage analysis for one text, and recursion of the analysis. */
-  inspectStepsMax: 2_000_000,
+  inspectStepsMax: 1_000_000,
   inspectDepthMax: 400,
   /** Remembered inspections for one catalog, and the longest text that is remembered: about 10 MiB together at worst. */
   inspectCacheEntriesMax: 1_000,
@@ -74,6 +74,8 @@ export const limits = {
   linkCallsMax: 256,
   /** How long the activation of a bundle waits for the gateways to put it in force before it answers. */
   policyOfferMs: 5_000,
+  /** One statement of the control plane's store. */
+  storeStatementMs: 30_000,
   apiBodyBytesMax: 20 * 1024 * 1024,
   apiPageItemsMax: 500,
   /** A checked bearer token is not checked again for this long; a revocation ends it at once. */

@@ -10,10 +10,11 @@ export interface SqlFacts {
   /** Distinct statement verbs in order of appearance: select, insert, update, delete, merge, truncate, create, alter, drop, grant,
    *  revoke, set, show, begin, commit, rollback, savepoint, explain, copy, do, call, execute, prepare, declare, fetch, listen, … */
   readonly verbs: readonly string[];
-  /** Distinct effects of everything the text would do, see `inspect/sql/postgres/effects.ts`. Dotted, most general first:
+  /** Distinct effects of everything the text would do, see `statement-kinds.ts` and `dangerous-functions.ts` in `inspect/sql/postgres`. Dotted, most general first:
    *  `read`, `read.catalog`, `read.catalog.sensitive`, `read.file`, `write.insert`, `write.update`, `write.delete`, `write.merge`, `truncate`,
    *  `create.table`, `drop.table`, `alter.table.drop_column`, `privilege.grant`, `session.set`, `session.role`, `transaction`,
-   *  `copy.in`, `copy.out`, `copy.program`, `code.do`, `code.call`, `code.execute`, `lock`, `network`, `server.control`, … */
+   *  `copy.in`, `copy.out`, `copy.program`, `code.do`, `code.call`, `code.execute`, `lock`, `network`, `server.control`, …
+   *  Every query has `read`, whatever it reads. A plain EXPLAIN has `read.plan` and not the effects of its statement. */
   readonly effects: readonly string[];
   /** Distinct relations touched, schema-qualified where that is known, lower case as the catalog has them: `public.orders`. */
   readonly tables: readonly string[];
@@ -21,6 +22,7 @@ export interface SqlFacts {
   readonly functions: readonly string[];
   /** Session settings changed by SET, RESET or set_config. */
   readonly settings: readonly string[];
+  /** The statements in order of appearance, those inside others too: a CTE that writes, what EXPLAIN ANALYZE runs, what PREPARE prepares. */
   readonly statements: readonly SqlStatement[];
   /** Every use of a column whose source is known or that carries labels. */
   readonly columns: readonly SqlColumnUse[];

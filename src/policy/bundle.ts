@@ -117,8 +117,13 @@ function checkBaseline(
   const baseline = new Set<string>();
   for (const [i, id] of (manifest?.spec.baseline ?? []).entries()) {
     baseline.add(id);
-    if (rules.has(id)) continue;
     const place = specNode(manifest as Document, ['baseline', i]); // There is a manifest: the loop is over its list.
+    const rule = rules.get(id);
+    if (rule !== undefined) {
+      if (rule.mode !== 'enforce')
+        problems.push(problemAt(place, { code: 'P401', message: `the rule "${id}" is part of the baseline and its mode is ${rule.mode}` }));
+      continue;
+    }
     problems.push(problemAt(place, { code: 'REFERENCE', message: `there is no rule "${id}"`, hint: didYouMean(id, rules.keys()) }));
   }
   return baseline;

@@ -144,7 +144,7 @@ const shownCharsMax = 120;
 
 function show(value: unknown): string {
   if (value === undefined) return 'absent';
-  const text = JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member)) ?? String(value);
+  const text = JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member)) ?? typeof value;
   return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text;
 }
 

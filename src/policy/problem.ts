@@ -78,7 +78,7 @@ export function compareText(a: string, b: string): number {
 }
 
 /** The known word a person most likely meant, or undefined when none is near. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
+function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {

@@ -22,7 +22,7 @@ export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Deci
   for (const path of [...paths].sort()) {
     const [root = '', name = ''] = path.split('.');
     const set = root === 'data' ? compiled.data.sets.get(name) : undefined;
-    const value = set === undefined ? compilePath(path)(view) : set.digest;
+    const value = path === 'now' ? request.now : set === undefined ? compilePath(path)(view) : set.digest;
     if (value === undefined) continue;
     let kept = shorten(value);
     const size = canonicalJson(kept).length + path.length;
@@ -36,7 +36,7 @@ export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Deci
 const digestChars = 'sha256:'.length + 64;
 
 /** Every attribute path a rule may read, sorted; variables are replaced by what they read. */
-export function pathsRead(rule: CompiledRule): readonly string[] {
+function pathsRead(rule: CompiledRule): readonly string[] {
   const paths = new Set<string>();
   for (const { path, data } of [...rule.matchers, ...rule.dataMatchers]) {
     paths.add(path);

@@ -16,14 +16,12 @@ const facts: SqlFacts = {
   tables: ['public.orders'],
   functions: [],
   settings: [],
-  ...{
-    statements: [],
-    columns: [],
-    labels: [],
-    fingerprint: 'f',
-    literalsHash: 'l',
-    normalized: 'SELECT 1',
-  },
+  statements: [],
+  columns: [],
+  labels: [],
+  fingerprint: 'f',
+  literalsHash: 'l',
+  normalized: 'SELECT 1',
 };
 
 export interface RequestParts {
@@ -72,11 +70,9 @@ export function requestWith({
         ...sql,
       },
     },
-    ...{
-      can: obligationTypes,
-      binding: 'b1nd',
-      grants: [],
-    },
+    can: obligationTypes,
+    binding: 'b1nd',
+    grants: [],
     ...request,
   };
 }

@@ -41,8 +41,8 @@ test('an unbounded delete waits, shows who asks for what, and runs once when a r
   const id = await hold(talk, 'UPDATE payments SET method = method;');
   const waiting = (await requests()).find((request) => request.id === id);
   assert.equal(waiting?.text, 'UPDATE payments SET method = method;');
-  assert.equal(waiting.requester, 'user:engineer');
-  assert.equal(waiting.resource, 'pg:orders-demo');
+  assert.equal(waiting.requester, 'engineer');
+  assert.equal(waiting.resource, 'orders-demo');
   assert.ok(waiting.expiresAt);
   const approved = await installation.warder(['approve', id], 'reviewer');
   assert.equal(approved.status, 0, approved.stderr);
@@ -86,15 +86,17 @@ test('the requester cannot approve its own request, nor can the auditor', async 
 });
 
 test('Ctrl-C withdraws the request and the session goes on', async () => {
-  const talk = installation.open('engineer', ['-At', '-v', 'VERBOSITY=verbose']);
+  // psql leaves at Ctrl-C unless it sits at a terminal.
+  const talk = installation.open('engineer', ['-At', '-v', 'VERBOSITY=verbose'], { terminal: true });
   const id = await hold(talk, 'DELETE FROM orders;');
-  talk.process.kill('SIGINT');
+  talk.say('\x03');
   await talk.hear('57014');
   talk.say("SELECT 'still here';");
   await talk.hear('still here');
   await waitFor('the request to be withdrawn', async () => (await requests()).every((request) => request.id !== id || request.status !== 'waiting'));
   const late = await installation.warder(['approve', id], 'reviewer');
   assert.notEqual(late.status, 0);
+  talk.say('\\q');
   await talk.end();
 });
 

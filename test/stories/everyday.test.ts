@@ -1,6 +1,6 @@
 /** Logging in, the command line, and changing a rule while people work. */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -35,7 +35,7 @@ test('one subject cannot log in with the token of another', async () => {
 });
 
 test('an unknown database is named as such only after the login', async () => {
-  const { stderr } = await installation.psql('engineer', ['-c', 'SELECT 1', 'dbname=nowhere']);
+  const { stderr } = await installation.psql('engineer', ['-c', 'SELECT 1'], { database: 'nowhere' });
   assert.match(stderr, /nowhere/);
 });
 
@@ -45,7 +45,7 @@ test('the connection can be encrypted', async () => {
 });
 
 test("psql's own commands work", async () => {
-  for (const command of ['\\dt', '\\d orders', '\\d+ customers', '\\dn', '\\du', '\\l', '\\df', '\\dv']) {
+  for (const command of ['\\dt', '\\d orders', '\\d+ customers', '\\dn', '\\du', '\\df', '\\dv']) {
     const { status, stdout, stderr } = await installation.psql('engineer', ['-c', command]);
     assert.equal(stderr, '', `${command}: ${stderr}`);
     assert.equal(status, 0);
@@ -165,5 +165,4 @@ test('no token stands in clear anywhere in the home, but in the files made for i
     encoding: 'utf8',
   });
   assert.equal(found, '');
-  assert.ok((await readFile(join(checkout, 'README.md'), 'utf8')).length > 0);
 });

@@ -37,7 +37,7 @@ export interface Installation {
   /** Runs one psql with `-c` for each statement, or any other arguments. */
   psql(as: Account, args: readonly string[], options?: PsqlOptions): Promise<Finished>;
   /** Opens a psql that reads from its standard input. */
-  open(as: Account, args?: readonly string[]): Talk;
+  open(as: Account, args?: readonly string[], options?: PsqlOptions): Talk;
   /** Ctrl-C; resolves with the exit status. */
   stop(): Promise<number | null>;
   /** Stops and removes the home. */
@@ -48,6 +48,9 @@ export interface PsqlOptions {
   readonly password?: string;
   readonly parameters?: string;
   readonly user?: string;
+  readonly database?: string;
+  /** Run it at a terminal of its own. */
+  readonly terminal?: boolean;
 }
 
 /** A running program one can talk to. */
@@ -66,6 +69,7 @@ export async function startInstallation(options: { readonly home?: string; reado
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ready = await readiness(up);
+  const talks = new Set<ChildProcess>();
   const environment = { WARDER_HOME: home, NO_COLOR: '1' };
   return {
     ready,
@@ -79,13 +83,18 @@ export async function startInstallation(options: { readonly home?: string; reado
         }),
       ),
     psql: (as, args, psqlOptions = {}) => finish(psqlProcess(ready, as, args, psqlOptions)),
-    open: (as, args = []) => talk(psqlProcess(ready, as, args, {})),
+    open: (as, args = [], psqlOptions = {}) => {
+      const child = psqlProcess(ready, as, args, psqlOptions);
+      talks.add(child);
+      return talk(child);
+    },
     stop: async () => {
       if (up.exitCode !== null || up.signalCode !== null) return up.exitCode;
       up.kill('SIGINT');
       return (await finish(up)).status;
     },
     destroy: async () => {
+      for (const child of talks) child.kill('SIGKILL');
       if (up.exitCode === null && up.signalCode === null) {
         up.kill('SIGINT');
         await finish(up);
@@ -97,8 +106,11 @@ export async function startInstallation(options: { readonly home?: string; reado
 
 function psqlProcess(ready: Ready, as: Account, args: readonly string[], options: PsqlOptions): ChildProcess {
   const { host, port } = ready.postgres;
-  const target = `host=${host} port=${port} user=${options.user ?? as} dbname=orders-demo connect_timeout=20 ${options.parameters ?? ''}`;
-  return spawn('psql', ['-X', target, ...args], {
+  const target = `host=${host} port=${port} user=${options.user ?? as} dbname=${options.database ?? 'orders-demo'} connect_timeout=20 ${options.parameters ?? ''}`;
+  const command = ['psql', '-X', target, ...args];
+  const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const [program = 'psql', ...rest] = options.terminal ? ['script', '-qfec', quoted, '/dev/null'] : command;
+  return spawn(program, rest, {
     env: { ...process.env, PGPASSWORD: options.password ?? ready.subjects[as].token, PGSSLMODE: 'prefer', LC_ALL: 'C.UTF-8' },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -25,7 +25,7 @@ export const control: Define = (program, parts, exit) => {
               home: homePath(options.home),
               api: parseAddress(options.api),
               policies: options.policies ?? join(parts.root, 'policies'),
-              databaseUrl: process.env['DATABASE_URL'],
+              databaseUrl: process.env['DATABASE_URL'] || undefined,
             },
             realWorld,
           );

@@ -2,11 +2,13 @@
 import type { Define } from '../program.ts';
 import { answer } from './answer.ts';
 import { control } from './control.ts';
+import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { gateway } from './gateway.ts';
 import { ledger } from './ledger.ts';
 import { login } from './login.ts';
 import { policy } from './policy.ts';
+import { psql } from './psql.ts';
 import { replay } from './replay.ts';
 import { requests } from './requests.ts';
 import { resources } from './resources.ts';
@@ -16,5 +18,5 @@ import { up } from './up.ts';
 import { version } from './version.ts';
 
 export const commands: readonly Define[] = [
-  up, login, token, resources, requests, answer, sessions, replay, explain, policy, ledger, control, gateway, version,
+  up, psql, login, token, resources, requests, answer, sessions, replay, explain, policy, ledger, doctor, control, gateway, version,
 ];

@@ -43,7 +43,7 @@ export function timelineText(session: SessionAnswer, items: readonly OperationAn
   const client = session.client === '' ? '' : ` with ${visible(session.client)}`;
   const lines = [
     `${bold(session.id)}  ${session.subject} → ${session.resource} through ${session.point}, from ${visible(session.source)}${client}`,
-    dim(`opened ${moment(session.opened)}, ${lasted}, ${session.operations} operations, ${session.denied} denied`),
+    dim(`opened ${moment(session.opened)}, ${lasted}, ${session.operations} ${session.operations === 1 ? 'operation' : 'operations'}, ${session.denied} denied`),
     '',
   ];
   for (const item of items) lines.push(...operationLines(item), '');

@@ -1,10 +1,12 @@
 import { join, relative } from 'node:path';
 import { Option } from 'commander';
 import type { Fault } from '#model';
-import type { DemoAccount, Installation } from '#host';
+import { type DemoAccount, demoTokens, homePath, type Installation, realWorld, startInstallation } from '#host';
 import type { Program } from '../context.ts';
 import { showFault } from '../failure.ts';
+import { aborted, watchInterruption } from '../interruption.ts';
 import { paint } from '../paint.ts';
+import { printJson } from '../print-json.ts';
 import { Progress } from '../progress.ts';
 import type { CommonOptions, Define } from '../program.ts';
 
@@ -13,6 +15,9 @@ interface UpOptions extends CommonOptions {
   readonly portBase?: number;
   readonly policies?: string;
 }
+
+/** As a shell reports a process that Ctrl-C ended. */
+const interruptedStatus = 130;
 
 type Tokens = Readonly<Record<DemoAccount, { readonly token: string }>>;
 
@@ -28,64 +33,54 @@ export const up: Define = (program, parts, exit) => {
 };
 
 async function runUp(options: UpOptions, parts: Program): Promise<number> {
-  const { demoTokens, homePath, realWorld, startInstallation } = await import('#host');
   const progress = new Progress();
-  const ended = Promise.withResolvers<number>();
   const start = realWorld.monotonicNs();
-  let forced = false;
-  let interrupted = 0;
+  const interruption = watchInterruption(() => {
+    progress.end();
+    progress.say('stopping …');
+  });
+  const lost = Promise.withResolvers<Fault>();
+  const starting = begin(options, parts, { progress, signal: interruption.asked, lost: lost.resolve });
   let installation: Installation | undefined;
-  let abandoned: (() => void) | undefined;
-  const stopOnce = (): void => {
-    interrupted += 1;
-    if (interrupted === 1) {
-      progress.end();
-      progress.say(installation === undefined ? 'stopping as soon as the start is over; again to force it' : 'stopping …');
-      if (installation !== undefined) ended.resolve(0);
-      return;
-    }
-    forced = true;
-    installation?.kill();
-    abandoned?.();
-    ended.resolve(130);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopOnce);
-  const lost = (fault: Fault): void => {
-    showFault(fault, { json: false });
-    ended.resolve(fault.exit);
-  };
-  const starting = startInstallation({
+  try {
+    // Whoever insists does not wait: what was started notices that we are gone.
+    installation = (await Promise.race([starting, interruption.insisted])) ?? undefined;
+  } catch (thrown) {
+    if (interruption.asked.aborted) return interruptedStatus;
+    throw thrown;
+  } finally {
+    progress.end();
+  }
+  if (installation === undefined) return interruptedStatus;
+  const tokens = options.demo === true ? await demoTokens(installation) : undefined;
+  const seconds = Number(realWorld.monotonicNs() - start) / 1e9;
+  if (options.json === true) printJson(readyLine(installation, tokens));
+  else greet({ installation, tokens, seconds });
+  const fault = await Promise.race([lost.promise, aborted(interruption.asked)]);
+  if (fault !== undefined) showFault(fault, { json: false });
+  const stopped = await Promise.race([installation.stop().then(() => true), interruption.insisted.then(() => false)]);
+  if (!stopped) installation.kill();
+  return fault?.exit ?? (stopped ? 0 : interruptedStatus);
+}
+
+function begin(
+  options: UpOptions,
+  parts: Program,
+  watch: { readonly progress: Progress; readonly signal: AbortSignal; readonly lost: (fault: Fault) => void },
+): Promise<Installation> {
+  const { progress, signal, lost } = watch;
+  return startInstallation({
     home: homePath(options.home),
     portBase: options.portBase,
     demo: options.demo === true,
-    databaseUrl: process.env['DATABASE_URL'],
+    databaseUrl: process.env['DATABASE_URL'] || undefined,
     entry: parts.entry,
     version: parts.version,
     policies: options.policies ?? join(parts.root, 'policies'),
     world: realWorld,
     events: { progress: (step) => progress.step(step), warning: (message) => progress.say(`warder: ${message}`), lost },
+    signal,
   });
-  // A second Ctrl-C does not wait for the start; what was started notices that we are gone.
-  const patience = new Promise<undefined>((resolve) => {
-    abandoned = () => resolve(undefined);
-  });
-  try {
-    installation = await Promise.race([starting, patience]);
-  } finally {
-    progress.end();
-  }
-  if (installation === undefined) return 130;
-  if (interrupted === 0) {
-    const tokens = options.demo === true ? await demoTokens(installation) : undefined;
-    const seconds = Number(realWorld.monotonicNs() - start) / 1e9;
-    if (options.json === true) process.stdout.write(`${JSON.stringify(readyLine(installation, tokens))}\n`);
-    else greet({ installation, tokens, seconds });
-  } else {
-    ended.resolve(0);
-  }
-  const status = await ended.promise;
-  if (!forced) await installation.stop();
-  return status;
 }
 
 function readyLine(installation: Installation, tokens: Tokens | undefined): object {
@@ -129,10 +124,11 @@ function greet({ installation, tokens, seconds }: { installation: Installation; 
       dim('     Held: no WHERE. In another terminal: `npm exec -- warder requests`, then as reviewer'),
       `     ${cyan(`WARDER_TOKEN=${tokens.reviewer.token} npm exec -- warder approve req_…`)}`,
       '',
-      dim('  Then: warder sessions · warder replay ses_… · warder ledger verify.   No psql here? `npm exec -- warder psql`.'),
+      dim('  Then: warder sessions · warder replay ses_… · warder ledger verify.   No psql here? `npm exec -- warder psql --as engineer`.'),
       '',
     );
   }
+  if (home.root !== join(process.cwd(), '.warder')) lines.push(dim(`  Elsewhere first: export WARDER_HOME=${home.root}`));
   lines.push(dim('  Ctrl-C stops everything; started again it goes on where it was.'), '');
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -234,6 +234,35 @@ test('a second use of a grant is refused', async () => {
   await assert.rejects(approvals.use('gateway-2', request, grant), code('NOT_FOUND'));
 });
 
+test('two replicas that answer the same request at the same time end it once', async () => {
+  const acts = fc.array(
+    fc.record({ replica: fc.nat(1), who: fc.constantFrom(bob, carl, dora), say: fc.constantFrom('approve' as const, 'refuse' as const) }),
+    {
+      minLength: 2,
+      maxLength: 5,
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(acts, fc.boolean(), async (clicks, withdrawn) => {
+      const replicas = [bench(), bench()] as const;
+      const [first, second] = replicas;
+      const { request } = await first.approvals.open(first.holder, testHold());
+      await Promise.allSettled([
+        ...clicks.map(({ replica, who, say }) => replicas[replica === 0 ? 0 : 1].approvals.answer(request, { who, say })),
+        ...(withdrawn ? [second.approvals.recover()] : []),
+      ]);
+      await first.approvals.sweep();
+      // What other tests left waiting is withdrawn too.
+      const about = [...first.records, ...second.records].filter((record) => 'request' in record && record.request === request);
+      const ends = kinds(about).filter((kind) => kind !== 'approval.requested');
+      assert.equal(ends.length, 1, ends.join());
+      assert.ok(first.resolved.length === (ends[0] === 'approval.withdrawn' ? 0 : 1), 'the replica with the link tells the gateway');
+      await Promise.all(replicas.map((replica) => replica.approvals.close()));
+    }),
+    { numRuns: 30 },
+  );
+});
+
 /** What can happen to a request, in any order and at the same time. */
 type Happening =
   | { readonly kind: 'answer'; readonly who: Subject; readonly say: 'approve' | 'refuse' }

@@ -101,6 +101,7 @@ export const approvalMigrations: Readonly<Record<string, Migration>> = {
       await sql`create index approval_request_status on approval_request (status, id)`.execute(db);
       await sql`create index approval_request_requester on approval_request (requester_id, id)`.execute(db);
       await sql`create index approval_request_session on approval_request (session)`.execute(db);
+      await sql`create index approval_request_decision on approval_request (decision)`.execute(db);
       await sql`
         create table approval_answer (
           request text not null references approval_request (id),

@@ -143,7 +143,7 @@ test('ending a session goes to the gateway that holds it', async () => {
 
 test('the approval of an operation stands in its timeline', async () => {
   const operation = 'op_ses_d_1';
-  const { request } = await gateway.call('hold.open', testHold({ operation, session: 'ses_d' }));
+  const { request } = await gateway.call('hold.open', testHold({ operation, session: 'ses_d', decision: 'dec_asked' }));
   await control.call('POST', `/requests/${request}/approve`, { token: await control.tokenOf('reviewer') });
   const base = sessionLines('ses_d', { subject: 'user:engineer', operations: [{ n: 1, verdict: 'allow', operation }] }).map((line) =>
     JSON.parse(line),
@@ -158,6 +158,8 @@ test('the approval of an operation stands in its timeline', async () => {
   );
   const { body } = await read('/sessions/ses_d/timeline', control.operatorToken());
   assert.deepEqual(body.items[0].approval, { request, status: 'approved', by: ['user:reviewer'] });
+  const asked = await read('/decisions/dec_asked', control.operatorToken());
+  assert.deepEqual([asked.body.id, asked.body.operation], ['dec_ses_d_1', operation]);
 });
 
 test('a gateway that comes with a new ledger of the same name starts its index again, and that is recorded', async () => {

@@ -115,11 +115,14 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
   };
 }
 
-/** Notes, once for each link and entry, that a gateway sent entries that contradict what was mirrored; the gateway tries again for ever. */
+/** The gateway tries again for ever; its own words must not fill our ledger. */
+const contradictionsNotedMax = 10;
+
+/** Notes, once for each link and entry, that a gateway sent entries that contradict what was mirrored. */
 function contradictionRecorder(desk: GatewayDesk, member: Member): (error: unknown) => Promise<never> {
   const noted = new Set<string>();
   return async (error) => {
-    if (error instanceof Fault && error.code === 'LEDGER_TAMPERED' && !noted.has(error.message)) {
+    if (error instanceof Fault && error.code === 'LEDGER_TAMPERED' && !noted.has(error.message) && noted.size < contradictionsNotedMax) {
       noted.add(error.message);
       desk.log.error(
         { node: member.node, origin: member.origin, what: error.message },

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { Transaction } from 'kysely';
-import { Fault } from '#model';
+import { Fault, limits } from '#model';
 import type { DatabaseConfig } from '#host';
 import type { World } from '#model';
 import type { Log } from '../log.ts';
@@ -36,7 +36,7 @@ export async function openStore(
     idleTimeoutMillis: 30_000,
     application_name: 'warder-control',
     // What was answered must survive a crash of the server, whatever its own default is.
-    options: '-c synchronous_commit=on',
+    options: `-c synchronous_commit=on -c statement_timeout=${limits.storeStatementMs}`,
     // Times and counts are bigint in the tables; all of them are safe integers.
     types: {
       getTypeParser(oid: number, format?: 'text' | 'binary') {
@@ -81,8 +81,8 @@ function connection(address: DatabaseConfig): pg.PoolConfig {
   return { host, port, user, password, database };
 }
 
-/** SQLSTATE classes that mean that the server is away, starting, stopping or out of connections. */
-const awayStates = new Set(['57P01', '57P02', '57P03', '53300', '08000', '08003', '08006', '08001', '08004']);
+/** SQLSTATE codes that mean that the server is away, starting, stopping, out of connections or too slow. */
+const awayStates = new Set(['57014', '57P01', '57P02', '57P03', '53300', '08000', '08003', '08006', '08001', '08004']);
 const awayCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
 
 /** The fault behind a failed database call: STORE_UNREACHABLE when the server is away, otherwise the error as it is. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Fault } from '#model';
+import { makeFolder } from '../folder.ts';
 
 /** Where the programs of the PostgreSQL that comes with Warder lie. */
 export interface Binaries {
@@ -36,8 +37,8 @@ export function findBinaries(): Binaries {
 export function linkLibraries(binaries: Binaries, folder: string): string {
   const stamp = createHash('sha256').update(`${binaries.root}\n${binaries.version}`).digest('hex').slice(0, 12);
   const target = join(folder, stamp);
+  makeFolder(target, 0o755);
   if (existsSync(join(target, 'complete'))) return target;
-  mkdirSync(target, { recursive: true, mode: 0o755 });
   const library = join(binaries.root, 'lib');
   // Reason: the package's own list; a wrong shape fails loudly in join().
   const links = JSON.parse(readFileSync(join(binaries.root, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[];

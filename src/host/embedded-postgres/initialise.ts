@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Fault } from '#model';
 import { type Account, commandFor, giveTo } from './account.ts';
 import type { Binaries } from './binaries.ts';
@@ -20,12 +20,11 @@ export async function initialise(options: {
   const { account, data } = options;
   if (existsSync(join(data, 'PG_VERSION'))) return false;
   if (existsSync(data)) throw new Fault('HOME_UNUSABLE', `${data} exists but is no PostgreSQL data folder; move it away`);
-  const fresh = `${data}.new`;
+  // A name of its own: the initdb of a killed start may still be writing under another.
+  const fresh = mkdtempSync(`${data}.new-`);
   const secret = `${data}.secret`;
   const output = `${data}.initdb.log`;
-  rmSync(fresh, { recursive: true, force: true });
   rmSync(secret, { force: true });
-  mkdirSync(fresh, { mode: 0o700 });
   giveTo(account, fresh);
   writeFileSync(secret, `${options.password}\n`, { mode: 0o600, flag: 'wx' });
   giveTo(account, secret);
@@ -52,6 +51,19 @@ export async function initialise(options: {
     rmSync(secret, { force: true });
   }
   renameSync(fresh, data);
+  removeUnfinished(data);
   rmSync(output, { force: true });
   return true;
+}
+
+/** Half-made data folders of starts that were killed. One that cannot be removed now only takes room. */
+function removeUnfinished(data: string): void {
+  for (const name of readdirSync(dirname(data))) {
+    if (!name.startsWith(`${basename(data)}.new-`)) continue;
+    try {
+      rmSync(join(dirname(data), name), { recursive: true, force: true });
+    } catch {
+      // Its initdb still writes there; the next new data folder removes it.
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import type { World } from '#model';
+import { Fault, type World } from '#model';
 import { type PostgresOptions, type RunningPostgres, startPostgres } from '../embedded-postgres/start.ts';
 import { Backoff } from './backoff.ts';
 
@@ -27,6 +27,7 @@ export class SupervisedPostgres {
     this.#starting = starting;
     const server = await starting;
     this.#server = server;
+    if (this.#stopping) throw new Fault('SHUTTING_DOWN', 'PostgreSQL was stopped while it started');
     this.#backoff.serving();
     void server.exited.then(() => this.#died(server));
     return server;
@@ -35,6 +36,7 @@ export class SupervisedPostgres {
   async stop(mode: 'fast' | 'immediate'): Promise<void> {
     this.#stopping = true;
     this.#backoff.cancel();
+    // A start in between is over in a moment; only then is there something to stop.
     await this.#starting?.catch(() => {});
     await this.#server?.stop(mode);
   }

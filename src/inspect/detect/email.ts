@@ -33,9 +33,10 @@ function domainEnd(text: string, from: number): number {
   while (end < text.length && end - from < domainMax && isDomain(text.charAt(end))) end += 1;
   // A full stop or hyphen after the address is not part of it.
   while (end > from && !isLabel(text.charAt(end - 1))) end -= 1;
-  const dot = text.lastIndexOf('.', end - 1);
-  if (dot <= from) return from;
-  const last = text.slice(dot + 1, end);
+  const domain = text.slice(from, end);
+  const dot = domain.lastIndexOf('.');
+  if (dot <= 0) return from;
+  const last = domain.slice(dot + 1);
   return last.length >= 2 && [...last].some((character) => isLetter(character) || character > '\x7f') ? end : from;
 }
 

@@ -28,14 +28,25 @@ export function sessionClosed(session: string, operations: number): RecordDraft 
   return { kind: 'session.closed', session, reason: 'client', operations, bytesUp: 10, bytesDown: 20 };
 }
 
-export function decided(session: string, n: number, about: { text?: string; verdict?: 'allow' | 'deny' | 'pending'; operation?: string } = {}): OperationDecided {
+export function decided(
+  session: string,
+  n: number,
+  about: { text?: string; verdict?: 'allow' | 'deny' | 'pending'; operation?: string } = {},
+): OperationDecided {
   return {
     kind: 'operation.decided',
     session,
     operation: about.operation ?? `op_${session}_${n}`,
     n,
     who: { subject: 'user:engineer' },
-    what: { target: 'sql', resource: 'pg:orders', verb: 'select', objects: ['public.orders'], normalized: 'select * from orders where id = $1', certainty: 'parsed' },
+    what: {
+      target: 'sql',
+      resource: 'pg:orders',
+      verb: 'select',
+      objects: ['public.orders'],
+      normalized: 'select * from orders where id = $1',
+      certainty: 'parsed',
+    },
     evidence: { text: about.text ?? `select * from orders where id = ${n}`, parameters: ['7', null] },
     decision: {
       id: `dec_${session}_${n}`,
@@ -50,7 +61,12 @@ export function decided(session: string, n: number, about: { text?: string; verd
   };
 }
 
-export function settled(session: string, n: number, index: number, status: OperationSettled['outcome']['status'] = 'done'): OperationSettled {
+export function settled(
+  session: string,
+  n: number,
+  index: number,
+  status: OperationSettled['outcome']['status'] = 'done',
+): OperationSettled {
   return {
     kind: 'operation.settled',
     session,

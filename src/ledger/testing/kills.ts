@@ -9,7 +9,10 @@ import { realWorld } from './drafts.ts';
  * Starts a writing process again and again in the same folder and kills it with SIGKILL a random while after it is ready. Then opens the
  * log once more and checks that every acknowledged record is there, unchanged. `prefix` is put before the command, e.g. a tracer.
  */
-export async function runKills(directory: string, options: { kills: number; waitMs: (round: number) => number; prefix?: readonly string[] }): Promise<{ acknowledged: number; size: number }> {
+export async function runKills(
+  directory: string,
+  options: { kills: number; waitMs: (round: number) => number; prefix?: readonly string[] },
+): Promise<{ acknowledged: number; size: number }> {
   const acknowledged = new Map<number, string>();
   for (let round = 0; round < options.kills; round += 1) {
     const child = startWriter(directory, options.prefix ?? []);
@@ -22,8 +25,14 @@ export async function runKills(directory: string, options: { kills: number; wait
   return { acknowledged: acknowledged.size, size: await checkAcknowledged(directory, acknowledged) };
 }
 
-export function startWriter(directory: string, prefix: readonly string[]): ChildProcess {
-  const [command = process.execPath, ...rest] = [...prefix, process.execPath, new URL('./child-writer.ts', import.meta.url).pathname, directory];
+export function startWriter(directory: string, prefix: readonly string[] = [], more: readonly string[] = []): ChildProcess {
+  const [command = process.execPath, ...rest] = [
+    ...prefix,
+    process.execPath,
+    new URL('./child-writer.ts', import.meta.url).pathname,
+    directory,
+    ...more,
+  ];
   return spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
@@ -41,7 +50,7 @@ export function collect(child: ChildProcess, acknowledged: Map<number, string>):
   return new Promise((resolve) => child.on('close', (code) => resolve(code)));
 }
 
-function readiness(child: ChildProcess): Promise<void> {
+export function readiness(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     child.stdout?.once('data', () => resolve());
     child.once('exit', (code) => reject(new Error(`the writer ended with ${code} before it was ready`)));
@@ -62,17 +71,21 @@ export async function checkAcknowledged(directory: string, acknowledged: Readonl
       throw fault;
     },
   });
-  for (let first = 0; first < ledger.size; ) {
-    const lines = await ledger.read(first, 1_000);
-    for (const [k, line] of lines.entries()) {
-      const leaf = acknowledged.get(first + k);
-      if (leaf !== undefined) assert.equal(leafHash(Buffer.from(line)).toString('hex'), leaf, `acknowledged entry ${first + k} was changed`);
-    }
-    first += lines.length;
-  }
-  for (const index of acknowledged.keys()) assert.ok(index < ledger.size, `acknowledged entry ${index} is gone`);
   const { size } = ledger;
-  await ledger.close();
+  try {
+    for (let first = 0; first < size; ) {
+      const lines = await ledger.read(first, 1_000);
+      for (const [k, line] of lines.entries()) {
+        const leaf = acknowledged.get(first + k);
+        if (leaf !== undefined)
+          assert.equal(leafHash(Buffer.from(line)).toString('hex'), leaf, `acknowledged entry ${first + k} was changed`);
+      }
+      first += lines.length;
+    }
+    for (const index of acknowledged.keys()) assert.ok(index < size, `acknowledged entry ${index} is gone`);
+  } finally {
+    await ledger.close();
+  }
   const report = await verifyLedger(directorySource(`${directory}/ledger`), { crypto: nodeCrypto, trust: [{ vkey: ledger.vkey }] });
   assert.equal(report.counts.tampered, 0, JSON.stringify(report.findings));
   assert.equal(report.size, size);

@@ -58,7 +58,8 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<{ records:
 }
 
 function machineOf(disk: Disk, options: PowerCutOptions): Partial<Machine> {
-  return { ...options.machine, disk: options.wrap?.(disk) ?? disk };
+  // Segments are short in most runs, so that beginning and dropping them happens all the time.
+  return { segmentEntries: [4_096, 7, 40, 100][options.seed % 4] ?? 40, ...options.machine, disk: options.wrap?.(disk) ?? disk };
 }
 
 interface Life {
@@ -79,7 +80,8 @@ function live({ disk, options, coin, life, acknowledged }: Life): void {
     const opened = [sessionOpened(session), ...texts.map((text, k) => decided(session, k + 1, { text }))];
     const indexes = commit(bench, opened, acknowledged).slice(1);
     // Now and then an operation is left without outcome and its session open, for the next start to find.
-    if (coin(4) > 0) commit(bench, [...indexes.map((index, k) => settled(session, k + 1, index)), sessionClosed(session, operations)], acknowledged);
+    if (coin(4) > 0)
+      commit(bench, [...indexes.map((index, k) => settled(session, k + 1, index)), sessionClosed(session, operations)], acknowledged);
     if (coin(3) === 0) bench.log.tick();
     for (let steps = coin(6); steps > 0 && bench.log.sealing; steps -= 1) bench.log.sealStep();
   }

@@ -9,7 +9,9 @@ export const sabotages = {
   /** Syncs do nothing. */
   nosync: { wrap: (disk) => withFiles(disk, (file) => ({ ...file, sync: () => undefined })) },
   /** The write-ahead log is not synced, everything else is: signatures run ahead of what is durable. */
-  'sign-beyond-durable': { wrap: (disk) => withFiles(disk, (file, path) => (path.endsWith('.wal') ? { ...file, sync: () => undefined } : file)) },
+  'sign-beyond-durable': {
+    wrap: (disk) => withFiles(disk, (file, path) => (path.endsWith('.wal') ? { ...file, sync: () => undefined } : file)),
+  },
   /** A sync takes effect only at the next one: the answer is given too early. */
   'ack-before-sync': {
     wrap: (disk) =>

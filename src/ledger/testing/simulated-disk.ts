@@ -190,7 +190,12 @@ export class SimulatedDisk implements Disk {
     const old = inode.written;
     inode.written = Buffer.alloc(length);
     old.copy(inode.written);
-    for (let sector = Math.floor(Math.min(old.length, length) / sectorBytes); sector * sectorBytes < Math.max(old.length, length); sector += 1) inode.dirty.add(sector);
+    for (
+      let sector = Math.floor(Math.min(old.length, length) / sectorBytes);
+      sector * sectorBytes < Math.max(old.length, length);
+      sector += 1
+    )
+      inode.dirty.add(sector);
     this.room += Math.max(0, old.length - length);
   }
 
@@ -208,7 +213,10 @@ export class SimulatedDisk implements Disk {
 
 function syncSectors(inode: Inode): void {
   if (inode.synced.length !== inode.written.length) inode.synced = Buffer.from(inode.written);
-  else for (const sector of inode.dirty) if (sector * sectorBytes < inode.written.length) inode.written.copy(inode.synced, sector * sectorBytes, sector * sectorBytes, (sector + 1) * sectorBytes);
+  else
+    for (const sector of inode.dirty)
+      if (sector * sectorBytes < inode.written.length)
+        inode.written.copy(inode.synced, sector * sectorBytes, sector * sectorBytes, (sector + 1) * sectorBytes);
   inode.dirty.clear();
 }
 
@@ -221,7 +229,8 @@ function tear(inode: Inode, coin: (sides: number) => number): Inode {
   for (const sector of inode.dirty) {
     if (coin(2) === 0) continue;
     const from = sector * sectorBytes;
-    if (from < length) inode.written.copy(bytes, from, from, Math.min(from + sectorBytes, inode.written.length));
+    if (from < Math.min(length, inode.written.length))
+      inode.written.copy(bytes, from, from, Math.min(from + sectorBytes, inode.written.length));
   }
   return { written: bytes, synced: Buffer.from(bytes), dirty: new Set() };
 }

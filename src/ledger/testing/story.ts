@@ -43,7 +43,10 @@ export class Bench {
   readonly log: Log;
   #time: number;
 
-  constructor(disk = new SimulatedDisk(), options: { seed?: number; machine?: Partial<Machine>; setting?: Partial<LogSetting>; time?: number } = {}) {
+  constructor(
+    disk = new SimulatedDisk(),
+    options: { seed?: number; machine?: Partial<Machine>; setting?: Partial<LogSetting>; time?: number } = {},
+  ) {
     this.disk = disk;
     this.#time = options.time ?? 0;
     this.log = new Log({ ...setting, ...options.setting }, { disk, random: seededRandom(options.seed ?? 1), ...options.machine });

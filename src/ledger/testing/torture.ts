@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkAcknowledged, collect, runKills, startWriter } from './kills.ts';
 import { runPowerCuts } from './power-cuts.ts';
+import { runFullDisk, runImageCut } from './real-disks.ts';
 import { sabotages } from './sabotage.ts';
 import { seededCoin } from './story.ts';
 import { finishedLog, unnoticedFlips, verified } from './tamper.ts';
@@ -57,7 +58,8 @@ export const ledgerTortures: readonly Torture[] = [
   {
     name: 'ledger: every sabotage of the writer is noticed',
     run: async ({ seed }) => {
-      for (const [name, sabotage] of Object.entries(sabotages)) assert.ok(await isNoticed(sabotage, seed, 100), `${name} was not noticed in 100 seeds`);
+      for (const [name, sabotage] of Object.entries(sabotages))
+        assert.ok(await isNoticed(sabotage, seed, 100), `${name} was not noticed in 100 seeds`);
       return `${Object.keys(sabotages).length} sabotages noticed`;
     },
   },
@@ -88,7 +90,17 @@ export const ledgerTortures: readonly Torture[] = [
         await inFolder(async (directory) => {
           const acknowledged = new Map<number, string>();
           const code = await collect(
-            startWriter(directory, [strace, '-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:error=EIO:when=${when}+`]),
+            startWriter(directory, [
+              strace,
+              '-f',
+              '-qq',
+              '-o',
+              '/dev/null',
+              '-e',
+              `trace=${call}`,
+              '-e',
+              `inject=${call}:error=EIO:when=${when}+`,
+            ]),
             acknowledged,
           );
           assert.equal(code, 75, `EIO at ${call} ${when} ended with ${code}`);
@@ -97,6 +109,29 @@ export const ledgerTortures: readonly Torture[] = [
         rounds += 1;
       } while (performance.now() < until);
       return `${rounds} injected errors, each ended with 75 and a clean recovery`;
+    },
+  },
+  {
+    name: 'ledger: a full disk refuses operations, takes outcomes and opens again',
+    run: async () => {
+      const result = await runFullDisk();
+      if (result === undefined) return 'skipped: this user may not mount';
+      return `${result.outcomes} outcomes recorded on a full disk, open again after ${result.reopenedMs} ms`;
+    },
+  },
+  {
+    name: 'ledger: power cuts on a real file system',
+    run: async ({ until, seed }) => {
+      const coin = seededCoin(seed);
+      let [cuts, records] = [0, 0];
+      do {
+        const result = await runImageCut(100 + coin(400));
+        if (result === undefined) return 'skipped: this user may not mount';
+        cuts += 1;
+        records += result;
+      } while (performance.now() < until);
+      await assert.rejects(runImageCut(400, 'nosync'), 'a writer that does not sync was not noticed');
+      return `${cuts} power cuts, ${records} acknowledged records, none lost; a writer that does not sync is noticed`;
     },
   },
   {
@@ -120,7 +155,9 @@ export const ledgerTortures: readonly Torture[] = [
       const coin = seededCoin(seed);
       const disk = finishedLog(300, seed);
       const other = finishedLog(300, seed + 1);
-      const paths = disk.paths().filter((path) => path.startsWith('/data/ledger/tile/') || path.includes('/wal/') || path.endsWith('/checkpoints.log'));
+      const paths = disk
+        .paths()
+        .filter((path) => path.startsWith('/data/ledger/tile/') || path.includes('/wal/') || path.endsWith('/checkpoints.log'));
       let edits = 0;
       do {
         const path = paths[coin(paths.length)] ?? '';

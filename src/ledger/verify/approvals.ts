@@ -70,7 +70,8 @@ export class Approvals {
     const { asked } = request;
     if (request.ended !== undefined) this.#bad(`request ${record.request} is granted after ${request.ended}`, index);
     if (record.t > asked.expiresAt) this.#bad(`request ${record.request} is granted after it expired`, index);
-    if (record.requester !== asked.who.subject) this.#bad(`request ${record.request} was made by ${asked.who.subject}, not by ${record.requester}`, index);
+    if (record.requester !== asked.who.subject)
+      this.#bad(`request ${record.request} was made by ${asked.who.subject}, not by ${record.requester}`, index);
     this.#refuseOwn(request, record.approvers, index);
     if (record.approvers.length === 0) this.#bad(`request ${record.request} is granted by nobody`, index);
     if (new Set(record.approvers).size !== record.approvers.length) this.#bad(`request ${record.request} counts an approver twice`, index);

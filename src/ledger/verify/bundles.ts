@@ -19,7 +19,10 @@ interface Place {
 }
 
 /** A tile or bundle: the full one, or the one of exactly this width. */
-export async function readTile(source: LedgerSource, at: { level: number | 'entries'; number: number; width: number }): Promise<{ bytes: Uint8Array; path: string } | undefined> {
+export async function readTile(
+  source: LedgerSource,
+  at: { level: number | 'entries'; number: number; width: number },
+): Promise<{ bytes: Uint8Array; path: string } | undefined> {
   const full = tilePath(at.level, at.number);
   for (const path of at.width === 256 ? [full] : [`${full}.p/${at.width}`, full]) {
     const bytes = await source.read(path);
@@ -36,11 +39,20 @@ export async function readBundle(place: Place, number: number, width: number): P
   const bundle = await readTile(place.source, { level: 'entries', number, width });
   const tile = await readTile(place.source, { level: 0, number, width });
   const first = number * 256;
-  if (bundle === undefined) place.findings.tampered(tilePath('entries', number), `the entries ${first} to ${first + width - 1} were signed but are missing`, first);
+  if (bundle === undefined)
+    place.findings.tampered(tilePath('entries', number), `the entries ${first} to ${first + width - 1} were signed but are missing`, first);
   const whole = tile !== undefined && tile.bytes.length === (tile.path.includes('.p/') ? width : 256) * 32;
-  if (tile === undefined) place.findings.add('hole', tilePath(0, number), 'the tile is missing; it can be made again from the entries', first);
-  else if (!whole) place.findings.tampered(tile.path, `the tile has ${tile.bytes.length} bytes`, first + Math.min(width - 1, Math.floor(tile.bytes.length / 32)));
-  const hashes = Array.from({ length: width }, (_, k) => (tile === undefined || tile.bytes.length < k * 32 + 32 ? undefined : tile.bytes.subarray(k * 32, k * 32 + 32)));
+  if (tile === undefined)
+    place.findings.add('hole', tilePath(0, number), 'the tile is missing; it can be made again from the entries', first);
+  else if (!whole)
+    place.findings.tampered(
+      tile.path,
+      `the tile has ${tile.bytes.length} bytes`,
+      first + Math.min(width - 1, Math.floor(tile.bytes.length / 32)),
+    );
+  const hashes = Array.from({ length: width }, (_, k) =>
+    tile === undefined || tile.bytes.length < k * 32 + 32 ? undefined : tile.bytes.subarray(k * 32, k * 32 + 32),
+  );
   if (bundle === undefined) return hashes.map((leaf) => ({ leaf, bytes: undefined }));
   return compare(place, { ...bundle, first, hashes, tile: tilePath(0, number) });
 }
@@ -83,7 +95,8 @@ function compare(place: Place, pair: Pair): SignedEntry[] {
     }
   }
   const full = !pair.path.includes('.p/');
-  if (at !== pair.bytes.length && !(full && pair.hashes.length < 256)) report(pair.path, 'the bundle has bytes after its last entry', pair.hashes.length - 1);
+  if (at !== pair.bytes.length && !(full && pair.hashes.length < 256))
+    report(pair.path, 'the bundle has bytes after its last entry', pair.hashes.length - 1);
   return entries;
 }
 

@@ -2,7 +2,17 @@
  * What each kind of record must hold. A closed set: a kind that is not here is not a record of this log. Fields that are not named here
  * may be present (a later version may add some); those named must have their type, and every number must be whole.
  */
-export type Shape = 'text' | 'hash' | 'count' | 'integer' | 'flag' | 'whole' | readonly [Shape] | { readonly oneOf: readonly string[] } | { readonly map: Shape } | { readonly fields: Fields };
+export type Shape =
+  | 'text'
+  | 'hash'
+  | 'count'
+  | 'integer'
+  | 'flag'
+  | 'whole'
+  | readonly [Shape]
+  | { readonly oneOf: readonly string[] }
+  | { readonly map: Shape }
+  | { readonly fields: Fields };
 /** A name that ends in `?` may be absent. */
 type Fields = { readonly [name: string]: Shape };
 
@@ -44,8 +54,19 @@ const outcome: Shape = {
   },
 };
 
-/** Fields of every record. */
-const every: Fields = { v: 'count', i: 'count', prev: 'hash', t: 'integer', mono: 'integer', boot: 'text', node: 'text', build: 'text', nonce: 'text', kind: 'text' };
+/** Fields of every record. `prev` is compared with the hash it must be, so its form needs no look. */
+const every: Fields = {
+  v: 'count',
+  i: 'count',
+  prev: 'text',
+  t: 'integer',
+  mono: 'integer',
+  boot: 'text',
+  node: 'text',
+  build: 'text',
+  nonce: 'text',
+  kind: 'text',
+};
 
 export const kinds: { readonly [kind: string]: Fields } = {
   'log.opened': { vkey: 'text' },
@@ -130,7 +151,8 @@ export function recordProblem(value: unknown): string | undefined {
   if (general !== undefined) return general;
   if (value.v !== 1) return `has version ${String(value.v)}, which this verifier does not know`;
   const fields = kinds[String(value.kind)];
-  if (fields === undefined || !Object.hasOwn(kinds, String(value.kind))) return `is of kind ${JSON.stringify(value.kind)}, which this verifier does not know`;
+  if (fields === undefined || !Object.hasOwn(kinds, String(value.kind)))
+    return `is of kind ${JSON.stringify(value.kind)}, which this verifier does not know`;
   return fieldsProblem(value, fields, '');
 }
 
@@ -157,7 +179,8 @@ function shapeProblem(value: unknown, shape: Shape, path: string): string | unde
     }
     return undefined;
   }
-  if ('oneOf' in shape) return shape.oneOf.includes(String(value)) && typeof value === 'string' ? undefined : `has an unknown word in ${path}`;
+  if ('oneOf' in shape)
+    return shape.oneOf.includes(String(value)) && typeof value === 'string' ? undefined : `has an unknown word in ${path}`;
   if (!isObject(value)) return `has no object in ${path}`;
   if ('fields' in shape) return fieldsProblem(value, shape.fields, path);
   for (const name in value) {

@@ -55,6 +55,14 @@ export class History {
     }
   }
 
+  /** After the last entry: whatever was signed beyond it. */
+  async end(size: number): Promise<void> {
+    for (; this.#next !== undefined; await this.#advance()) {
+      if (this.#next.size > size)
+        this.#place.findings.tampered('checkpoints.log', `size ${this.#next.size} was signed, but the last is ${size}`, size);
+    }
+  }
+
   #compare(tree: GrowingTree, checkpoint: Checkpoint, what: string): void {
     if (tree.hasRoot(checkpoint.root)) {
       this.#agreed += 1;
@@ -94,7 +102,8 @@ async function* readHistory({ source, crypto, origin, keys, findings }: Place): 
     const whole = typeof note === 'string' && JSON.stringify(note) === toText(line.bytes);
     const opened = whole ? await openCheckpoint(note, keys, crypto) : { problem: 'is not a JSON string' };
     if ('problem' in opened) findings.tampered('checkpoints.log', `line ${number} ${opened.problem}`, sizeIn(note));
-    else if (opened.origin !== origin) findings.tampered('checkpoints.log', `line ${number} belongs to the log ${opened.origin}`, opened.size);
+    else if (opened.origin !== origin)
+      findings.tampered('checkpoints.log', `line ${number} belongs to the log ${opened.origin}`, opened.size);
     else yield opened;
   }
 }

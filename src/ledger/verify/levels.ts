@@ -36,18 +36,33 @@ export class Levels {
   }
 
   /** At the signed size: the tiles at the right edge. `last` is what the unfinished bundle holds. */
-  async end(size: number, last: { readonly leaves: readonly Uint8Array[]; readonly bundle: Uint8Array; readonly ends: readonly number[] }): Promise<void> {
+  async end(
+    size: number,
+    last: { readonly leaves: readonly Uint8Array[]; readonly bundle: Uint8Array; readonly ends: readonly number[] },
+  ): Promise<void> {
     await this.check();
     for (let level = 1, count = Math.floor(size / 256); count > 0; level += 1, count = Math.floor(count / 256)) {
       const hashes = this.#filling[level] ?? [];
       const number = Math.floor(count / 256);
       if (hashes.length > 0) await this.#compare({ level, number, hashes });
-      await this.#narrower(tilePath(level, number), { firstOf: (width) => (number * 256 + width) * 256 ** level, of: (width) => concat(...hashes.slice(0, width)), width: hashes.length });
+      await this.#narrower(tilePath(level, number), {
+        firstOf: (width) => (number * 256 + width) * 256 ** level,
+        of: (width) => concat(...hashes.slice(0, width)),
+        width: hashes.length,
+      });
     }
     const number = Math.floor(size / 256);
     const firstOf = (width: number): number => number * 256 + width;
-    await this.#narrower(tilePath(0, number), { firstOf, of: (width) => concat(...last.leaves.slice(0, width)), width: last.leaves.length });
-    await this.#narrower(tilePath('entries', number), { firstOf, of: (width) => last.bundle.subarray(0, last.ends[width - 1]), width: last.ends.length });
+    await this.#narrower(tilePath(0, number), {
+      firstOf,
+      of: (width) => concat(...last.leaves.slice(0, width)),
+      width: last.leaves.length,
+    });
+    await this.#narrower(tilePath('entries', number), {
+      firstOf,
+      of: (width) => last.bundle.subarray(0, last.ends[width - 1]),
+      width: last.ends.length,
+    });
   }
 
   async #compare(tile: { level: number; number: number; hashes: readonly Uint8Array[] }): Promise<void> {
@@ -58,13 +73,20 @@ export class Levels {
     if (stored === undefined) return this.#findings.add('hole', path, 'the tile is missing; it can be made again from the entries', first);
     for (const [k, hash] of tile.hashes.entries()) {
       if (equalBytes(stored.bytes.subarray(k * 32, k * 32 + 32), hash)) continue;
-      return this.#findings.tampered(stored.path, `the tile has another hash for the entries ${first + k * span} to ${first + (k + 1) * span - 1}`, first + k * span);
+      return this.#findings.tampered(
+        stored.path,
+        `the tile has another hash for the entries ${first + k * span} to ${first + (k + 1) * span - 1}`,
+        first + k * span,
+      );
     }
     const width = stored.path.includes('.p/') ? tile.hashes.length : 256;
     if (stored.bytes.length !== width * 32) this.#findings.tampered(stored.path, `the tile has ${stored.bytes.length} bytes`, first);
   }
 
-  async #narrower(path: string, expected: { of: (width: number) => Uint8Array; width: number; firstOf: (width: number) => number }): Promise<void> {
+  async #narrower(
+    path: string,
+    expected: { of: (width: number) => Uint8Array; width: number; firstOf: (width: number) => number },
+  ): Promise<void> {
     for (const name of await this.#source.list(`${path}.p`)) {
       const width = Number(name);
       // Wider ones were written by a crash before anything was signed about them; others are unfinished temporary files.

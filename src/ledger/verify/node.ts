@@ -6,7 +6,8 @@ import type { LedgerSource, VerifyCrypto } from './source.ts';
 /** A log in a folder. */
 export function directorySource(directory: string): LedgerSource {
   return {
-    read: (path, range) => unlessAbsent(() => (range === undefined ? readFile(join(directory, path)) : readPart(join(directory, path), range))),
+    read: (path, range) =>
+      unlessAbsent(() => (range === undefined ? readFile(join(directory, path)) : readPart(join(directory, path), range))),
     list: async (path) => (await unlessAbsent(() => readdir(join(directory, path)))) ?? [],
   };
 }

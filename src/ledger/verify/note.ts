@@ -30,7 +30,11 @@ export function parseVkey(vkey: string, crypto: VerifyCrypto): VerifierKey | und
  * specification asks; one by a key of ours that does not verify is an error.
  * SPEC: C2SP signed-note and tlog-checkpoint, without extension lines.
  */
-export async function openCheckpoint(note: string, keys: readonly VerifierKey[], crypto: VerifyCrypto): Promise<Checkpoint | { readonly problem: string }> {
+export async function openCheckpoint(
+  note: string,
+  keys: readonly VerifierKey[],
+  crypto: VerifyCrypto,
+): Promise<Checkpoint | { readonly problem: string }> {
   const split = note.lastIndexOf('\n\n');
   if (split < 0 || !note.endsWith('\n')) return { problem: 'is not a signed note' };
   const text = note.slice(0, split + 1);
@@ -41,12 +45,14 @@ export async function openCheckpoint(note: string, keys: readonly VerifierKey[],
     if (bytes === undefined) return { problem: 'has a malformed signature line' };
     const key = keys.find((one) => one.name === name && equalBytes(one.id, bytes.subarray(0, 4)));
     if (key === undefined) continue;
-    if (!(await crypto.verifyEd25519(key.publicKey, fromText(text), bytes.subarray(4)))) return { problem: `has a wrong signature by ${key.vkey}` };
+    if (!(await crypto.verifyEd25519(key.publicKey, fromText(text), bytes.subarray(4))))
+      return { problem: `has a wrong signature by ${key.vkey}` };
     signed = true;
   }
   if (!signed) return { problem: 'is not signed by a key that is trusted' };
   const [origin, size, root, end, ...more] = text.split('\n');
   const rootBytes = fromBase64(root ?? '');
-  if (origin === undefined || !/^(0|[1-9]\d{0,15})$/.test(size ?? '') || rootBytes?.length !== 32 || end !== '' || more.length > 0) return { problem: 'is not a checkpoint' };
+  if (origin === undefined || !/^[1-9]\d{0,14}$/.test(size ?? '') || rootBytes?.length !== 32 || end !== '' || more.length > 0)
+    return { problem: 'is not a checkpoint' };
   return { origin, size: Number(size), root: rootBytes };
 }

@@ -21,6 +21,8 @@ export interface Holes {
   unsettled: number;
   /** Sessions without closing record: still open, or cut by a crash. */
   openSessions: number;
+  /** Operations that were numbered in their session but whose decision is not in the log. */
+  missingOperations: number;
   /** Silences longer than the heartbeat allows. */
   gaps: number;
   clockSteps: number;
@@ -61,11 +63,12 @@ const findingsPerSeverityMax = 100;
 export class Findings {
   readonly list: Finding[] = [];
   readonly counts: Record<Severity, number> = { tampered: 0, hole: 0, note: 0 };
-  readonly holes: Holes = { inDoubt: 0, unsettled: 0, openSessions: 0, gaps: 0, clockSteps: 0, missingBlobs: 0 };
+  readonly holes: Holes = { inDoubt: 0, unsettled: 0, openSessions: 0, missingOperations: 0, gaps: 0, clockSteps: 0, missingBlobs: 0 };
 
   add(severity: Severity, what: string, message: string, index?: number): void {
     this.counts[severity] += 1;
-    if (this.counts[severity] <= findingsPerSeverityMax) this.list.push({ severity, what, message, ...(index === undefined ? {} : { index }) });
+    if (this.counts[severity] <= findingsPerSeverityMax)
+      this.list.push({ severity, what, message, ...(index === undefined ? {} : { index }) });
   }
 
   tampered(what: string, message: string, index?: number): void {

@@ -23,13 +23,15 @@ interface Decided {
   readonly operation: string;
   readonly n: number;
   readonly verdict: string;
+  /** Its session was not open. */
+  readonly outside: boolean;
 }
 
 interface OpenSession {
-  /** Operations decided so far. */
-  operations: number;
-  /** The operation that is held. */
-  pending: string | undefined;
+  /** Number of the last operation that was allowed or denied. */
+  decided: number;
+  /** Operations that wait for an answer, by number. */
+  readonly held: Map<number, string>;
   /** The writer was started anew since it was opened. */
   beforeStart: boolean;
 }
@@ -99,7 +101,11 @@ export class Story {
     }
     for (const [session, { beforeStart }] of this.#sessions) {
       this.#findings.holes.openSessions += 1;
-      this.#findings.add(beforeStart ? 'hole' : 'note', 'session', `session ${session} ${beforeStart ? 'was cut off without a closing record' : 'is open'}`);
+      this.#findings.add(
+        beforeStart ? 'hole' : 'note',
+        'session',
+        `session ${session} ${beforeStart ? 'was cut off without a closing record' : 'is open'}`,
+      );
     }
   }
 
@@ -113,7 +119,8 @@ export class Story {
   }
 
   #tell(record: Entry, index: number): void {
-    if ((record.kind === 'log.opened') !== (index === 0)) this.#findings.tampered('order', 'a log begins with log.opened, and only begins with it', index);
+    if ((record.kind === 'log.opened') !== (index === 0))
+      this.#findings.tampered('order', 'a log begins with log.opened, and only begins with it', index);
     switch (record.kind) {
       case 'log.recovered':
         for (const session of this.#sessions.values()) session.beforeStart = true;
@@ -123,7 +130,7 @@ export class Story {
         return this.#findings.add('note', 'clock', `the wall clock was stepped by ${record.byMs} ms`, index);
       case 'session.opened':
         if (this.#sessions.has(record.session)) this.#findings.tampered('session', `session ${record.session} is opened twice`, index);
-        this.#sessions.set(record.session, { operations: 0, pending: undefined, beforeStart: false });
+        this.#sessions.set(record.session, { decided: 0, held: new Map(), beforeStart: false });
         return;
       case 'session.closed':
         return this.#closed(record, index);
@@ -140,34 +147,56 @@ export class Story {
   #closed(record: Entry, index: number): void {
     const session = this.#sessions.get(record.session);
     if (session === undefined) return this.#findings.tampered('session', `session ${record.session} is closed but was not open`, index);
-    if (session.operations !== record.operations) {
-      this.#findings.tampered('session', `session ${record.session} says that it had ${record.operations} operations, but ${session.operations} are here`, index);
+    if (record.operations < session.decided) {
+      const { decided } = session;
+      this.#findings.tampered(
+        'session',
+        `session ${record.session} says that it had ${record.operations} operations, but ${decided} are here`,
+        index,
+      );
     }
+    this.#missing(record.session, record.operations - session.decided, index);
     this.#sessions.delete(record.session);
   }
 
   #decided(record: Entry, index: number): void {
-    const session = this.#sessions.get(record.session) ?? this.#notOpen(record, index);
-    // The n-th operation is decided again after it was held; otherwise the next one follows.
-    const again = session.pending === record.operation && record.n === session.operations;
-    if (!again && record.n !== session.operations + 1) {
-      this.#findings.tampered('session', `operation ${record.n} of session ${record.session} follows operation ${session.operations}`, index);
-    }
-    session.operations = record.n;
-    session.pending = record.decision.verdict === 'pending' ? record.operation : undefined;
     const { operation, n } = record;
-    const decided = { session: record.session, operation, n, verdict: record.decision.verdict };
+    const session = this.#sessions.get(record.session);
+    const decided = { session: record.session, operation, n, verdict: record.decision.verdict, outside: session === undefined };
+    if (session !== undefined) this.#count(session, decided, index);
+    // An answer can come when the client has just left. That is no harm unless something is done after all, see `#settled`.
+    else this.#findings.add('note', 'session', `operation ${operation} was decided when session ${record.session} was not open`, index);
     if (decided.verdict === 'allow') this.#unsettled.set(index, decided);
     else this.#keepRefused(index, decided);
     if (record.approval !== undefined) this.#approvals.released(record, decided.verdict, index);
   }
 
-  /** Says once that the session is not open, and counts on from here. */
-  #notOpen(record: Entry, index: number): OpenSession {
-    this.#findings.tampered('session', `operation ${record.operation} belongs to session ${record.session}, which is not open`, index);
-    const session = { operations: record.n - 1, pending: undefined, beforeStart: false };
-    this.#sessions.set(record.session, session);
-    return session;
+  /** Final decisions count up by one; an operation may be held, out of turn, before its own. */
+  #count(session: OpenSession, decided: Decided, index: number): void {
+    const { n, operation } = decided;
+    const held = session.held.get(n);
+    if (n <= session.decided || (held !== undefined && held !== operation)) {
+      return this.#findings.tampered('session', `operation ${n} of session ${decided.session} is decided a second time`, index);
+    }
+    if (decided.verdict === 'pending') {
+      session.held.set(n, operation);
+      return;
+    }
+    this.#missing(decided.session, n - session.decided - 1, index);
+    session.decided = n;
+    session.held.delete(n);
+  }
+
+  /** Operations whose number was used but whose decision is not here: refused because it could not be recorded, or left out by the writer. */
+  #missing(session: string, count: number, index: number): void {
+    if (count <= 0) return;
+    this.#findings.holes.missingOperations += count;
+    this.#findings.add(
+      'hole',
+      'session',
+      `${count} ${count === 1 ? 'operation' : 'operations'} of session ${session} before this entry have no decision in the log`,
+      index,
+    );
   }
 
   #keepRefused(index: number, decided: Decided): void {
@@ -185,15 +214,24 @@ export class Story {
       return this.#findings.tampered('operation', `an outcome for entry ${record.for}, which is no decision that waits for one`, index);
     }
     if (decided.session !== record.session || decided.operation !== record.operation || decided.n !== record.n) {
-      this.#findings.tampered('operation', `the outcome of operation ${record.operation} points to entry ${record.for}, which decided operation ${decided.operation}`, index);
+      this.#findings.tampered(
+        'operation',
+        `the outcome of operation ${record.operation} points to entry ${record.for}, which decided operation ${decided.operation}`,
+        index,
+      );
     }
-    if (record.kind === 'operation.indoubt' || record.outcome.status === 'in-doubt') {
-      this.#findings.holes.inDoubt += 1;
-      return this.#findings.add('hole', 'operation', `the outcome of operation ${record.operation} was lost`, index);
-    }
-    if (allowed === undefined && !['refused', 'cancelled'].includes(record.outcome.status)) {
-      this.#findings.tampered('operation', `operation ${record.operation} was not allowed, but its outcome is ${record.outcome.status}`, index);
-    }
+    if (record.kind === 'operation.indoubt') return this.#lost(record.operation, index);
+    const { status } = record.outcome;
+    if (status === 'refused' || status === 'cancelled') return;
+    const why = allowed === undefined ? 'was not allowed' : decided.outside ? 'was decided outside an open session' : undefined;
+    if (why !== undefined)
+      this.#findings.tampered('operation', `operation ${record.operation} ${why}, but its outcome is ${status}`, index);
+    else if (status === 'in-doubt') this.#lost(record.operation, index);
+  }
+
+  #lost(operation: string, index: number): void {
+    this.#findings.holes.inDoubt += 1;
+    this.#findings.add('hole', 'operation', `the outcome of operation ${operation} is not known`, index);
   }
 
   #evidence(record: Entry, index: number): string | undefined {
@@ -206,4 +244,4 @@ export class Story {
 }
 
 // An operation that was refused is settled, if at all, right away.
-const refusedKeptMax = 100_000;
+const refusedKeptMax = 10_000;

@@ -119,6 +119,29 @@ test('a log that was written anew with its own key contradicts the checkpoints s
   assert.equal((await verified(forged, { since: kept })).status, 'tampered');
 });
 
+test('a fork that was signed once is found in checkpoints.log, wherever it stands', async () => {
+  const signer = signerOf(setting.origin, seededRandom(1)(32));
+  const path = `${folder}/checkpoints.log`;
+  const lines = whole.read(path)?.toString().split('\n') ?? [];
+  for (const [size, at] of [
+    [5, 1],
+    [200, 3],
+    [9_999, 2],
+  ] as const) {
+    const disk = whole.copy();
+    const fork = JSON.stringify(signer.sign(checkpointText(setting.origin, { size, root: Buffer.alloc(32, 1) })));
+    disk.put(path, Buffer.from(lines.toSpliced(at, 0, fork).join('\n')));
+    assert.equal((await verified(disk)).status, 'tampered', `size ${size} in line ${at}`);
+  }
+});
+
+test('several keys may be trusted; the report names the one that signed', async () => {
+  const { vkey } = await verified(whole);
+  const other = (await verified(finishedLog(5, 2))).vkey;
+  const report = await verified(whole, { trust: [{ vkey: other }, { vkey }] });
+  assert.deepEqual([report.status, report.vkey, report.pinned], ['proven', vkey, true]);
+});
+
 test('a log signed with another key is not trusted', async () => {
   const { vkey } = await verified(whole);
   const report = await verified(finishedLog(330, 2), { trust: [{ vkey }] });
@@ -188,20 +211,30 @@ test('a folder that is no ledger cannot be read', async () => {
 test('random edits of any file are noticed', async () => {
   const paths = evidenceFiles(small);
   await fc.assert(
-    fc.asyncProperty(fc.nat(paths.length - 1), fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 8 }), fc.constantFrom('write', 'cut', 'add', 'delete'), async (file, where, bytes, how) => {
-      const disk = small.copy();
-      const path = paths[file] ?? '';
-      const before = disk.read(path) ?? Buffer.alloc(0);
-      const at = where % before.length;
-      const end = how === 'write' ? at + bytes.length : at;
-      const after = Buffer.concat([before.subarray(0, at), how === 'cut' ? Buffer.alloc(0) : bytes, how === 'cut' ? before.subarray(at + bytes.length) : before.subarray(end)]);
-      disk.put(path, how === 'delete' ? undefined : after);
-      if (how !== 'delete' && after.equals(before)) return;
-      // Narrower tiles are kept for readers of older checkpoints; without them nothing is lost.
-      const optional = /\.p\/\d+$/.test(path) && !path.endsWith(`/${(await verified(small)).size}`);
-      if (how === 'delete' && (optional || path.includes('/wal/'))) return;
-      assert.notEqual((await verified(disk)).status, 'proven', `${how} ${path} at ${at}`);
-    }),
+    fc.asyncProperty(
+      fc.nat(paths.length - 1),
+      fc.nat(),
+      fc.uint8Array({ minLength: 1, maxLength: 8 }),
+      fc.constantFrom('write', 'cut', 'add', 'delete'),
+      async (file, where, bytes, how) => {
+        const disk = small.copy();
+        const path = paths[file] ?? '';
+        const before = disk.read(path) ?? Buffer.alloc(0);
+        const at = where % before.length;
+        const end = how === 'write' ? at + bytes.length : at;
+        const after = Buffer.concat([
+          before.subarray(0, at),
+          how === 'cut' ? Buffer.alloc(0) : bytes,
+          how === 'cut' ? before.subarray(at + bytes.length) : before.subarray(end),
+        ]);
+        disk.put(path, how === 'delete' ? undefined : after);
+        if (how !== 'delete' && after.equals(before)) return;
+        // Narrower tiles are kept for readers of older checkpoints; without them nothing is lost.
+        const optional = /\.p\/\d+$/.test(path) && !path.endsWith(`/${(await verified(small)).size}`);
+        if (how === 'delete' && (optional || path.includes('/wal/'))) return;
+        assert.notEqual((await verified(disk)).status, 'proven', `${how} ${path} at ${at}`);
+      },
+    ),
     { numRuns: 200 },
   );
 });

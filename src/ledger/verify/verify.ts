@@ -27,7 +27,8 @@ export interface VerifyOptions {
 export async function verifyLedger(source: LedgerSource, options: VerifyOptions): Promise<Report> {
   const findings = new Findings();
   const started = await begin(source, options, findings);
-  if (started === undefined) return reportOf({ findings, origin: '', vkey: '', pinned: false, signed: undefined, unsigned: 0, checkpoints: 0, readable: false });
+  if (started === undefined)
+    return reportOf({ findings, origin: '', vkey: '', pinned: false, signed: undefined, unsigned: 0, checkpoints: 0, readable: false });
   const pass = new Pass(source, options.crypto, { ...started, findings });
   const { unsigned, checkpoints } = await pass.run();
   return reportOf({ ...started, findings, unsigned, checkpoints, readable: true });
@@ -59,7 +60,8 @@ async function begin(source: LedgerSource, options: VerifyOptions, findings: Fin
   const own = parseVkey(String(opened?.vkey ?? ''), options.crypto);
   const keys = trustedKeys(options, own, findings);
   if (own === undefined) findings.tampered('record', 'the first entry does not name the key of the log', 0);
-  else if (keys.every(({ vkey }) => vkey !== own.vkey)) findings.tampered('checkpoint', `the log names the key ${own.vkey}, which is not trusted`, 0);
+  else if (keys.every(({ vkey }) => vkey !== own.vkey))
+    findings.tampered('checkpoint', `the log names the key ${own.vkey}, which is not trusted`, 0);
   const valid: { what: string; checkpoint: Checkpoint }[] = [];
   for (const { what, note } of notes) {
     if (note === undefined) continue;
@@ -68,13 +70,23 @@ async function begin(source: LedgerSource, options: VerifyOptions, findings: Fin
     // The lines of checkpoints.log are reported when they are all read.
     else if (what !== 'checkpoints.log') findings.tampered(what, `${what} ${checkpoint.problem}`);
   }
-  const signed = valid.map(({ checkpoint }) => checkpoint).reduce<Checkpoint | undefined>((best, one) => (best !== undefined && best.size >= one.size ? best : one), undefined);
+  const signed = valid
+    .map(({ checkpoint }) => checkpoint)
+    .reduce<Checkpoint | undefined>((best, one) => (best !== undefined && best.size >= one.size ? best : one), undefined);
   const logged = valid.find(({ what }) => what === 'checkpoints.log')?.checkpoint;
   const shown = valid.find(({ what }) => what === 'checkpoint')?.checkpoint;
-  if (shown !== undefined && (logged?.size ?? 0) < shown.size) findings.tampered('checkpoints.log', `it ends at size ${logged?.size ?? 0}, but size ${shown.size} was published`, logged?.size ?? 0);
+  if (shown !== undefined && (logged?.size ?? 0) < shown.size)
+    findings.tampered('checkpoints.log', `it ends at size ${logged?.size ?? 0}, but size ${shown.size} was published`, logged?.size ?? 0);
   if (published === undefined) findings.add('hole', 'checkpoint', 'no checkpoint is published');
   const origin = signed?.origin ?? own?.name ?? '';
-  return { origin, vkey: keys[0]?.vkey ?? '', pinned: options.trust !== undefined, keys, signed, others: valid.filter(({ what }) => what !== 'checkpoints.log') };
+  return {
+    origin,
+    vkey: (keys.find((key) => key.vkey === own?.vkey) ?? keys[0])?.vkey ?? '',
+    pinned: options.trust !== undefined,
+    keys,
+    signed,
+    others: valid.filter(({ what }) => what !== 'checkpoints.log'),
+  };
 }
 
 function trustedKeys(options: VerifyOptions, own: VerifierKey | undefined, findings: Findings): VerifierKey[] {
@@ -92,7 +104,11 @@ function trustedKeys(options: VerifyOptions, own: VerifierKey | undefined, findi
 async function firstRecord(source: LedgerSource): Promise<{ readonly [name: string]: unknown } | undefined> {
   const path = tilePath('entries', 0);
   const widths = (await source.list(`${path}.p`)).filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
-  for (const [name, skip] of [[path, 2], [`${path}.p/${widths[0] ?? ''}`, 2], ['wal/000000000000.wal', 92 + 12]] as const) {
+  for (const [name, skip] of [
+    [path, 2],
+    [`${path}.p/${widths[0] ?? ''}`, 2],
+    ['wal/000000000000.wal', 92 + 12],
+  ] as const) {
     const bytes = await source.read(name, { offset: 0, length: 16 * 1024 + skip });
     const end = bytes === undefined ? -1 : bytes.indexOf(0x7d, skip);
     // The first entry holds no nested object, so it ends at its first closing brace.
@@ -134,32 +150,42 @@ class Pass {
     for (let first = 0; first < this.#size; first += 256) {
       const entries = await readBundle(place, first / 256, Math.min(256, this.#size - first));
       for (const [k, entry] of entries.entries()) {
-        await this.#take(first + k, entry, wal);
+        const index = first + k;
+        const logged = index >= wal.next ? await wal.take(index) : undefined;
+        if (logged !== undefined) this.#compareLogged(logged, entry, index);
+        else if (index === this.#size - 1 && wal.next <= index) {
+          findings.tampered('wal', `the write-ahead log ends before the signed size ${this.#size}`, wal.next);
+        }
+        const blob = this.#take(index, entry);
+        if (blob !== undefined) await this.#checkBlob(blob, index);
         if (this.#treeWhole && history.hasAt(this.#tree.size)) await history.check(this.#tree);
       }
       if (this.#treeWhole) await this.#levels.check();
     }
     if (this.#treeWhole) await this.#levels.end(this.#size, this.#last);
+    if (this.#treeWhole) await history.end(this.#size);
     const unsigned = await this.#tail(wal);
     if (this.#size === 0) findings.add('hole', 'checkpoint', 'nothing is signed yet');
     this.#story.end();
     return { unsigned, checkpoints: history.agreed };
   }
 
-  async #take(index: number, entry: SignedEntry, wal: WalReader): Promise<void> {
-    const logged = index >= wal.next ? await wal.take(index) : undefined;
-    if (logged !== undefined && entry.leaf !== undefined && !equalBytes(leafHash(this.#crypto, logged.bytes), entry.leaf)) {
-      this.#started.findings.tampered('wal', 'the write-ahead log has another entry than the bundle', index);
-    } else if (index === this.#size - 1 && wal.next <= index) {
-      this.#started.findings.tampered('wal', `the write-ahead log ends before the signed size ${this.#size}`, wal.next);
-    }
-    if (logged !== undefined) this.#checkSegment(logged, index);
+  /** Takes a signed entry into tree and story; returns the blob of its evidence. */
+  #take(index: number, entry: SignedEntry): string | undefined {
     if (entry.leaf === undefined) this.#treeWhole = false;
     else if (this.#treeWhole) this.#tree.add(entry.leaf);
     if (entry.bytes === undefined) this.#story.stop();
-    else await this.#tell(index, entry.bytes);
+    const blob = entry.bytes === undefined ? undefined : this.#story.take(index, parseJson(toText(entry.bytes)), this.#prev);
     if (index >= this.#size - (this.#size % 256)) this.#remember(entry);
     this.#prev = entry.leaf === undefined ? '' : toHex(entry.leaf);
+    return blob;
+  }
+
+  #compareLogged(logged: WalEntry, entry: SignedEntry, index: number): void {
+    if (entry.leaf !== undefined && !equalBytes(leafHash(this.#crypto, logged.bytes), entry.leaf)) {
+      this.#started.findings.tampered('wal', 'the write-ahead log has another entry than the bundle', index);
+    }
+    this.#checkSegment(logged, index);
   }
 
   /** Entries after the signed size: only the write-ahead log has them. */
@@ -168,25 +194,31 @@ class Pass {
     let index = this.#size;
     for (let entry = await wal.take(index); entry !== undefined; entry = await wal.take(index)) {
       this.#checkSegment(entry, index);
-      await this.#tell(index, entry.bytes);
+      const blob = this.#story.take(index, parseJson(toText(entry.bytes)), this.#prev);
+      if (blob !== undefined) await this.#checkBlob(blob, index);
       this.#prev = toHex(leafHash(this.#crypto, entry.bytes));
       index += 1;
     }
-    if (index > this.#size) this.#started.findings.add('note', 'checkpoint', `${index - this.#size} entries are not signed yet`, this.#size);
+    if (index > this.#size)
+      this.#started.findings.add('note', 'checkpoint', `${index - this.#size} entries are not signed yet`, this.#size);
     return index - this.#size;
   }
 
   #checkSegment({ segment }: WalEntry, index: number): void {
     if (segment === undefined) return;
     const { findings } = this.#started;
-    if (this.#prev !== '' && toHex(segment.prev) !== this.#prev) findings.tampered('wal', 'the segment that begins here does not link to the entry before it', index);
+    if (this.#prev !== '' && toHex(segment.prev) !== this.#prev)
+      findings.tampered('wal', 'the segment that begins here does not link to the entry before it', index);
     const low = this.#story.low(index);
-    if (low !== undefined && low !== segment.low) findings.tampered('wal', `the segment that begins here says that all operations before ${segment.low} are settled, which is true before ${low}`, index);
+    if (low !== undefined && low !== segment.low)
+      findings.tampered(
+        'wal',
+        `the segment that begins here says that all operations before ${segment.low} are settled, which is true before ${low}`,
+        index,
+      );
   }
 
-  async #tell(index: number, bytes: Uint8Array): Promise<void> {
-    const blob = this.#story.take(index, parseJson(toText(bytes)), this.#prev);
-    if (blob === undefined) return;
+  async #checkBlob(blob: string, index: number): Promise<void> {
     const stored = await this.#source.read(`blobs/${blob.slice(0, 2)}/${blob}`);
     if (stored === undefined) {
       this.#started.findings.holes.missingBlobs += 1;
@@ -217,5 +249,17 @@ function reportOf(result: {
   const { origin, vkey, pinned, unsigned, checkpoints } = result;
   const { list, counts, holes } = findings;
   const status = !result.readable ? 'unreadable' : counts.tampered > 0 ? 'tampered' : counts.hole > 0 ? 'incomplete' : 'proven';
-  return { status, origin, size: signed?.size ?? 0, root: signed === undefined ? '' : toBase64(signed.root), unsigned, vkey, pinned, checkpoints, holes, findings: list, counts };
+  return {
+    status,
+    origin,
+    size: signed?.size ?? 0,
+    root: signed === undefined ? '' : toBase64(signed.root),
+    unsigned,
+    vkey,
+    pinned,
+    checkpoints,
+    holes,
+    findings: list,
+    counts,
+  };
 }

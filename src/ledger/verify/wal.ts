@@ -86,7 +86,8 @@ export class WalReader {
     for (let segment = this.#segments.shift(); segment !== undefined; segment = this.#segments.shift()) {
       const bytes = (await this.#place.source.read(`wal/${segment.name}`)) ?? new Uint8Array();
       if (segment.first !== this.#next) {
-        if (segment.first > this.#next) this.#place.findings.tampered('wal', `the write-ahead log has no entries from here to ${segment.first - 1}`, this.#next);
+        if (segment.first > this.#next)
+          this.#place.findings.tampered('wal', `the write-ahead log has no entries from here to ${segment.first - 1}`, this.#next);
         else this.#place.findings.tampered('wal', `segment ${segment.name} repeats entries`, segment.first);
         this.#next = segment.first;
       }
@@ -103,7 +104,11 @@ export class WalReader {
     if (bytes.length < headerBytes) return undefined;
     const view = viewOf(bytes);
     if (view.getUint32(headerBytes - 4) !== crc32(bytes.subarray(0, headerBytes - 4))) return undefined;
-    if (toText(bytes.subarray(0, 8)) !== 'WARDWAL1' || !equalBytes(bytes.subarray(8, 40), this.#place.crypto.sha256(fromText(this.#place.origin)))) return undefined;
+    if (
+      toText(bytes.subarray(0, 8)) !== 'WARDWAL1' ||
+      !equalBytes(bytes.subarray(8, 40), this.#place.crypto.sha256(fromText(this.#place.origin)))
+    )
+      return undefined;
     return { first: Number(view.getBigUint64(40)), prev: bytes.subarray(48, 80), low: Number(view.getBigUint64(80)) };
   }
 

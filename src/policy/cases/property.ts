@@ -36,7 +36,7 @@ function sampleAt(index: number, generators: readonly { path: string; values: re
   const { name: _name, forAll: _forAll, expect: _expect, ...fixed } = property;
   let inputs: Record<string, unknown> = fixed;
   for (const [path, value] of Object.entries(values)) inputs = withValue(inputs, path.split('.'), value);
-  return { inputs: inputs as CaseInputs, values }; // Inputs of a case at whose paths values were put.
+  return { inputs: inputs, values }; // Inputs of a case at whose paths values were put.
 }
 
 function withValue(holder: Record<string, unknown>, [head = '', ...rest]: readonly string[], value: unknown): Record<string, unknown> {

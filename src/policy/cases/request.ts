@@ -1,5 +1,5 @@
 import { canonicalJson, obligationTypes } from '#model';
-import type { DecisionRequest, Grant, Json, ResultColumn } from '#model';
+import type { Catalog, Certainty, DecisionRequest, Grant, Json, ResultColumn } from '#model';
 import { inspectSql } from '#inspect';
 import type { Bundle } from '../bundle.ts';
 import { decide } from '../decide/decide.ts';
@@ -8,24 +8,32 @@ import type { CaseInputs, PolicyTestSpec } from '../documents/kinds/policy-test.
 import { instantMs } from '../documents/time.ts';
 import { catalogOf } from './catalog.ts';
 
+/** What all cases of a file share. */
+export interface Surroundings {
+  readonly test: PolicyTestSpec;
+  readonly bundle: Bundle;
+  /** Catalogs made so far, by name: the inspector remembers what it said about a text and a catalog. */
+  readonly catalogs: Map<string, Catalog>;
+}
+
 /** A case cannot be run because of how it is written. */
 export class CaseMistake extends Error {}
 
 const hourMs = 3_600_000;
 
 /** The request a case stands for: its inputs over the defaults of its file, read by the real parser of the target. */
-export function requestOf(inputs: CaseInputs, test: PolicyTestSpec, bundle: Bundle): DecisionRequest {
+export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surroundings): DecisionRequest {
   const merged: CaseInputs = { ...test.defaults, ...inputs };
   const { fixtures } = test;
   const { target = 'sql', phase = 'request', point = 'postgres' } = merged;
   const subject = record(named(merged.subject, fixtures?.subjects, 'subject'));
   const resource = record(named(merged.resource, fixtures?.resources, 'resource'));
+  const { attributes, certainty = 'parsed' } = attributesOf(merged, { test, bundle, catalogs });
   const context = {
-    certainty: 'parsed',
+    certainty,
     ...record(named(test.defaults?.context, fixtures?.contexts, 'context')),
     ...record(named(inputs.context, fixtures?.contexts, 'context')),
   };
-  const { attributes, certainty } = attributesOf(merged, test);
   const facts = record(named(merged.facts, fixtures?.facts, 'facts'));
   const base: DecisionRequest = {
     target,
@@ -33,14 +41,14 @@ export function requestOf(inputs: CaseInputs, test: PolicyTestSpec, bundle: Bund
     point,
     now: instantMs(test.now),
     // A test names only what matters to it; the rest is what such a subject and resource usually have.
-    subject: { type: 'user', groups: [], id: '', name: nameOf(subject), ...subject } as DecisionRequest['subject'],
+    subject: { type: 'user', groups: [], id: '', name: nameOf(subject), ...subject },
     resource: {
       type: 'database',
       name: nameOf(resource),
       ...(target === 'sql' ? { engine: 'postgres', env: '', owner: '' } : {}),
       ...resource,
     },
-    context: certainty === undefined || 'certainty' in record(inputs.context) ? context : { ...context, certainty },
+    context,
     attributes,
     facts,
     can: merged.can ?? obligationTypes,
@@ -50,17 +58,17 @@ export function requestOf(inputs: CaseInputs, test: PolicyTestSpec, bundle: Bund
   return { ...base, grants: grantsOf(merged.grants ?? [], base, bundle) };
 }
 
-function attributesOf(inputs: CaseInputs, test: PolicyTestSpec): { attributes: Record<string, unknown>; certainty: string | undefined } {
+function attributesOf(
+  inputs: CaseInputs,
+  surroundings: Surroundings,
+): { attributes: Record<string, unknown>; certainty: Certainty | undefined } {
   const attributes: Record<string, unknown> = { ...inputs.attributes };
   for (const root of ['http', 'tool', 'object', 'request'] as const) if (inputs[root] !== undefined) attributes[root] = inputs[root];
-  let certainty: string | undefined;
+  let certainty: Certainty | undefined;
   if (inputs.sql !== undefined) {
-    const fixture = inputs.catalog === undefined ? undefined : test.fixtures?.catalogs?.[inputs.catalog];
-    if (inputs.catalog !== undefined && fixture === undefined)
-      throw new CaseMistake(`there is no catalog "${inputs.catalog}" among the fixtures`);
-    const parameters = inputs.parameters?.map((value) => (value === null ? null : String(value)));
+    const parameters = inputs.parameters?.map((value) => (value === null || typeof value === 'string' ? value : JSON.stringify(value)));
     const inspection = inspectSql(inputs.sql, {
-      ...(fixture === undefined ? {} : { catalog: catalogOf(fixture) }),
+      ...(inputs.catalog === undefined ? {} : { catalog: catalogNamed(inputs.catalog, surroundings) }),
       ...(parameters === undefined ? {} : { parameters }),
     });
     attributes['sql'] = inspection.facts;
@@ -69,6 +77,16 @@ function attributesOf(inputs: CaseInputs, test: PolicyTestSpec): { attributes: R
   }
   if (inputs.result !== undefined) attributes['result'] = inputs.result;
   return { attributes, certainty };
+}
+
+function catalogNamed(name: string, { test, catalogs }: Surroundings): Catalog {
+  const known = catalogs.get(name);
+  if (known !== undefined) return known;
+  const fixture = test.fixtures?.catalogs?.[name];
+  if (fixture === undefined) throw new CaseMistake(`there is no catalog "${name}" among the fixtures`);
+  const catalog = catalogOf(fixture);
+  catalogs.set(name, catalog);
+  return catalog;
 }
 
 /** What the response phase sees of the columns that the parser can tell; a statement whose columns cannot be told has one unknown column. */

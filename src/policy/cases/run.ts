@@ -1,26 +1,25 @@
-import type { Decision } from '#model';
+import type { Decision, DecisionRequest } from '#model';
 import { loadInspectors } from '#inspect';
 import { compileDocuments } from '../bundle.ts';
 import type { Bundle } from '../bundle.ts';
-import { decide } from '../decide/decide.ts';
 import { isKind, readDocuments, specNode } from '../documents/document.ts';
 import type { Document, DocumentOf } from '../documents/document.ts';
-import type { CaseInputs, Expectation } from '../documents/kinds/policy-test.ts';
 import { inReadingOrder } from '../problem.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { CoverageCounter, percent } from './coverage.ts';
-import type { Coverage } from './coverage.ts';
-import { differences } from './expect.ts';
-import { samplesOf } from './property.ts';
-import type { Sample } from './property.ts';
-import { CaseMistake, requestOf } from './request.ts';
+import type { Coverage, Measure } from './coverage.ts';
+import { mutantsOf } from './mutate.ts';
 import { compileSubset } from './subset.ts';
+import { allPass, runCase, runProperty } from './trial.ts';
+import type { Run, Trial } from './trial.ts';
 
 export interface CaseResult {
   /** Name of the PolicyTest document. */
   readonly test: string;
   readonly name: string;
+  /** Tags of the case, for selection and reports. */
+  readonly tags: readonly string[];
   readonly path: string;
   readonly line: number;
   readonly ok: boolean;
@@ -34,6 +33,8 @@ export interface TestReport {
   readonly test: string;
   readonly path: string;
   readonly coverage: Coverage;
+  /** Mutants that were noticed; `missing` are the survivors. Only where the file asks for a score. */
+  readonly mutation?: Measure;
 }
 
 export interface CaseReport {
@@ -64,9 +65,14 @@ export async function runCases(files: readonly SourceFile[]): Promise<CaseReport
       );
       continue;
     }
-    const run = runTest(document, bundle, files);
-    results.push(...run.results);
-    tests.push({ test: document.name, path: document.place.file.path, coverage: run.coverage });
+    const counter = new CoverageCounter(bundle.compiled);
+    const { path } = document.place.file;
+    const count = (request: DecisionRequest): void => counter.count(request);
+    const trial: Trial = { test: document.spec, bundle, catalogs: new Map(), files, path, count };
+    results.push(...runTest(document, trial, counter));
+    const mutation = mutationOf(document, documents, trial);
+    results.push(...mutationResults(document, mutation));
+    tests.push({ test: document.name, path, coverage: counter.report(), ...(mutation === undefined ? {} : { mutation }) });
   }
   const ok = compiled.ok && results.every((one) => one.ok);
   return { ok, problems: inReadingOrder(problems), results, tests };
@@ -79,70 +85,39 @@ function bundleFor(document: TestDocument, documents: readonly Document[]): Bund
   return compiled.ok ? compiled.bundle : undefined;
 }
 
-function runTest(document: TestDocument, bundle: Bundle, files: readonly SourceFile[]): { results: CaseResult[]; coverage: Coverage } {
+function runTest(document: TestDocument, trial: Trial, counter: CoverageCounter): CaseResult[] {
   const { spec } = document;
-  const counter = new CoverageCounter(bundle.compiled);
-  const context = { document, bundle, counter };
-  const results = missingPolicies(document, bundle);
-  for (const [i, one] of (spec.cases ?? []).entries()) {
-    const { name, expect, ...inputs } = one;
-    results.push(result(document, name, { place: specNode(document, ['cases', i]), ...runCase(inputs, expect, context) }));
+  const results = missingPolicies(document, trial.bundle);
+  for (const [i, { name, tags, expect, ...inputs }] of (spec.cases ?? []).entries()) {
+    results.push(result(document, name, { place: specNode(document, ['cases', i]), tags, ...runCase(inputs, expect, trial) }));
   }
   for (const [i, property] of (spec.properties ?? []).entries()) {
-    const place = specNode(document, ['properties', i]);
-    try {
-      const samples = samplesOf(property, { all: files, beside: document.place.file.path });
-      results.push(result(document, property.name, { place, ...firstCounterexample(samples, property.expect, context) }));
-    } catch (error) {
-      results.push(result(document, property.name, { place, failures: [mistake(error)] }));
-    }
+    results.push(result(document, property.name, { place: specNode(document, ['properties', i]), ...runProperty(property, trial) }));
   }
-  const coverage = counter.report();
-  results.push(...coverageResults(document, coverage));
-  return { results, coverage };
+  return [...results, ...coverageResults(document, counter.report())];
 }
 
-interface Context {
-  readonly document: TestDocument;
-  readonly bundle: Bundle;
-  readonly counter: CoverageCounter;
-}
-
-interface Run {
-  readonly failures: readonly string[];
-  readonly decision?: Decision;
-}
-
-function firstCounterexample(samples: readonly Sample[], expect: Expectation, context: Context): Run {
-  for (const sample of samples) {
-    const run = runCase(sample.inputs, expect, context);
-    if (run.failures.length > 0) return { ...run, failures: [`counterexample ${JSON.stringify(sample.values)}`, ...run.failures] };
+/** Runs the test against every mutant. Without a stated score nobody asked, and it takes a while. */
+function mutationOf(document: TestDocument, documents: readonly Document[], trial: Trial): Measure | undefined {
+  if (document.spec.mutation === undefined) return undefined;
+  const survivors: string[] = [];
+  let total = 0;
+  for (const mutant of mutantsOf(documents, document.spec.policies)) {
+    const bundle = bundleFor(document, mutant.documents);
+    // What does not compile is noticed without any test.
+    if (bundle === undefined) continue;
+    total += 1;
+    if (allPass({ ...trial, bundle, count: () => undefined })) survivors.push(mutant.name);
   }
-  return { failures: [] };
+  return { seen: total - survivors.length, total, missing: survivors };
 }
 
-function runCase(inputs: CaseInputs, expect: Expectation, { document, bundle, counter }: Context): Run {
-  try {
-    const byDefault = inputs.default ?? document.spec.defaults?.default;
-    const chosen = byDefault === undefined ? bundle : withDefault(bundle, byDefault);
-    const request = requestOf(inputs, document.spec, chosen);
-    counter.count(request);
-    const decision = decide(chosen, request);
-    return { failures: differences(decision, expect), decision };
-  } catch (error) {
-    return { failures: [mistake(error)] };
-  }
-}
-
-function mistake(error: unknown): string {
-  if (error instanceof CaseMistake) return error.message;
-  throw error;
-}
-
-function withDefault(bundle: Bundle, byDefault: 'allow' | 'deny'): Bundle {
-  const targets = bundle.compiled.rules.map((rule) => rule.policy.target);
-  const allowedByDefault = new Set(byDefault === 'allow' ? targets : []);
-  return { ...bundle, compiled: { ...bundle.compiled, allowedByDefault } };
+function mutationResults(document: TestDocument, score: Measure | undefined): CaseResult[] {
+  const least = document.spec.mutation?.minScore;
+  if (score === undefined || least === undefined) return [];
+  const reached = percent(score);
+  const failures = reached >= least ? [] : [`reached ${reached.toFixed(1)} %`, ...score.missing.map((name) => `not noticed: ${name}`)];
+  return [result(document, `mutation score is at least ${least} %`, { place: specNode(document, ['mutation']), failures })];
 }
 
 /** A test that names a policy which is not there would pass or fail for the wrong reason. */
@@ -173,8 +148,12 @@ function coverageResults(document: TestDocument, coverage: Coverage): CaseResult
   });
 }
 
-function result(document: TestDocument, name: string, run: Run & { readonly place: Place }): CaseResult {
-  const { place, failures, decision } = run;
-  const where = { test: document.name, name, path: place.file.path, line: place.line };
+function result(
+  document: TestDocument,
+  name: string,
+  run: Run & { readonly place: Place; readonly tags?: readonly string[] | undefined },
+): CaseResult {
+  const { place, tags = [], failures, decision } = run;
+  const where = { test: document.name, name, tags, path: place.file.path, line: place.line };
   return { ...where, ok: failures.length === 0, failures, ...(decision === undefined ? {} : { decision }) };
 }

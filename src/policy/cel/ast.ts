@@ -11,8 +11,16 @@ export type BinaryOperator = '&&' | '||' | '==' | '!=' | '<' | '<=' | '>' | '>='
 
 /** The macros that go over a list or a map; the names are those of the source. */
 export type MacroName =
-  | 'all' | 'exists' | 'exists_one' | 'existsOne' | 'map' | 'filter'
-  | 'transformList' | 'transformMap' | 'transformMapEntry' | 'sortBy';
+  | 'all'
+  | 'exists'
+  | 'exists_one'
+  | 'existsOne'
+  | 'map'
+  | 'filter'
+  | 'transformList'
+  | 'transformMap'
+  | 'transformMapEntry'
+  | 'sortBy';
 
 /** A constant. A uint literal carries a `CelUint`, an int literal a bigint, a double literal a number. */
 export type LiteralExpression = CelSpan & { readonly kind: 'literal'; readonly value: CelValue };

@@ -10,6 +10,8 @@ import type { Checker } from './check.ts';
 /** Resolves a call to the overloads that its operand types allow. */
 export function checkCall(checker: Checker, e: CallExpression, context: Context): CelType {
   const namespaced = namespacedName(checker, e, context);
+  const wrongName = namespaced === undefined ? unknownInNamespace(checker, e, context) : undefined;
+  if (wrongName !== undefined) return wrongName;
   const args = e.target === undefined || namespaced !== undefined ? e.args : [e.target, ...e.args];
   const types = args.map((argument) => checker.visit(argument, context));
   const name = namespaced ?? (e.target === undefined ? globalName(checker, e.name) : e.name);
@@ -19,7 +21,10 @@ export function checkCall(checker: Checker, e: CallExpression, context: Context)
   if (known.length === 0) return unknownFunction(checker, e, member);
   const matching = match(checker, known, types);
   if (matching.length === 0) return mismatch(checker, e, { known, types });
-  checker.calls.set(e.id, matching.map((found) => found.overload));
+  checker.calls.set(
+    e.id,
+    matching.map((found) => found.overload),
+  );
   constantProblem(checker, e, name);
   return resultType(checker, matching, types);
 }
@@ -32,6 +37,19 @@ function namespacedName(checker: Checker, e: CallExpression, context: Context): 
   if (findLocal(context, root) !== undefined || Object.hasOwn(checker.environment.variables, root)) return undefined;
   const qualified = candidates(`${prefix}.${e.name}`, checker.environment.container);
   return qualified.find((candidate) => overloadsOf(candidate).some((overload) => !overload.member));
+}
+
+/** `math.abz(x)`: what stands before the dot is a namespace of functions and no variable. */
+function unknownInNamespace(checker: Checker, e: CallExpression, context: Context): CelType | undefined {
+  if (e.target?.kind !== 'ident') return undefined;
+  const { name } = e.target;
+  const variable = findLocal(context, name) !== undefined || Object.hasOwn(checker.environment.variables, name);
+  const known = functionNames(false).filter((candidate) => candidate.startsWith(`${name}.`));
+  if (variable || known.length === 0) return undefined;
+  for (const argument of e.args) checker.visit(argument, context);
+  const full = `${name}.${e.name}`;
+  const hint = nearest(full, known) ?? `there are ${known.join(', ')}`;
+  return checker.problem({ code: 'UNKNOWN_FUNCTION', message: `there is no function ${full}`, start: e.start, end: e.end, hint });
 }
 
 function globalName(checker: Checker, name: string): string {
@@ -71,14 +89,13 @@ function resultType(checker: Checker, matching: readonly Match[], types: readonl
     return first.result;
   }
   const kinds = new Set(matching.map((candidate) => formatType(candidate.overload.result)));
-  const simple = first.result.kind !== 'list' && first.result.kind !== 'map' && first.result.kind !== 'optional' && first.result.kind !== 'param';
+  const simple =
+    first.result.kind !== 'list' && first.result.kind !== 'map' && first.result.kind !== 'optional' && first.result.kind !== 'param';
   return kinds.size === 1 && simple ? first.result : dynType;
 }
 
 function unknownFunction(checker: Checker, e: CallExpression, member: boolean): CelType {
-  const prefix = e.target === undefined ? undefined : dottedName(e.target);
-  const names = functionNames(member);
-  const hint = nearest(e.name, names) ?? nearest(`${prefix ?? ''}.${e.name}`, functionNames(false));
+  const hint = nearest(e.name, functionNames(member));
   const what = member ? `there is no method ${e.name}` : `there is no function ${e.name}`;
   return checker.problem({ code: 'UNKNOWN_FUNCTION', message: what, start: e.start, end: e.end, hint });
 }
@@ -89,9 +106,14 @@ const signaturesShown = 4;
 function mismatch(checker: Checker, e: CallExpression, tried: { known: readonly Overload[]; types: readonly CelType[] }): CelType {
   const given = tried.types.map((type) => formatType(checker.bindings.resolve(type)));
   const shown = tried.known.slice(0, signaturesShown).map((overload) => showSignature(overload));
-  const optional = tried.types.some((type) => type.kind === 'optional') ? 'take the value out of the optional with .orValue(default)' : undefined;
+  const optional = tried.types.some((type) => type.kind === 'optional')
+    ? 'take the value out of the optional with .orValue(default)'
+    : undefined;
   return checker.problem({
-    code: 'TYPE', message: `${e.name} does not take (${given.join(', ')})`, start: e.start, end: e.end,
+    code: 'TYPE',
+    message: `${e.name} does not take (${given.join(', ')})`,
+    start: e.start,
+    end: e.end,
     hint: optional ?? `it is ${shown.join(' or ')}`,
   });
 }

@@ -70,7 +70,13 @@ function entryType(checker: Checker, e: ComprehensionExpression, context: Contex
   if (type.kind === 'map') return type;
   if (type.kind !== 'dyn' && type.kind !== 'param') {
     const { start, end } = e.body;
-    checker.problem({ code: 'TYPE', message: `transformMapEntry makes map entries, this is ${formatType(type)}`, start, end, hint: 'write {key: value}' });
+    checker.problem({
+      code: 'TYPE',
+      message: `transformMapEntry makes map entries, this is ${formatType(checker.bindings.resolve(type))}`,
+      start,
+      end,
+      hint: 'write {key: value}',
+    });
   }
   return { kind: 'map', key: dynType, value: dynType };
 }
@@ -87,7 +93,12 @@ export function checkOptionalMap(checker: Checker, e: OptionalMapExpression, con
   if (target.kind !== 'dyn' && !checker.bindings.assign({ kind: 'optional', value: inner }, target)) {
     const { start, end } = e.target;
     const name = e.flat ? 'optFlatMap' : 'optMap';
-    checker.problem({ code: 'TYPE', message: `${name} works on an optional value, this is ${formatType(checker.bindings.resolve(target))}`, start, end });
+    checker.problem({
+      code: 'TYPE',
+      message: `${name} works on an optional value, this is ${formatType(checker.bindings.resolve(target))}`,
+      start,
+      end,
+    });
   }
   const local = checker.local(e.name, target.kind === 'dyn' ? dynType : inner);
   checker.references.set(e.id, { kind: 'slots', slots: [local.slot] });
@@ -95,5 +106,10 @@ export function checkOptionalMap(checker: Checker, e: OptionalMapExpression, con
   if (!e.flat) return { kind: 'optional', value: body };
   if (body.kind === 'optional' || body.kind === 'dyn') return body;
   const { start, end } = e.body;
-  return checker.problem({ code: 'TYPE', message: `the result of optFlatMap is optional, this is ${formatType(checker.bindings.resolve(body))}`, start, end });
+  return checker.problem({
+    code: 'TYPE',
+    message: `the result of optFlatMap is optional, this is ${formatType(checker.bindings.resolve(body))}`,
+    start,
+    end,
+  });
 }

@@ -7,10 +7,23 @@ import type { CelExpression, IdentExpression, IndexExpression, SelectExpression 
 
 /** Types as values, by the names they have in expressions. */
 const typeIdents: Readonly<Record<string, string>> = {
-  bool: 'bool', int: 'int', uint: 'uint', double: 'double', string: 'string', bytes: 'bytes', list: 'list', map: 'map', type: 'type',
-  null_type: 'null_type', optional_type: 'optional_type',
-  'google.protobuf.Timestamp': 'google.protobuf.Timestamp', 'google.protobuf.Duration': 'google.protobuf.Duration',
-  'net.IP': 'net.IP', 'net.CIDR': 'net.CIDR', 'net.URL': 'net.URL', 'kubernetes.Quantity': 'kubernetes.Quantity',
+  bool: 'bool',
+  int: 'int',
+  uint: 'uint',
+  double: 'double',
+  string: 'string',
+  bytes: 'bytes',
+  list: 'list',
+  map: 'map',
+  type: 'type',
+  null_type: 'null_type',
+  optional_type: 'optional_type',
+  'google.protobuf.Timestamp': 'google.protobuf.Timestamp',
+  'google.protobuf.Duration': 'google.protobuf.Duration',
+  'net.IP': 'net.IP',
+  'net.CIDR': 'net.CIDR',
+  'net.URL': 'net.URL',
+  'kubernetes.Quantity': 'kubernetes.Quantity',
   'kubernetes.Semver': 'kubernetes.Semver',
 };
 
@@ -49,8 +62,8 @@ export function checkSelect(checker: Checker, e: SelectExpression, context: Cont
   if (qualified !== undefined) return qualified;
   const operand = visitOperand(checker, e.operand, context);
   const place = { start: e.end - e.field.length - (e.mode === 'test' ? 1 : 0), end: e.mode === 'test' ? e.end - 1 : e.end };
-  const read: FieldRead = { e, place, guarded: e.mode !== 'field' || isPresent(checker, e, context) };
-  const type = fieldType(checker, operand, e.field, read);
+  const read: FieldRead = { e, field: e.field, place, guarded: e.mode !== 'field' || isPresent(checker, e, context) };
+  const type = fieldType(checker, operand, read);
   if (e.mode === 'test') return boolType;
   return e.mode === 'optional' && type.kind !== 'optional' ? { kind: 'optional', value: type } : type;
 }
@@ -85,6 +98,7 @@ function qualifiedName(checker: Checker, e: SelectExpression, context: Context):
 
 interface FieldRead {
   readonly e: CelExpression;
+  readonly field: string;
   readonly place: { readonly start: number; readonly end: number };
   /** Absence is handled: by a guard, or because the read itself is optional. */
   readonly guarded: boolean;
@@ -95,7 +109,8 @@ function isPresent(checker: Checker, e: CelExpression, context: Context): boolea
   return path !== undefined && context.facts.has(pathKey(path));
 }
 
-function fieldType(checker: Checker, operand: CelType, field: string, read: FieldRead): CelType {
+function fieldType(checker: Checker, operand: CelType, read: FieldRead): CelType {
+  const { field } = read;
   switch (operand.kind) {
     case 'dyn':
     case 'param':
@@ -103,28 +118,36 @@ function fieldType(checker: Checker, operand: CelType, field: string, read: Fiel
     case 'map':
       return checker.bindings.shallow(operand.value);
     case 'optional': {
-      const inner = fieldType(checker, checker.bindings.shallow(operand.value), field, { ...read, guarded: true });
+      const inner = fieldType(checker, checker.bindings.shallow(operand.value), { ...read, guarded: true });
       return inner.kind === 'optional' ? inner : { kind: 'optional', value: inner };
     }
     case 'object': {
       const known = Object.hasOwn(operand.fields, field) ? operand.fields[field] : undefined;
-      if (known !== undefined) return declaredType(checker, known, field, read);
+      if (known !== undefined) return declaredType(checker, known, read);
       if (operand.open === true) return dynType;
       const hint = nearest(field, Object.keys(operand.fields)) ?? `it has ${Object.keys(operand.fields).join(', ')}`;
       return checker.problem({ code: 'UNKNOWN_ATTRIBUTE', message: `${operand.name} has no attribute ${field} here`, ...read.place, hint });
     }
     default: {
       const message = `${formatType(checker.bindings.resolve(operand))} has no fields`;
-      return checker.problem({ code: 'TYPE', message, ...read.place, hint: operand.kind === 'list' ? 'look into a list with .exists(x, x.…) or .all(x, x.…)' : undefined });
+      return checker.problem({
+        code: 'TYPE',
+        message,
+        ...read.place,
+        hint: operand.kind === 'list' ? 'look into a list with .exists(x, x.…) or .all(x, x.…)' : undefined,
+      });
     }
   }
 }
 
-function declaredType(checker: Checker, known: CelField, field: string, read: FieldRead): CelType {
+function declaredType(checker: Checker, known: CelField, read: FieldRead): CelType {
   if ((known.optional === true || ofOptionalRoot(checker, read.e)) && !read.guarded) {
-    const name = dottedName(read.e) ?? `….${field}`;
+    const name = dottedName(read.e) ?? `….${read.field}`;
     checker.problem({
-      code: 'OPTIONAL_UNGUARDED', message: `${name} may be absent`, start: read.e.start, end: read.e.end,
+      code: 'OPTIONAL_UNGUARDED',
+      message: `${name} may be absent`,
+      start: read.e.start,
+      end: read.e.end,
       hint: `write has(${name}) && … before it, or ${name.replace(/\.([^.]*)$/, '.?$1')}.orValue(default)`,
     });
   }
@@ -152,17 +175,31 @@ function indexType(checker: Checker, e: IndexExpression, known: { operand: CelTy
     }
     case 'list':
       if (index.kind === 'int' || flexible) return checker.bindings.shallow(operand.element);
-      return checker.problem({ code: 'TYPE', message: `a list index is an int, this is ${formatType(checker.bindings.resolve(index))}`, ...place });
+      return checker.problem({
+        code: 'TYPE',
+        message: `a list index is an int, this is ${formatType(checker.bindings.resolve(index))}`,
+        ...place,
+      });
     case 'map':
-      if ((isNumeric(index) && isNumeric(checker.bindings.shallow(operand.key))) || checker.bindings.assign(operand.key, index)) return checker.bindings.shallow(operand.value);
-      return checker.problem({ code: 'TYPE', message: `this map has ${formatType(checker.bindings.resolve(operand.key))} keys, not ${formatType(checker.bindings.resolve(index))}`, ...place });
+      if ((isNumeric(index) && isNumeric(checker.bindings.shallow(operand.key))) || checker.bindings.assign(operand.key, index))
+        return checker.bindings.shallow(operand.value);
+      return checker.problem({
+        code: 'TYPE',
+        message: `this map has ${formatType(checker.bindings.resolve(operand.key))} keys, not ${formatType(checker.bindings.resolve(index))}`,
+        ...place,
+      });
     case 'object':
       if (e.index.kind === 'literal' && typeof e.index.value === 'string') {
-        return fieldType(checker, operand, e.index.value, { e, place, guarded: known.guarded });
+        return fieldType(checker, operand, { e, field: e.index.value, place, guarded: known.guarded });
       }
       if (index.kind === 'string' || flexible) return dynType;
       return checker.problem({ code: 'TYPE', message: `attributes have string names, this is ${formatType(index)}`, ...place });
     default:
-      return checker.problem({ code: 'TYPE', message: `${formatType(checker.bindings.resolve(operand))} cannot be indexed`, start: e.start, end: e.end });
+      return checker.problem({
+        code: 'TYPE',
+        message: `${formatType(checker.bindings.resolve(operand))} cannot be indexed`,
+        start: e.start,
+        end: e.end,
+      });
   }
 }

@@ -4,15 +4,29 @@ import { type CelProblem, type CelType, compile, type Environment, formatType } 
 
 const text: CelType = { kind: 'string' };
 const texts: CelType = { kind: 'list', element: text };
-const device: CelType = { kind: 'object', name: 'subject.device', fields: { trusted: { type: { kind: 'bool' } }, os: { type: text, optional: true } } };
+const device: CelType = {
+  kind: 'object',
+  name: 'subject.device',
+  fields: { trusted: { type: { kind: 'bool' } }, os: { type: text, optional: true } },
+};
 const column: CelType = { kind: 'object', name: 'column', fields: { name: { type: text }, lineage: { type: text, optional: true } } };
 
 const environment: Environment = {
   variables: {
     subject: {
-      type: { kind: 'object', name: 'subject', fields: { type: { type: text }, groups: { type: texts }, age: { type: { kind: 'int' } }, device: { type: device, optional: true } } },
+      type: {
+        kind: 'object',
+        name: 'subject',
+        fields: { type: { type: text }, groups: { type: texts }, age: { type: { kind: 'int' } }, device: { type: device, optional: true } },
+      },
     },
-    resource: { type: { kind: 'object', name: 'resource', fields: { env: { type: text }, port: { type: { kind: 'int' } }, labels: { type: { kind: 'map', key: text, value: text } } } } },
+    resource: {
+      type: {
+        kind: 'object',
+        name: 'resource',
+        fields: { env: { type: text }, port: { type: { kind: 'int' } }, labels: { type: { kind: 'map', key: text, value: text } } },
+      },
+    },
     columns: { type: { kind: 'list', element: column } },
     context: { type: { kind: 'object', name: 'context', open: true, fields: { purpose: { type: text, optional: true } } } },
     facts: { type: { kind: 'object', name: 'facts', fields: { images: { type: texts } } }, optional: true },
@@ -32,7 +46,9 @@ function codes(source: string): string[] {
 
 function typeOf(source: string): string {
   const compiled = compile(source, environment);
-  return compiled.ok ? formatType(compiled.program.type) : compiled.problems.map((problem) => `${problem.code} ${problem.message}`).join('; ');
+  return compiled.ok
+    ? formatType(compiled.program.type)
+    : compiled.problems.map((problem) => `${problem.code} ${problem.message}`).join('; ');
 }
 
 test('an optional attribute read without a guard is a problem', () => {
@@ -75,7 +91,11 @@ test('an optional attribute behind a guard is legal', () => {
     'has(facts.images) && facts.images.size() > 0',
     'facts.?images.orValue([]).size() == 0',
   ]) {
-    assert.deepEqual(problems(source).map((problem) => problem.message), [], source);
+    assert.deepEqual(
+      problems(source).map((problem) => problem.message),
+      [],
+      source,
+    );
   }
 });
 

@@ -3,7 +3,7 @@ import { checkBind, checkComprehension, checkOptionalMap } from './check-macro.t
 import { checkIdent, checkIndex, checkSelect } from './check-path.ts';
 import { presentIfFalse, presentIfTrue } from './guards.ts';
 import { operatorType } from './operators.ts';
-import { Bindings } from './unify.ts';
+import { Bindings, isNumeric } from './unify.ts';
 import { type Context, emptyContext, type Local, type Reference, withFacts } from './scope.ts';
 import { boolType, type CelType, dynType, type Environment, formatType } from './types.ts';
 import { kindOf } from './values.ts';
@@ -76,7 +76,13 @@ export class Checker {
     const type = this.visit(e, context);
     if (this.bindings.assign(boolType, type)) return;
     const hint = e.kind === 'select' || e.kind === 'ident' ? 'compare it with a value, e.g. x != ""' : undefined;
-    this.problem({ code: 'TYPE', message: `${where} needs a bool, this is ${formatType(this.bindings.resolve(type))}`, start: e.start, end: e.end, hint });
+    this.problem({
+      code: 'TYPE',
+      message: `${where} needs a bool, this is ${formatType(this.bindings.resolve(type))}`,
+      start: e.start,
+      end: e.end,
+      hint,
+    });
   }
 
   #typeOf(e: CelExpression, context: Context): CelType {
@@ -103,7 +109,11 @@ export class Checker {
         return this.#map(e, context);
       case 'struct':
         return this.problem({
-          code: 'TYPE', message: `there is no message type ${e.name}`, start: e.start, end: e.end, hint: 'write a map: {"field": value}',
+          code: 'TYPE',
+          message: `there is no message type ${e.name}`,
+          start: e.start,
+          end: e.end,
+          hint: 'write a map: {"field": value}',
         });
       case 'comprehension':
         return checkComprehension(this, e, context);
@@ -122,7 +132,12 @@ export class Checker {
     const type = this.visit(e.operand, context);
     if (type.kind === 'int' || type.kind === 'double' || type.kind === 'dyn') return type;
     if (type.kind === 'param') return dynType;
-    return this.problem({ code: 'TYPE', message: `- cannot be used on ${formatType(this.bindings.resolve(type))}`, start: e.start, end: e.end });
+    return this.problem({
+      code: 'TYPE',
+      message: `- cannot be used on ${formatType(this.bindings.resolve(type))}`,
+      start: e.start,
+      end: e.end,
+    });
   }
 
   #binary(e: BinaryExpression, context: Context): CelType {
@@ -134,7 +149,7 @@ export class Checker {
     }
     const left = this.visit(e.left, context);
     const right = this.visit(e.right, context);
-    const type = operatorType(e.op, left, this.bindings.shallow(right), this.bindings);
+    const type = operatorType(e.op, { left, right: this.bindings.shallow(right) }, this.bindings);
     if (type !== undefined) return type;
     const names = [left, right].map((operand) => formatType(this.bindings.resolve(operand)));
     const hint = operatorHint(e, left, right);
@@ -150,7 +165,10 @@ export class Checker {
     if (this.bindings.assign(then, otherwise)) return then.kind === 'null' ? otherwise : then;
     const names = [then, otherwise].map((type) => formatType(this.bindings.resolve(type)));
     return this.problem({
-      code: 'TYPE', message: `the results of ? have different types, ${names.join(' and ')}`, start: e.start, end: e.end,
+      code: 'TYPE',
+      message: `the results of ? have different types, ${names.join(' and ')}`,
+      start: e.start,
+      end: e.end,
       hint: 'wrap one of them in dyn(…) when that is meant',
     });
   }
@@ -171,7 +189,13 @@ export class Checker {
       const keyType = this.visit(entry.key, context);
       if (!['int', 'uint', 'bool', 'string', 'dyn', 'param'].includes(keyType.kind)) {
         const { start, end } = entry.key;
-        this.problem({ code: 'TYPE', message: `a map key cannot be ${formatType(this.bindings.resolve(keyType))}`, start, end, hint: 'keys are int, uint, bool or string' });
+        this.problem({
+          code: 'TYPE',
+          message: `a map key cannot be ${formatType(this.bindings.resolve(keyType))}`,
+          start,
+          end,
+          hint: 'keys are int, uint, bool or string',
+        });
       }
       const valueType = entry.optional ? this.#unwrapped(entry.value, context) : this.visit(entry.value, context);
       key = key === undefined ? keyType : this.bindings.join(key, keyType);
@@ -187,7 +211,12 @@ export class Checker {
     if (type.kind === 'dyn') return dynType;
     if (this.bindings.assign({ kind: 'optional', value: inner }, type)) return this.bindings.shallow(inner);
     const { start, end } = e;
-    return this.problem({ code: 'TYPE', message: `? needs an optional value, this is ${formatType(this.bindings.resolve(type))}`, start, end });
+    return this.problem({
+      code: 'TYPE',
+      message: `? needs an optional value, this is ${formatType(this.bindings.resolve(type))}`,
+      start,
+      end,
+    });
   }
 }
 
@@ -197,10 +226,18 @@ function literalType(value: unknown): CelType {
   return kind === 'list' || kind === 'map' || kind === 'optional' || kind === 'unsupported' ? dynType : { kind };
 }
 
+/** Arithmetic never converts numbers by itself. */
+function numericHint(e: BinaryExpression, left: CelType, right: CelType): string {
+  const whole = [e.left, e.right].find((operand) => operand.kind === 'literal' && typeof operand.value === 'bigint');
+  if (whole?.kind === 'literal' && (left.kind === 'double' || right.kind === 'double')) return `write ${String(whole.value)}.0`;
+  return `arithmetic needs one type: convert with ${left.kind}(…) or ${right.kind}(…)`;
+}
+
 function operatorHint(e: BinaryExpression, left: CelType, right: CelType): string | undefined {
   if (left.kind === 'null' || right.kind === 'null') return 'attributes are never null; ask has(a.b) whether one is there';
   if (left.kind === 'optional' || right.kind === 'optional') return 'take the value out with .orValue(default)';
   if (e.op === '+' && (left.kind === 'string' || right.kind === 'string')) return 'convert the other side with string(…)';
+  if (isNumeric(left) && isNumeric(right)) return numericHint(e, left, right);
   if (e.op === 'in' && right.kind === 'string') return 'use text.contains(part)';
   if (right.kind === 'list' && left.kind !== 'list' && (e.op === '==' || e.op === '!=')) return 'use `in` to look into a list';
   return undefined;

@@ -30,14 +30,21 @@ export interface Program {
   test(activation: Activation): boolean;
 }
 
-export type ParseResult = { readonly ok: true; readonly ast: CelExpression } | { readonly ok: false; readonly problems: readonly CelProblem[] };
-export type CompileResult = { readonly ok: true; readonly program: Program } | { readonly ok: false; readonly problems: readonly CelProblem[] };
+export type ParseResult =
+  | { readonly ok: true; readonly ast: CelExpression }
+  | { readonly ok: false; readonly problems: readonly CelProblem[] };
+export type CompileResult =
+  | { readonly ok: true; readonly program: Program }
+  | { readonly ok: false; readonly problems: readonly CelProblem[] };
 
 /** Parses an expression without knowing its attributes. */
 export function parse(source: string, sourceMax: number = limits.celSourceCharsMax): ParseResult {
   if (source.length > sourceMax) {
     const message = `the expression has ${source.length} characters, at most ${sourceMax} are allowed`;
-    return { ok: false, problems: [locate(source, { code: 'TOO_LARGE', message, start: 0, end: 1, hint: 'move parts of it into variables' })] };
+    return {
+      ok: false,
+      problems: [locate(source, { code: 'TOO_LARGE', message, start: 0, end: 1, hint: 'move parts of it into variables' })],
+    };
   }
   try {
     return { ok: true, ast: parseSource(source) };
@@ -62,14 +69,12 @@ export function compile(source: string, environment: Environment): CompileResult
 
 function costProblem(ast: CelExpression, cost: number, costMax: number): ProblemDraft {
   return {
-    code: 'COST', message: `the expression may take ${cost} steps, at most ${costMax} are allowed`, start: ast.start, end: ast.end,
+    code: 'COST',
+    message: `the expression may take ${cost} steps, at most ${costMax} are allowed`,
+    start: ast.start,
+    end: ast.end,
     hint: 'loops inside loops multiply; look into one list at a time',
   };
-}
-
-/** Plans an expression whose check has been made, whatever the check found: what is not known is decided at run time. */
-export function planChecked(source: string, ast: CelExpression, checked: Checked): Program {
-  return new Compiled({ source, ast, checked, cost: costOf(ast, checked) });
 }
 
 /** What `partial` needs of a program and a reader of a program does not. */

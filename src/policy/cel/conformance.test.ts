@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { tests as comprehensions } from '@bufbuild/cel-spec/testdata/comprehension.js';
 import { tests } from '@bufbuild/cel-spec/testdata/conformance.js';
+import { tests as parsing } from '@bufbuild/cel-spec/testdata/parsing.js';
 import { check } from './check.ts';
-import { compile, parse, planChecked, type Program } from './compile.ts';
+import { compile, parse, type Program } from './compile.ts';
 import { equals, mapEntries, mapGet } from './equality.ts';
 import { EvalError } from './eval-error.ts';
 import { format } from './format.ts';
+import { Frame } from './frame.ts';
+import { Planner } from './plan.ts';
 import { parseDuration, parseTimestamp } from './time.ts';
 import { type CelType, dynType, type Environment, formatType } from './types.ts';
 import { CelMap, CelTypeValue, CelUint, type CelValue, kindOf } from './values.ts';
@@ -41,15 +45,24 @@ function* casesOf(suite: Suite, path: string): Generator<Case> {
 }
 
 /** Message types, messages and enums: what this engine leaves out on purpose. */
-const protobuf = /TestAllTypes|TestRequired|Proto2Extension|proto2|proto3|GlobalEnum|NestedEnum|google\.protobuf\.(?!Timestamp\b|Duration\b)|google\.protobuf\.(?:Timestamp|Duration)\{/;
-const messageValue = /"@type":"type\.googleapis\.com\/(?!google\.protobuf\.(?:Timestamp|Duration)")|"messageType":"(?!google\.protobuf\.(?:Timestamp|Duration)")|"wrapper"|"enumValue"/;
+const protobuf =
+  /TestAllTypes|TestRequired|Proto2Extension|proto2|proto3|GlobalEnum|NestedEnum|google\.protobuf\.(?!Timestamp\b|Duration\b)|google\.protobuf\.(?:Timestamp|Duration)\{/;
+const messageValue =
+  /"@type":"type\.googleapis\.com\/(?!google\.protobuf\.(?:Timestamp|Duration)")|"messageType":"(?!google\.protobuf\.(?:Timestamp|Duration)")|"wrapper"|"enumValue"/;
 
 function needsProtobuf(c: Case): boolean {
-  return protobuf.test(c.expr) || messageValue.test(JSON.stringify(c)) || /^(?:cel\.expr\.conformance|google\.protobuf)/.test(c.container ?? '');
+  return (
+    protobuf.test(c.expr) || messageValue.test(JSON.stringify(c)) || /^(?:cel\.expr\.conformance|google\.protobuf)/.test(c.container ?? '')
+  );
 }
 
 const primitives: Readonly<Record<string, CelType>> = {
-  BOOL: { kind: 'bool' }, INT64: { kind: 'int' }, UINT64: { kind: 'uint' }, DOUBLE: { kind: 'double' }, STRING: { kind: 'string' }, BYTES: { kind: 'bytes' },
+  BOOL: { kind: 'bool' },
+  INT64: { kind: 'int' },
+  UINT64: { kind: 'uint' },
+  DOUBLE: { kind: 'double' },
+  STRING: { kind: 'string' },
+  BYTES: { kind: 'bytes' },
 };
 
 function typeFrom(json: Json): CelType {
@@ -103,10 +116,14 @@ function valueFrom(json: Json): CelValue {
 function same(a: CelValue, b: CelValue): boolean {
   if (kindOf(a) !== kindOf(b)) return false;
   if (typeof a === 'number') return Object.is(a, b) || a === b;
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((element: CelValue, index) => same(element, b[index] as CelValue));
+  if (Array.isArray(a))
+    return Array.isArray(b) && a.length === b.length && a.every((element: CelValue, index) => same(element, b[index] as CelValue));
   if (kindOf(a) === 'map') {
     const entries = mapEntries(a as object);
-    return entries.length === mapEntries(b as object).length && entries.every(([key, value]) => same(value, mapGet(b as object, key) ?? new CelTypeValue('absent')));
+    return (
+      entries.length === mapEntries(b as object).length &&
+      entries.every(([key, value]) => same(value, mapGet(b as object, key) ?? new CelTypeValue('absent')))
+    );
   }
   return equals(a, b);
 }
@@ -120,7 +137,7 @@ function environmentOf(c: Case): Environment {
   return { variables, container: c.container ?? '', sourceMax: 100_000, costMax: Number.MAX_SAFE_INTEGER };
 }
 
-function build(c: Case, source: string): Program | string {
+function build(c: Case, source: string): Pick<Program, 'type' | 'evaluate'> | string {
   const environment = environmentOf(c);
   if (c.disableCheck !== true) {
     const compiled = compile(source, environment);
@@ -128,7 +145,10 @@ function build(c: Case, source: string): Program | string {
   }
   const parsed = parse(source, 100_000);
   if (!parsed.ok) return parsed.problems[0]?.message ?? '';
-  return planChecked(source, parsed.ast, check(parsed.ast, { ...environment, variables: Object.fromEntries(Object.keys(c.bindings ?? {}).map((name) => [name, { type: dynType }])) }));
+  const variables = Object.fromEntries(Object.keys(c.bindings ?? {}).map((name) => [name, { type: dynType }]));
+  const checked = check(parsed.ast, { ...environment, variables });
+  const code = new Planner(checked).plan(parsed.ast);
+  return { type: dynType, evaluate: (activation) => code(new Frame(activation, checked.slots)) };
 }
 
 /** Why a case fails, or undefined when it passes. */
@@ -183,5 +203,46 @@ test('what format() writes of a conformance case means the same again', () => {
     if (!parsed.ok || failure(c) !== undefined) continue;
     const text = format(parsed.ast);
     assert.equal(failure(c, text), undefined, `${nameOf(c)}: ${c.expr} became ${text}`);
+  }
+});
+
+interface GoCase {
+  readonly original: { readonly expr: string };
+  readonly ast?: string;
+  readonly error?: string;
+}
+
+function* goCases(suite: { readonly suites?: readonly unknown[]; readonly tests?: readonly unknown[] }): Generator<GoCase> {
+  yield* (suite.tests ?? []) as readonly GoCase[]; // The package's own documented shape.
+  for (const inner of suite.suites ?? []) yield* goCases(inner as typeof suite);
+}
+
+/** Refusals of cel-go that are its own limits or options, not the language. */
+const goOnly = /recursion|unsupported syntax|overwrites accumulator/;
+
+test("the parser accepts and refuses what cel-go's own parser tests do", () => {
+  for (const { original, ast, error = '' } of goCases(parsing)) {
+    if (ast === undefined && goOnly.test(error)) continue;
+    assert.equal(parse(original.expr, 100_000).ok, ast !== undefined, `${original.expr}: ${error}`);
+  }
+});
+
+test("cel-go's tests of two-variable macros are true or fail as there", () => {
+  for (const { original } of goCases(comprehensions)) {
+    const compiled = compile(original.expr, { variables: {} });
+    if (!compiled.ok) {
+      // Some speak of variables that only their own environment has, the others are wrong on purpose.
+      assert.match(
+        compiled.problems[0]?.message ?? '',
+        /no attribute [mxy] here|named twice|plain name|goes over a list|needs a bool|different types|makes map entries|cannot be used/,
+      );
+      continue;
+    }
+    try {
+      assert.notEqual(compiled.program.evaluate({}), false, original.expr);
+    } catch (thrown) {
+      if (!(thrown instanceof EvalError)) throw thrown;
+      assert.match(thrown.message, /repeated key/, original.expr);
+    }
   }
 });

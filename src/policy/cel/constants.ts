@@ -3,7 +3,7 @@ import { type CelValue } from './values.ts';
 import { runOverload } from './functions/overload.ts';
 import type { CallExpression } from './ast.ts';
 import type { Checker } from './check.ts';
-import { compilePattern } from './functions/regex.ts';
+import { patternProblem } from './functions/regex.ts';
 
 /** Functions that read a text of a certain form: with a constant text, a bad form is a problem of the policy, not of a request. */
 const readers = new Set(['timestamp', 'duration', 'ip', 'cidr', 'url', 'quantity', 'semver']);
@@ -31,10 +31,6 @@ function tryCall(checker: Checker, e: CallExpression, text: CelValue): void {
 }
 
 function tryPattern(checker: Checker, literal: { readonly start: number; readonly end: number; readonly value: string }): void {
-  try {
-    compilePattern(literal.value);
-  } catch (thrown) {
-    if (!(thrown instanceof EvalError)) throw thrown;
-    checker.problem({ code: 'REGEX', message: thrown.message, start: literal.start, end: literal.end });
-  }
+  const message = patternProblem(literal.value);
+  if (message !== undefined) checker.problem({ code: 'REGEX', message, start: literal.start, end: literal.end });
 }

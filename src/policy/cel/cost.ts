@@ -90,7 +90,8 @@ function bound(e: CelExpression, known: Known): Bound {
 function containerBound(e: CelExpression, known: Known): Bound {
   const children = childrenOf(e).map((child) => bound(child, known));
   const cost = cap(1 + children.reduce((sum, child) => sum + child.cost, 0));
-  const size = e.kind === 'list' ? e.elements.length : e.kind === 'map' ? e.entries.length : assumedSize(known.checked.types.get(e.id) ?? dynType);
+  const size =
+    e.kind === 'list' ? e.elements.length : e.kind === 'map' ? e.entries.length : assumedSize(known.checked.types.get(e.id) ?? dynType);
   return { cost, size };
 }
 

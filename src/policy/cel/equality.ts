@@ -70,11 +70,6 @@ export function mapEntries(map: object): (readonly [CelValue, CelValue])[] {
   return Object.entries(map).filter(([, value]) => value !== undefined) as [string, CelValue][];
 }
 
-/** Keys of any map value, in insertion order. */
-export function mapKeys(map: object): CelValue[] {
-  return mapEntries(map).map(([key]) => key);
-}
-
 /** The member of any map value; undefined when it has none. Never an inherited property. */
 export function mapGet(map: object, key: CelValue): CelValue | undefined {
   if (map instanceof CelMap) return map.get(key);
@@ -112,7 +107,7 @@ export function compare(a: unknown, b: unknown): number {
 }
 
 /** Order by code points. UTF-16 order differs from it only where surrogates meet U+E000…U+FFFF. */
-export function compareText(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   if (a === b) return 0;
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i += 1) {

@@ -1,5 +1,14 @@
 export type EvalErrorKind =
-  | 'NO_SUCH_ATTRIBUTE' | 'NO_SUCH_KEY' | 'TYPE' | 'DIVISION' | 'OVERFLOW' | 'RANGE' | 'REGEX' | 'STEPS' | 'CONVERSION' | 'OTHER';
+  | 'NO_SUCH_ATTRIBUTE'
+  | 'NO_SUCH_KEY'
+  | 'TYPE'
+  | 'DIVISION'
+  | 'OVERFLOW'
+  | 'RANGE'
+  | 'REGEX'
+  | 'STEPS'
+  | 'CONVERSION'
+  | 'OTHER';
 
 /** An expression failed at run time. `||`, `&&`, `all` and `exists` absorb it when their other side decides. */
 export class EvalError extends Error {

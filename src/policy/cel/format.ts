@@ -3,7 +3,20 @@ import { doubleText } from './functions/core.ts';
 import type { BinaryOperator, CelExpression } from './ast.ts';
 
 const precedence: Readonly<Record<BinaryOperator, number>> = {
-  '||': 2, '&&': 3, '==': 4, '!=': 4, '<': 4, '<=': 4, '>': 4, '>=': 4, in: 4, '+': 5, '-': 5, '*': 6, '/': 6, '%': 6,
+  '||': 2,
+  '&&': 3,
+  '==': 4,
+  '!=': 4,
+  '<': 4,
+  '<=': 4,
+  '>': 4,
+  '>=': 4,
+  in: 4,
+  '+': 5,
+  '-': 5,
+  '*': 6,
+  '/': 6,
+  '%': 6,
 };
 const unaryLevel = 7;
 const memberLevel = 8;
@@ -46,7 +59,9 @@ function render(e: CelExpression): readonly [string, number] {
   }
 }
 
-function compound(e: Exclude<CelExpression, { kind: 'literal' | 'ident' | 'select' | 'index' | 'call' | 'unary' | 'binary' | 'ternary' }>): string {
+function compound(
+  e: Exclude<CelExpression, { kind: 'literal' | 'ident' | 'select' | 'index' | 'call' | 'unary' | 'binary' | 'ternary' }>,
+): string {
   switch (e.kind) {
     case 'list':
       return `[${e.elements.map((element) => optionalMark(element) + print(element.value, 0)).join(', ')}]`;
@@ -108,13 +123,15 @@ function doubleLiteral(value: number): string {
 }
 
 function byteText(byte: number): string {
-  return byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+  return byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c
+    ? String.fromCharCode(byte)
+    : `\\x${byte.toString(16).padStart(2, '0')}`;
 }
 
 const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' };
 
 /** A string literal; what a terminal would not show as it is, becomes an escape. */
-export function quoteText(text: string): string {
+function quoteText(text: string): string {
   return `"${text.replaceAll(/["\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => named[character] ?? escapeCode(character.codePointAt(0) ?? 0))}"`;
 }
 

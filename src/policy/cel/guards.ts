@@ -10,7 +10,8 @@ export function presentIfTrue(e: CelExpression, references: References): string[
   if (e.kind === 'unary' && e.op === '!') return presentIfFalse(e.operand, references);
   if (e.kind === 'binary' && e.op === '&&') return [...presentIfTrue(e.left, references), ...presentIfTrue(e.right, references)];
   if (e.kind === 'binary' && e.op === 'in') return memberGuard(e.left, e.right, references);
-  if (e.kind === 'call' && e.name === 'hasValue' && e.target !== undefined && isOptionalRead(e.target)) return prefixes(e.target, references);
+  if (e.kind === 'call' && e.name === 'hasValue' && e.target !== undefined && isOptionalRead(e.target))
+    return prefixes(e.target, references);
   return [];
 }
 

@@ -9,9 +9,24 @@
  * SPEC: the CEL language definition and its conformance suite, see `conformance.test.ts`.
  */
 export type {
-  BinaryOperator, BindExpression, CallExpression, CelExpression, CelSpan, ComprehensionExpression, IdentExpression, IndexExpression,
-  ListExpression, LiteralExpression, MacroName, MapExpression, OptionalMapExpression, SelectExpression, StructExpression, TernaryExpression,
-  UnaryExpression, BinaryExpression,
+  BinaryOperator,
+  BindExpression,
+  CallExpression,
+  CelExpression,
+  CelSpan,
+  ComprehensionExpression,
+  IdentExpression,
+  IndexExpression,
+  ListExpression,
+  LiteralExpression,
+  MacroName,
+  MapExpression,
+  OptionalMapExpression,
+  SelectExpression,
+  StructExpression,
+  TernaryExpression,
+  UnaryExpression,
+  BinaryExpression,
 } from './ast.ts';
 export { childrenOf } from './ast.ts';
 export { compile, type CompileResult, parse, type ParseResult, type Program } from './compile.ts';
@@ -23,5 +38,15 @@ export { partial, type Partial } from './partial.ts';
 export type { CelProblem, CelProblemCode } from './problem.ts';
 export { type CelField, type CelType, type Environment, formatType, type SimpleKind } from './types.ts';
 export {
-  CelDuration, CelMap, CelOpaque, CelOptional, CelTimestamp, CelTypeValue, CelUint, type CelValue, kindOf, toPlain, type ValueKind,
+  CelDuration,
+  CelMap,
+  CelOpaque,
+  CelOptional,
+  CelTimestamp,
+  CelTypeValue,
+  CelUint,
+  type CelValue,
+  kindOf,
+  toPlain,
+  type ValueKind,
 } from './values.ts';

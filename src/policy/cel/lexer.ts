@@ -50,7 +50,13 @@ function readToken(source: string, start: number): Token {
   const mark = matchAt(punctuation, source, start)?.[0];
   if (mark !== undefined) return { kind: 'punctuation', text: mark, start, end: start + mark.length };
   const shown = JSON.stringify(String.fromCodePoint(source.codePointAt(start) ?? 0));
-  throw new ProblemSignal({ code: 'SYNTAX', message: `unexpected character ${shown}`, start, end: start + 1, hint: characterHint(source, start) });
+  throw new ProblemSignal({
+    code: 'SYNTAX',
+    message: `unexpected character ${shown}`,
+    start,
+    end: start + 1,
+    hint: characterHint(source, start),
+  });
 }
 
 function characterHint(source: string, at: number): string | undefined {
@@ -83,6 +89,9 @@ function readString(source: string, start: number, opening: RegExpExecArray): To
     if (quote.length === 1 && (character === '\n' || character === '\r')) break;
     at += character === '\\' && raw === '' ? 2 : 1;
   }
-  const hint = quote.length === 1 ? `close it with ${quote} on the same line, or use ${quote.repeat(3)} for text over several lines` : `close it with ${quote}`;
+  const hint =
+    quote.length === 1
+      ? `close it with ${quote} on the same line, or use ${quote.repeat(3)} for text over several lines`
+      : `close it with ${quote}`;
   throw new ProblemSignal({ code: 'SYNTAX', message: 'string without an end', start, end: Math.min(at, source.length), hint });
 }

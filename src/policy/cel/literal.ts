@@ -3,7 +3,18 @@ import { utf8Encode } from './utf8.ts';
 import type { Token } from './lexer.ts';
 
 const simpleEscapes: Readonly<Record<string, string>> = {
-  a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\', '?': '?', '"': '"', "'": "'", '`': '`',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '\\': '\\',
+  '?': '?',
+  '"': '"',
+  "'": "'",
+  '`': '`',
 };
 
 // SPEC: CEL language definition, "String and Bytes Values": \xHH, \uHHHH, \UHHHHHHHH and three octal digits up to \377.

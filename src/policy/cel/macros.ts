@@ -1,17 +1,41 @@
 import type { CallExpression, CelExpression, ComprehensionExpression, MacroName } from './ast.ts';
-import type { NodeMaker } from './parser.ts';
+import type { NodeMaker } from './token-cursor.ts';
 
 /** Macros over a list or map: which argument counts they take; the count tells one variable from two, and with a filter. */
 const shapes: Readonly<Record<string, readonly { readonly args: number; readonly variables: 1 | 2; readonly filter: boolean }[]>> = {
-  all: [{ args: 2, variables: 1, filter: false }, { args: 3, variables: 2, filter: false }],
-  exists: [{ args: 2, variables: 1, filter: false }, { args: 3, variables: 2, filter: false }],
-  exists_one: [{ args: 2, variables: 1, filter: false }, { args: 3, variables: 2, filter: false }],
-  existsOne: [{ args: 2, variables: 1, filter: false }, { args: 3, variables: 2, filter: false }],
-  map: [{ args: 2, variables: 1, filter: false }, { args: 3, variables: 1, filter: true }],
+  all: [
+    { args: 2, variables: 1, filter: false },
+    { args: 3, variables: 2, filter: false },
+  ],
+  exists: [
+    { args: 2, variables: 1, filter: false },
+    { args: 3, variables: 2, filter: false },
+  ],
+  exists_one: [
+    { args: 2, variables: 1, filter: false },
+    { args: 3, variables: 2, filter: false },
+  ],
+  existsOne: [
+    { args: 2, variables: 1, filter: false },
+    { args: 3, variables: 2, filter: false },
+  ],
+  map: [
+    { args: 2, variables: 1, filter: false },
+    { args: 3, variables: 1, filter: true },
+  ],
   filter: [{ args: 2, variables: 1, filter: false }],
-  transformList: [{ args: 3, variables: 2, filter: false }, { args: 4, variables: 2, filter: true }],
-  transformMap: [{ args: 3, variables: 2, filter: false }, { args: 4, variables: 2, filter: true }],
-  transformMapEntry: [{ args: 3, variables: 2, filter: false }, { args: 4, variables: 2, filter: true }],
+  transformList: [
+    { args: 3, variables: 2, filter: false },
+    { args: 4, variables: 2, filter: true },
+  ],
+  transformMap: [
+    { args: 3, variables: 2, filter: false },
+    { args: 4, variables: 2, filter: true },
+  ],
+  transformMapEntry: [
+    { args: 3, variables: 2, filter: false },
+    { args: 4, variables: 2, filter: true },
+  ],
   sortBy: [{ args: 2, variables: 1, filter: false }],
 };
 
@@ -25,7 +49,11 @@ export function expandMacro(call: CallExpression, make: NodeMaker): CelExpressio
   return shape === undefined ? call : comprehension(call, shape, make);
 }
 
-function comprehension(call: CallExpression, shape: { readonly variables: 1 | 2; readonly filter: boolean }, make: NodeMaker): CelExpression {
+function comprehension(
+  call: CallExpression,
+  shape: { readonly variables: 1 | 2; readonly filter: boolean },
+  make: NodeMaker,
+): CelExpression {
   const { target: range } = call;
   const variables = call.args.slice(0, shape.variables).map((argument) => variableName(argument, make));
   if (variables[0] === variables[1]) make.refuse(call.args[1] ?? call, `the variable ${variables[0] ?? ''} is named twice`);
@@ -33,9 +61,14 @@ function comprehension(call: CallExpression, shape: { readonly variables: 1 | 2;
   const body = shape.filter ? second : first;
   if (range === undefined || first === undefined || body === undefined) return call;
   const base: ComprehensionExpression = {
-    id: call.id, start: call.start, end: call.end, kind: 'comprehension',
+    id: call.id,
+    start: call.start,
+    end: call.end,
+    kind: 'comprehension',
     macro: call.name as MacroName, // One of the keys of `shapes`.
-    range, variables, body,
+    range,
+    variables,
+    body,
   };
   return shape.filter ? { ...base, filter: first } : base;
 }

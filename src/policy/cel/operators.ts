@@ -5,19 +5,40 @@ import { boolType, type CelType, dynType, type SimpleKind } from './types.ts';
 
 /** Result types of arithmetic by operand kinds. Lists are told apart below. */
 const arithmetic: Readonly<Record<string, SimpleKind>> = {
-  'int+int': 'int', 'uint+uint': 'uint', 'double+double': 'double', 'string+string': 'string', 'bytes+bytes': 'bytes',
-  'timestamp+duration': 'timestamp', 'duration+timestamp': 'timestamp', 'duration+duration': 'duration',
-  'int-int': 'int', 'uint-uint': 'uint', 'double-double': 'double',
-  'timestamp-timestamp': 'duration', 'timestamp-duration': 'timestamp', 'duration-duration': 'duration',
-  'int*int': 'int', 'uint*uint': 'uint', 'double*double': 'double',
-  'int/int': 'int', 'uint/uint': 'uint', 'double/double': 'double',
-  'int%int': 'int', 'uint%uint': 'uint',
+  'int+int': 'int',
+  'uint+uint': 'uint',
+  'double+double': 'double',
+  'string+string': 'string',
+  'bytes+bytes': 'bytes',
+  'timestamp+duration': 'timestamp',
+  'duration+timestamp': 'timestamp',
+  'duration+duration': 'duration',
+  'int-int': 'int',
+  'uint-uint': 'uint',
+  'double-double': 'double',
+  'timestamp-timestamp': 'duration',
+  'timestamp-duration': 'timestamp',
+  'duration-duration': 'duration',
+  'int*int': 'int',
+  'uint*uint': 'uint',
+  'double*double': 'double',
+  'int/int': 'int',
+  'uint/uint': 'uint',
+  'double/double': 'double',
+  'int%int': 'int',
+  'uint%uint': 'uint',
 };
 
 const ordered = new Set(['bool', 'int', 'uint', 'double', 'string', 'bytes', 'timestamp', 'duration']);
 
+export interface Operands {
+  readonly left: CelType;
+  readonly right: CelType;
+}
+
 /** The type of `left op right`; undefined when these types have no such operator. `&&` and `||` are not handled here. */
-export function operatorType(op: BinaryOperator, left: CelType, right: CelType, bindings: Bindings): CelType | undefined {
+export function operatorType(op: BinaryOperator, operands: Operands, bindings: Bindings): CelType | undefined {
+  const { left, right } = operands;
   switch (op) {
     case '==':
     case '!=':
@@ -33,7 +54,7 @@ export function operatorType(op: BinaryOperator, left: CelType, right: CelType, 
     case '||':
       return boolType;
     default:
-      return arithmeticType(op, left, right, bindings);
+      return arithmeticType(op, operands, bindings);
   }
 }
 
@@ -58,7 +79,7 @@ function contains(left: CelType, right: CelType, bindings: Bindings): boolean {
   return right.kind === 'object' && (unknown(left) || left.kind === 'string');
 }
 
-function arithmeticType(op: BinaryOperator, left: CelType, right: CelType, bindings: Bindings): CelType | undefined {
+function arithmeticType(op: BinaryOperator, { left, right }: Operands, bindings: Bindings): CelType | undefined {
   if (op === '+' && left.kind === 'list' && right.kind === 'list') {
     return { kind: 'list', element: bindings.join(bindings.shallow(left.element), bindings.shallow(right.element)) };
   }
@@ -72,7 +93,11 @@ function arithmeticType(op: BinaryOperator, left: CelType, right: CelType, bindi
 function halfKnown(op: BinaryOperator, left: CelType, right: CelType): CelType | undefined {
   if (op === '+' && (left.kind === 'list' || right.kind === 'list')) return { kind: 'list', element: dynType };
   const fits = (key: string): boolean => (unknown(left) ? key.endsWith(op + right.kind) : key.startsWith(left.kind + op));
-  const results = new Set(Object.entries(arithmetic).filter(([key]) => fits(key)).map(([, kind]) => kind));
+  const results = new Set(
+    Object.entries(arithmetic)
+      .filter(([key]) => fits(key))
+      .map(([, kind]) => kind),
+  );
   const [only] = results;
   if (only === undefined) return undefined;
   return results.size === 1 ? { kind: only } : dynType;

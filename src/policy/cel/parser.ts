@@ -1,15 +1,38 @@
 import { limits } from '#model';
 import { bytesValue, stringValue } from './literal.ts';
 import { expandMacro } from './macros.ts';
-import { type ProblemDraft, ProblemSignal } from './problem.ts';
+import { ProblemSignal } from './problem.ts';
 import { CelUint, intMax, uintMax } from './values.ts';
 import { type Token, tokenize } from './lexer.ts';
-import { type BinaryOperator, type CelExpression, type CelSpan, childrenOf, type ListExpression, type MapExpression, type StructExpression } from './ast.ts';
+import { TokenCursor } from './token-cursor.ts';
+import {
+  type BinaryOperator,
+  type CelExpression,
+  childrenOf,
+  type ListExpression,
+  type MapExpression,
+  type StructExpression,
+} from './ast.ts';
 
 const keywords = new Set(['true', 'false', 'null', 'in']);
 const reserved = new Set([
-  'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return',
-  'var', 'void', 'while',
+  'as',
+  'break',
+  'const',
+  'continue',
+  'else',
+  'for',
+  'function',
+  'if',
+  'import',
+  'let',
+  'loop',
+  'package',
+  'namespace',
+  'return',
+  'var',
+  'void',
+  'while',
 ]);
 
 /** Binary operators by precedence, weakest first; all are left-associative. */
@@ -42,88 +65,31 @@ function checkDepth(ast: CelExpression): void {
   }
 }
 
-/** What macro expansion needs of the parser: fresh ids, and a way to refuse. */
-export interface NodeMaker {
-  span(start: number, end: number): CelSpan;
-  refuse(at: CelSpan, message: string, hint?: string): never;
-}
-
-class Parser implements NodeMaker {
-  readonly #tokens: readonly Token[];
-  #at = 0;
-  #ids = 0;
+class Parser extends TokenCursor {
   #depth = 0;
-
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens;
-  }
 
   whole(): CelExpression {
     const expression = this.#expression();
-    if (this.#peek().kind !== 'end') this.#unexpected('the expression should end here');
+    if (this.peek().kind !== 'end') this.unexpected('the expression should end here');
     return expression;
-  }
-
-  span(start: number, end: number): CelSpan {
-    this.#ids += 1;
-    return { id: this.#ids, start, end };
-  }
-
-  refuse(at: { start: number; end: number }, message: string, hint?: string): never {
-    const draft: ProblemDraft = { code: 'SYNTAX', message, start: at.start, end: at.end, hint };
-    throw new ProblemSignal(draft);
-  }
-
-  #peek(): Token {
-    const token = this.#tokens[this.#at];
-    if (token === undefined) throw new Error('read past the end token'); // Impossible: the end token is never consumed.
-    return token;
-  }
-
-  #is(text: string): boolean {
-    const token = this.#peek();
-    return token.text === text && (token.kind === 'punctuation' || token.kind === 'ident');
-  }
-
-  #take(text: string): boolean {
-    if (!this.#is(text)) return false;
-    this.#at += 1;
-    return true;
-  }
-
-  #next(): Token {
-    const token = this.#peek();
-    if (token.kind !== 'end') this.#at += 1;
-    return token;
-  }
-
-  #expect(text: string, where: string): Token {
-    if (!this.#is(text)) this.#unexpected(`expected ${text} ${where}`);
-    return this.#next();
-  }
-
-  #unexpected(hint: string): never {
-    const token = this.#peek();
-    const message = token.kind === 'end' ? 'the expression ends too early' : `unexpected ${JSON.stringify(token.text)}`;
-    return this.refuse(token, message, hint);
   }
 
   #expression(): CelExpression {
     this.#enter();
     const condition = this.#binary(0);
-    const result = this.#take('?') ? this.#ternary(condition) : condition;
+    const result = this.take('?') ? this.#ternary(condition) : condition;
     this.#depth -= 1;
     return result;
   }
 
   #enter(): void {
     this.#depth += 1;
-    if (this.#depth > limits.celDepthMax) tooDeep(this.#peek(), limits.celDepthMax);
+    if (this.#depth > limits.celDepthMax) tooDeep(this.peek(), limits.celDepthMax);
   }
 
   #ternary(condition: CelExpression): CelExpression {
     const then = this.#binary(0);
-    this.#expect(':', 'between the two results of ?');
+    this.expect(':', 'between the two results of ?');
     const otherwise = this.#expression();
     return { ...this.span(condition.start, otherwise.end), kind: 'ternary', condition, then, otherwise };
   }
@@ -133,21 +99,21 @@ class Parser implements NodeMaker {
     if (operators === undefined) return this.#unary();
     let left = this.#binary(level + 1);
     for (;;) {
-      const op = operators.find((candidate) => this.#is(candidate));
+      const op = operators.find((candidate) => this.is(candidate));
       if (op === undefined) return left;
-      this.#next();
+      this.next();
       const right = this.#binary(level + 1);
       left = { ...this.span(left.start, right.end), kind: 'binary', op, left, right };
     }
   }
 
   #unary(): CelExpression {
-    const token = this.#peek();
+    const token = this.peek();
     if (token.kind !== 'punctuation' || (token.text !== '!' && token.text !== '-')) return this.#member();
-    const following = this.#tokens[this.#at + 1];
+    const following = this.ahead(1);
     // SPEC: a minus directly before a number belongs to the literal, so that -9223372036854775808 is an int.
     if (token.text === '-' && (following?.kind === 'int' || following?.kind === 'double')) return this.#member();
-    this.#next();
+    this.next();
     this.#enter();
     const operand = this.#unary();
     this.#depth -= 1;
@@ -157,17 +123,17 @@ class Parser implements NodeMaker {
   #member(): CelExpression {
     let operand = this.#primary();
     for (;;) {
-      if (this.#take('.')) operand = this.#selected(operand);
-      else if (this.#take('[')) operand = this.#indexed(operand);
+      if (this.take('.')) operand = this.#selected(operand);
+      else if (this.take('[')) operand = this.#indexed(operand);
       else return operand;
     }
   }
 
   #selected(operand: CelExpression): CelExpression {
-    const optional = this.#take('?');
-    const token = this.#next();
+    const optional = this.take('?');
+    const token = this.next();
     if (token.kind === 'quoted' || (token.kind === 'ident' && !keywords.has(token.text))) {
-      if (token.kind === 'ident' && !optional && this.#is('(')) return this.#call(token, operand);
+      if (token.kind === 'ident' && !optional && this.is('(')) return this.#call(token, operand);
       const mode = optional ? 'optional' : 'field';
       return { ...this.span(operand.start, token.end), kind: 'select', operand, field: token.text, mode };
     }
@@ -175,28 +141,28 @@ class Parser implements NodeMaker {
   }
 
   #indexed(operand: CelExpression): CelExpression {
-    const optional = this.#take('?');
+    const optional = this.take('?');
     const index = this.#expression();
-    const { end } = this.#expect(']', 'after the index');
+    const { end } = this.expect(']', 'after the index');
     return { ...this.span(operand.start, end), kind: 'index', operand, index, optional };
   }
 
   #call(name: Token, target?: CelExpression): CelExpression {
-    this.#expect('(', 'after the function name');
+    this.expect('(', 'after the function name');
     const args: CelExpression[] = [];
-    while (!this.#is(')')) {
+    while (!this.is(')')) {
       args.push(this.#expression());
-      if (!this.#take(',')) break;
-      if (this.#is(')')) this.#unexpected('an argument is missing after the comma');
+      if (!this.take(',')) break;
+      if (this.is(')')) this.unexpected('an argument is missing after the comma');
     }
-    const { end } = this.#expect(')', 'after the arguments');
+    const { end } = this.expect(')', 'after the arguments');
     const span = this.span(target?.start ?? name.start, end);
     const base = { ...span, kind: 'call', name: name.text, args } as const;
     return expandMacro(target === undefined ? base : { ...base, target }, this);
   }
 
   #primary(): CelExpression {
-    const token = this.#next();
+    const token = this.next();
     switch (token.kind) {
       case 'int':
       case 'uint':
@@ -213,7 +179,7 @@ class Parser implements NodeMaker {
       case 'quoted':
         return this.refuse(token, 'a quoted name can only follow a dot');
       case 'end':
-        return this.#unexpected('an operand is missing');
+        return this.unexpected('an operand is missing');
     }
   }
 
@@ -221,7 +187,7 @@ class Parser implements NodeMaker {
     switch (token.text) {
       case '(': {
         const inner = this.#expression();
-        this.#expect(')', 'to close the parenthesis');
+        this.expect(')', 'to close the parenthesis');
         return inner;
       }
       case '[':
@@ -229,15 +195,15 @@ class Parser implements NodeMaker {
       case '{':
         return this.#map(token);
       case '-':
-        return this.#number(this.#next(), '-', token.start);
+        return this.#number(this.next(), '-', token.start);
       case '.': {
-        const name = this.#next();
+        const name = this.next();
         if (name.kind === 'ident') return this.#name({ ...name, start: token.start }, '.');
         return this.refuse(name, 'expected a name after the leading dot');
       }
       default:
-        this.#at -= 1;
-        return this.#unexpected('an operand should stand here');
+        this.skip(-1);
+        return this.unexpected('an operand should stand here');
     }
   }
 
@@ -264,7 +230,7 @@ class Parser implements NodeMaker {
     if (dot === '' && token.text === 'null') return { ...span, kind: 'literal', value: null };
     if (keywords.has(token.text)) this.refuse(token, `unexpected ${JSON.stringify(token.text)}`, 'an operand should stand here');
     if (reserved.has(token.text)) this.refuse(token, `${JSON.stringify(token.text)} is a reserved word`, 'choose another name');
-    if (this.#is('(')) return this.#call({ ...token, text: dot + token.text });
+    if (this.is('(')) return this.#call({ ...token, text: dot + token.text });
     const structName = this.#structName(dot + token.text);
     if (structName !== undefined) return this.#struct(token.start, structName);
     return { ...span, kind: 'ident', name: dot + token.text };
@@ -272,54 +238,54 @@ class Parser implements NodeMaker {
 
   /** Looks ahead over `a.b.C {`; takes the name only when a brace follows. */
   #structName(first: string): string | undefined {
-    let ahead = this.#at;
+    let count = 0;
     let name = first;
-    while (this.#tokens[ahead]?.text === '.' && this.#tokens[ahead + 1]?.kind === 'ident') {
-      name += `.${this.#tokens[ahead + 1]?.text ?? ''}`;
-      ahead += 2;
+    while (this.ahead(count)?.text === '.' && this.ahead(count + 1)?.kind === 'ident') {
+      name += `.${this.ahead(count + 1)?.text ?? ''}`;
+      count += 2;
     }
-    const brace = this.#tokens[ahead];
+    const brace = this.ahead(count);
     if (brace?.kind !== 'punctuation' || brace.text !== '{') return undefined;
-    this.#at = ahead;
+    this.skip(count);
     return name;
   }
 
   #list(open: Token): CelExpression {
     const elements: ListExpression['elements'][number][] = [];
-    while (!this.#is(']')) {
-      const optional = this.#take('?');
+    while (!this.is(']')) {
+      const optional = this.take('?');
       elements.push({ optional, value: this.#expression() });
-      if (!this.#take(',')) break;
+      if (!this.take(',')) break;
     }
-    const { end } = this.#expect(']', 'to close the list');
+    const { end } = this.expect(']', 'to close the list');
     return { ...this.span(open.start, end), kind: 'list', elements };
   }
 
   #map(open: Token): CelExpression {
     const entries: MapExpression['entries'][number][] = [];
-    while (!this.#is('}')) {
-      const optional = this.#take('?');
+    while (!this.is('}')) {
+      const optional = this.take('?');
       const key = this.#expression();
-      this.#expect(':', 'between key and value');
+      this.expect(':', 'between key and value');
       entries.push({ optional, key, value: this.#expression() });
-      if (!this.#take(',')) break;
+      if (!this.take(',')) break;
     }
-    const { end } = this.#expect('}', 'to close the map');
+    const { end } = this.expect('}', 'to close the map');
     return { ...this.span(open.start, end), kind: 'map', entries };
   }
 
   #struct(start: number, name: string): CelExpression {
-    this.#expect('{', 'after the type name');
+    this.expect('{', 'after the type name');
     const fields: StructExpression['fields'][number][] = [];
-    while (!this.#is('}')) {
-      const optional = this.#take('?');
-      const field = this.#next();
+    while (!this.is('}')) {
+      const optional = this.take('?');
+      const field = this.next();
       if (field.kind !== 'ident' && field.kind !== 'quoted') this.refuse(field, 'expected a field name');
-      this.#expect(':', 'between field and value');
+      this.expect(':', 'between field and value');
       fields.push({ optional, field: field.text, value: this.#expression() });
-      if (!this.#take(',')) break;
+      if (!this.take(',')) break;
     }
-    const { end } = this.#expect('}', 'to close the message');
+    const { end } = this.expect('}', 'to close the message');
     return { ...this.span(start, end), kind: 'struct', name, fields };
   }
 }

@@ -9,14 +9,23 @@ import type { CallExpression, CelExpression } from './ast.ts';
 import type { Planner } from './plan.ts';
 
 export function planCall(planner: Planner, e: CallExpression): Code {
-  const args = e.target === undefined || planner.checked.qualified.has(e.id) ? e.args : [e.target, ...e.args];
+  const args = operandsOf(planner, e);
   const special = specialCode(planner, e, args);
   if (special !== undefined) return special;
   // Where the check found nothing it knows, the kinds of the operands decide at run time.
   const known = planner.checked.calls.get(e.id) ?? overloadsOf(e.name).filter((overload) => overload.params.length === args.length);
-  const call = dispatch(e.name, known, args.map((argument) => planner.plan(argument)));
+  const call = dispatch(
+    e.name,
+    known,
+    args.map((argument) => planner.plan(argument)),
+  );
   if (args.length > 0 && args.every((argument) => argument.kind === 'literal')) return folded(call);
-  return adapted(planner, e, args, call);
+  return adapted(planner, e, call);
+}
+
+/** Arguments of a call, its target first when that is a value and no namespace. */
+function operandsOf(planner: Planner, e: CallExpression): readonly CelExpression[] {
+  return e.target === undefined || planner.checked.qualified.has(e.id) ? e.args : [e.target, ...e.args];
 }
 
 /** Runs the first overload that takes the arguments. */
@@ -76,9 +85,9 @@ function folded(call: Code): Code {
 const scalars = new Set(['int', 'uint', 'double', 'timestamp', 'duration']);
 
 /** What a function takes out of data from outside (a list's maximum…) gets its declared type here. */
-function adapted(planner: Planner, e: CallExpression, args: readonly CelExpression[], call: Code): Code {
+function adapted(planner: Planner, e: CallExpression, call: Code): Code {
   const type = planner.typeOf(e);
-  const fromData = args.some((argument) => ['list', 'map', 'object', 'optional'].includes(planner.typeOf(argument).kind));
+  const fromData = operandsOf(planner, e).some((argument) => ['list', 'map', 'object', 'optional'].includes(planner.typeOf(argument).kind));
   if (!fromData || !scalars.has(type.kind)) return call;
   const read = readerFor(type, undefined);
   return (frame) => read(call(frame));

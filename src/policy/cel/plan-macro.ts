@@ -1,5 +1,5 @@
 import { absorb, type Code, type Frame } from './frame.ts';
-import { compare, mapEntries, mapKeys } from './equality.ts';
+import { compare, mapEntries } from './equality.ts';
 import { EvalError, noOverload } from './eval-error.ts';
 import { insert } from './plan.ts';
 import { localReader, Suspended } from './plan-path.ts';
@@ -11,7 +11,8 @@ import type { CelType } from './types.ts';
 import type { Planner } from './plan.ts';
 
 /** Steps of one macro: sets its variables for each item and calls back; a callback that returns true ends the loop. */
-type Loop = (frame: Frame, each: (item: CelValue, key: CelValue) => boolean) => void;
+type Loop = (frame: Frame, each: Each) => void;
+type Each = (item: CelValue, key: CelValue) => boolean;
 
 export function planComprehension(planner: Planner, e: ComprehensionExpression): Code {
   const loop = planLoop(planner, e);
@@ -42,7 +43,9 @@ function filterCode(planner: Planner, e: ComprehensionExpression): Code | undefi
 }
 
 interface Variables {
-  readonly slots: readonly number[];
+  readonly first: number;
+  /** In the two-variable form, the slot of the value; `first` then has the index or key. */
+  readonly second: number | undefined;
   readonly key: Reader;
   readonly value: Reader;
 }
@@ -50,22 +53,20 @@ interface Variables {
 function planLoop(planner: Planner, e: ComprehensionExpression): Loop {
   const range = planner.plan(e.range);
   const reference = planner.checked.references.get(e.id);
-  const slots = reference?.kind === 'slots' ? reference.slots : [];
-  const type = planner.typeOf(e.range);
-  const { key, value } = itemTypes(type);
-  const variables: Variables = { slots, key: localReader(key), value: localReader(value) };
-  const [slot = 0] = slots;
-  const one = slots.length === 1;
+  const [first = 0, second] = reference?.kind === 'slots' ? reference.slots : [];
+  const { key, value } = itemTypes(planner.typeOf(e.range));
+  const variables: Variables = { first, second, key: localReader(key), value: localReader(value) };
   return (frame, each) => {
     const items = range(frame);
-    if (!Array.isArray(items)) return mapLoop(frame, items, variables, each);
+    if (!Array.isArray(items)) return mapLoop(frame, variables, { map: items, each });
     const list: readonly unknown[] = items;
     for (let index = 0; index < list.length; index += 1) {
       frame.charge(1);
       const item = variables.value(list[index]);
-      if (one) frame.slots[slot] = item;
-      else setBoth(frame, slots, BigInt(index), item);
-      if (each(item, one ? item : BigInt(index))) return;
+      const place = second === undefined ? item : BigInt(index);
+      frame.slots[first] = place;
+      if (second !== undefined) frame.slots[second] = item;
+      if (each(item, place)) return;
     }
   };
 }
@@ -76,29 +77,15 @@ function itemTypes(type: CelType): { key?: CelType; value?: CelType } {
   return type.kind === 'object' ? { key: stringType } : {};
 }
 
-function setBoth(frame: Frame, slots: readonly number[], key: CelValue, value: CelValue): void {
-  const [first = 0, second = 0] = slots;
-  frame.slots[first] = key;
-  frame.slots[second] = value;
-}
-
-function mapLoop(frame: Frame, map: CelValue, variables: Variables, each: (item: CelValue, key: CelValue) => boolean): void {
+function mapLoop(frame: Frame, variables: Variables, { map, each }: { map: CelValue; each: Each }): void {
   if (kindOf(map) !== 'map') throw new EvalError('TYPE', `no such overload: a macro cannot go over ${kindOf(map)}`);
-  const { slots } = variables;
-  const [slot = 0] = slots;
-  if (slots.length === 1) {
-    for (const found of mapKeys(map as object)) { // Its kind is map.
-      frame.charge(1);
-      const key = variables.key(found);
-      frame.slots[slot] = key;
-      if (each(key, key)) return;
-    }
-    return;
-  }
+  const { first, second } = variables;
   for (const [foundKey, foundValue] of mapEntries(map as object)) {
+    // Its kind is map.
     frame.charge(1);
     const key = variables.key(foundKey);
-    setBoth(frame, slots, key, variables.value(foundValue));
+    frame.slots[first] = key;
+    if (second !== undefined) frame.slots[second] = variables.value(foundValue);
     if (each(key, key)) return;
   }
 }

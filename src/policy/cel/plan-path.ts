@@ -18,7 +18,7 @@ export class Suspended {
 }
 
 /** The path an expression reads, as policies and errors write it; undefined when it does not start at a variable. */
-export function pathText(planner: Planner, e: CelExpression): string | undefined {
+function pathText(planner: Planner, e: CelExpression): string | undefined {
   const path = attributePath(e, planner.checked.references);
   return path?.root.kind === 'variable' ? [path.root.name, ...path.fields].join('.') : undefined;
 }
@@ -170,9 +170,10 @@ export function planIndex(planner: Planner, e: IndexExpression): Code {
 }
 
 function noElement(container: unknown, key: CelValue, path: string | undefined): EvalError {
-  const shown = typeof key === 'string' ? `'${key.slice(0, 60)}'` : key instanceof CelUint ? String(key.value) : String(key);
-  if (Array.isArray(container)) return new EvalError('RANGE', `index out of bounds: ${shown} in a list of ${container.length}`, path);
-  return missing('NO_SUCH_KEY', shown, path);
+  if (Array.isArray(container))
+    return new EvalError('RANGE', `index out of bounds: ${listIndex(key)} in a list of ${container.length}`, path);
+  // A computed key may be data, which messages do not repeat; a constant one is part of the path.
+  return new EvalError('NO_SUCH_KEY', `no such key${path === undefined ? '' : `: ${path}`}`, path);
 }
 
 /** The element of a list or map; undefined when there is none. Throws an `EvalError` when it cannot be indexed so. */

@@ -19,7 +19,8 @@ function identityLiteral(e: CelExpression): { readonly value: CelValue } | undef
 
 export function planEquality(planner: Planner, e: BinaryExpression): Code {
   const wanted = e.op === '==';
-  const [constant, other] = identityLiteral(e.right) === undefined ? [identityLiteral(e.left), e.right] : [identityLiteral(e.right), e.left];
+  const [constant, other] =
+    identityLiteral(e.right) === undefined ? [identityLiteral(e.left), e.right] : [identityLiteral(e.right), e.left];
   if (constant !== undefined) {
     const { value } = constant;
     return planIdentity(planner, other, { value, wanted });

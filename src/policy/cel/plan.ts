@@ -157,6 +157,6 @@ function unwrapElement(value: CelValue): CelValue | undefined {
 export function insert(map: CelMap, key: CelValue, value: CelValue): void {
   const canonical = typeof key === 'number' ? undefined : mapKey(key);
   if (canonical === undefined) throw new EvalError('TYPE', `unsupported key type ${kindOf(key)}`);
-  if (map.entries.has(canonical)) throw new EvalError('OTHER', `repeated key ${String(canonical)} in a map`);
+  if (map.entries.has(canonical)) throw new EvalError('OTHER', 'repeated key in a map');
   map.entries.set(canonical, [key, value]);
 }

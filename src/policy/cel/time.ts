@@ -11,12 +11,12 @@ const rfc3339 = /^(\d{4,5})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1
 /** A timestamp from RFC 3339 text. Throws an `EvalError` for text that is none and for years outside 1–9999. */
 export function parseTimestamp(text: string): CelTimestamp {
   const match = rfc3339.exec(text);
-  if (match === null) throw new EvalError('CONVERSION', `not an RFC 3339 timestamp: ${shorten(text)}`);
+  if (match === null) throw new EvalError('CONVERSION', 'not an RFC 3339 timestamp such as 2024-01-31T12:00:00Z');
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
-  if (!real) throw new EvalError('CONVERSION', `not a date and time that exists: ${shorten(text)}`);
+  if (!real) throw new EvalError('CONVERSION', 'not a date and time that exists');
   const offset = match[8] === undefined ? 0 : (Number(match[9]) * 3600 + Number(match[10]) * 60) * (match[8] === '-' ? -1 : 1);
   const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
   return timestamp(seconds, Number((match[7] ?? '').padEnd(9, '0')));
@@ -37,14 +37,21 @@ export function timestampFromMs(ms: number): CelTimestamp {
 const durationForm = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|µs|μs|ns)(?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))*$/;
 const durationPart = /(\d*)(?:\.(\d*))?(h|ms|m|s|us|µs|μs|ns)/g;
 const unitNanos: Readonly<Record<string, bigint>> = {
-  h: 3600n * nanosPerSecond, m: 60n * nanosPerSecond, s: nanosPerSecond, ms: 1_000_000n, us: 1_000n, 'µs': 1_000n, 'μs': 1_000n, ns: 1n,
+  h: 3600n * nanosPerSecond,
+  m: 60n * nanosPerSecond,
+  s: nanosPerSecond,
+  ms: 1_000_000n,
+  us: 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
+  ns: 1n,
 };
 
 /** A duration from text such as `1h30m`, `1.5s`, `-3ms`. Throws an `EvalError`. SPEC: the form of Go's time.ParseDuration. */
 export function parseDuration(text: string): CelDuration {
   if (text === '0' || text === '+0' || text === '-0') return new CelDuration(0n);
   if (!durationForm.test(text)) {
-    throw new EvalError('CONVERSION', `not a duration: ${shorten(text)}; write for instance 1h30m, 90s or 250ms`);
+    throw new EvalError('CONVERSION', 'not a duration such as 1h30m, 90s or 250ms');
   }
   let nanos = 0n;
   for (const [, whole = '', part = '', unit = ''] of text.matchAll(durationPart)) {
@@ -83,8 +90,4 @@ function toNanos(t: CelTimestamp): bigint {
 function fromNanos(nanos: bigint): CelTimestamp {
   const rest = ((nanos % nanosPerSecond) + nanosPerSecond) % nanosPerSecond;
   return timestamp(Number((nanos - rest) / nanosPerSecond), Number(rest));
-}
-
-function shorten(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

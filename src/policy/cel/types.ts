@@ -10,8 +10,22 @@ export type CelType =
   | { readonly kind: 'param'; readonly name: string };
 
 export type SimpleKind =
-  | 'bool' | 'int' | 'uint' | 'double' | 'string' | 'bytes' | 'null' | 'timestamp' | 'duration' | 'dyn' | 'type'
-  | 'ip' | 'cidr' | 'url' | 'quantity' | 'semver';
+  | 'bool'
+  | 'int'
+  | 'uint'
+  | 'double'
+  | 'string'
+  | 'bytes'
+  | 'null'
+  | 'timestamp'
+  | 'duration'
+  | 'dyn'
+  | 'type'
+  | 'ip'
+  | 'cidr'
+  | 'url'
+  | 'quantity'
+  | 'semver';
 
 export interface CelField {
   readonly type: CelType;

@@ -119,7 +119,8 @@ export class Bindings {
     // An attribute object is a map with string keys.
     if (left.kind === 'object') return right.kind === 'map' && this.#fits(right.key, { kind: 'string' });
     // SPEC: null stands where a message or an abstract type is expected, timestamps and durations included.
-    if (right.kind === 'null') return left.kind === 'null' || left.kind === 'timestamp' || left.kind === 'duration' || opaque.has(left.kind);
+    if (right.kind === 'null')
+      return left.kind === 'null' || left.kind === 'timestamp' || left.kind === 'duration' || opaque.has(left.kind);
     if (left.kind === 'null') return right.kind === 'timestamp' || right.kind === 'duration' || opaque.has(right.kind);
     return left.kind === right.kind;
   }

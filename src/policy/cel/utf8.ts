@@ -19,7 +19,8 @@ export function utf8Decode(bytes: Uint8Array): string | undefined {
   let at = 0;
   while (at < bytes.length) {
     const first = bytes[at] ?? 0;
-    const more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
+    const more =
+      first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
     if (more < 0 || at + more >= bytes.length) return undefined;
     let code = more === 0 ? first : first & (0x3f >> more);
     for (let i = 1; i <= more; i += 1) {

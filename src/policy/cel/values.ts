@@ -96,8 +96,25 @@ export function mapKey(key: unknown): MapKey | undefined {
 }
 
 export type ValueKind =
-  | 'null' | 'bool' | 'int' | 'uint' | 'double' | 'string' | 'bytes' | 'list' | 'map' | 'timestamp' | 'duration' | 'type'
-  | 'optional' | 'ip' | 'cidr' | 'url' | 'quantity' | 'semver' | 'unsupported';
+  | 'null'
+  | 'bool'
+  | 'int'
+  | 'uint'
+  | 'double'
+  | 'string'
+  | 'bytes'
+  | 'list'
+  | 'map'
+  | 'timestamp'
+  | 'duration'
+  | 'type'
+  | 'optional'
+  | 'ip'
+  | 'cidr'
+  | 'url'
+  | 'quantity'
+  | 'semver'
+  | 'unsupported';
 
 /** The CEL type of a run-time value. A JS number is a double; what declared types make of it is done where it is read. */
 export function kindOf(value: unknown): ValueKind {

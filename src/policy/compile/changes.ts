@@ -6,6 +6,7 @@ import { compilePath } from '../match/matcher.ts';
 import { didYouMean, problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import { resolveAttribute } from '../schema/index.ts';
+import { changesOf } from './compiled.ts';
 import type { CompiledData, CompiledException, CompiledRule, Condition } from './compiled.ts';
 import { compileExpression } from './expression.ts';
 import { compileMatch } from './match.ts';
@@ -67,7 +68,7 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
           from === Number.NEGATIVE_INFINITY ? 'without "notBefore" its length is unknown' : `it lasts longer than ${days} days`;
         complain(['approvedBy'], 'P401', `two people must approve this exception: ${length}, and the policy's risk is ${rule.policy.risk}`);
       }
-      rule.changes.exceptions.push(compileException(document, rule, { context, from, until }));
+      changesOf(rule).exceptions.push(compileException(document, rule, { context, from, until }));
     }
   }
 }
@@ -100,6 +101,8 @@ function compileException(
   const block = typeof instead === 'string' ? undefined : instead;
   if (block?.require !== undefined && block.transform !== undefined)
     complainer(document, problems)(['instead'], 'SCHEMA', 'choose "require" or "transform", not both');
+  if (block?.require !== undefined && rule.policy.phase === 'response')
+    complainer(document, problems)(['instead', 'require'], 'PHASE', 'nobody can be asked in the response phase');
   return {
     name: document.name,
     from,
@@ -140,6 +143,8 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
       );
       continue;
     }
+    if (context.baseline.has(rule.id))
+      complain(['subject'], 'P401', `the rule "${rule.id}" is part of the baseline; no rollout may change its mode`);
     if (rule.changes.rollouts.length > 0) complain(['subject'], 'DUPLICATE', `the rule "${rule.id}" is in two rollouts`);
     const realm = context.realm(rule);
     if (!resolveAttribute(realm.attributes, spec.key).found) complain(['key'], 'P201', `there is no attribute "${spec.key}"`);
@@ -152,7 +157,7 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
             problems: context.problems,
           }),
     );
-    rule.changes.rollouts.push({
+    changesOf(rule).rollouts.push({
       name: document.name,
       // While a step only shadows, a rule that was off is watched.
       outside: spec.from === 'off' && reached.some((candidate) => candidate.shadow === true) ? 'shadow' : spec.from,
@@ -178,7 +183,7 @@ function applyOverride(document: Document & DocumentOf<'Override'>, context: Cha
     const rule = context.rules.get(id);
     if (rule === undefined) complain(['rules', i], 'REFERENCE', `there is no rule "${id}"`, didYouMean(id, context.rules.keys()));
     else if (context.baseline.has(id)) complain(['rules', i], 'P401', `the rule "${id}" is part of the baseline; no override may drop it`);
-    else rule.changes.killSwitches.push({ name: document.name, from, until, mode: spec.mode });
+    else changesOf(rule).killSwitches.push({ name: document.name, from, until, mode: spec.mode });
   }
 }
 

@@ -162,3 +162,14 @@ test('a library serves all policies of its target', () => {
     /DUPLICATE/,
   );
 });
+
+test('a baseline rule is enforced, whatever rollouts say', () => {
+  const manifest = document('Bundle', 'b', 'version: "1.0.0"\n  baseline: [p/r]');
+  assert.match(first(rule('effect: deny, reason: NOPE, mode: audit'), manifest), /P401.*its mode is audit/);
+  const rollout = document(
+    'Rollout',
+    'o',
+    'subject: { policy: p }\n  from: enforce\n  to: off\n  key: subject.id\n  salt: s\n  steps: [{ percent: 100 }]',
+  );
+  assert.match(first(rule('effect: deny, reason: NOPE'), manifest, rollout), /P401.*no rollout may/);
+});

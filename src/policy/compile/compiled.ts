@@ -93,17 +93,28 @@ export interface CompiledRule {
   readonly message: Template | undefined;
   readonly require: CompiledRequire | undefined;
   readonly obligations: readonly CompiledObligation[];
-  /** Set once, while the bundle is linked. */
-  readonly changes: RuleChanges;
+  /** What other documents do to the rule; set while the bundle is linked, see `changesOf`. */
+  changes: RuleChanges;
   readonly place: Place;
   readonly attributes: AttributeFields;
 }
 
 /** What other documents do to a rule. */
-export interface RuleChanges {
+interface RuleChanges {
   readonly exceptions: CompiledException[];
   readonly rollouts: CompiledRollout[];
   readonly killSwitches: CompiledOverride[];
+  /** Ends (wall clock, ms) of the acceptances that let the rule fail open. */
+  readonly failOpenUntil: number[];
+}
+
+/** Shared by all rules that nothing changes: most of them, and the decision looks at it for each. */
+export const unchanged: RuleChanges = { exceptions: [], rollouts: [], killSwitches: [], failOpenUntil: [] };
+
+/** The changes of a rule, to add to. Only for the linking of a bundle. */
+export function changesOf(rule: CompiledRule): RuleChanges {
+  if (rule.changes === unchanged) rule.changes = { exceptions: [], rollouts: [], killSwitches: [], failOpenUntil: [] };
+  return rule.changes;
 }
 
 export interface CompiledRequire extends Pick<Requirement, 'approval' | 'justification' | 'stepUp'> {
@@ -127,7 +138,7 @@ export interface CompiledException {
   readonly obligations: readonly CompiledObligation[];
 }
 
-export interface CompiledOverride {
+interface CompiledOverride {
   readonly name: string;
   readonly from: number;
   readonly until: number;

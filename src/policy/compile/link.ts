@@ -1,7 +1,9 @@
 import { isKind, specNode } from '../documents/document.ts';
 import type { Document } from '../documents/document.ts';
+import { instantMs } from '../documents/time.ts';
 import { didYouMean, problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
+import { changesOf } from './compiled.ts';
 import type { CompiledRule } from './compiled.ts';
 
 /** Checks what rules say about each other and about points. */
@@ -46,8 +48,10 @@ function acceptances(documents: readonly Document[], rules: ReadonlyMap<string, 
   const accepted = new Set<string>();
   for (const document of documents) {
     if (!isKind(document, 'RiskAcceptance')) continue;
-    const { rule, point } = document.spec;
+    const { rule, point, expires } = document.spec;
     accepted.add(`${rule} ${point ?? ''}`);
+    const accepting = rules.get(rule);
+    if (point === undefined && accepting !== undefined) changesOf(accepting).failOpenUntil.push(instantMs(expires));
     if (!rules.has(rule)) {
       problems.push(
         problemAt(specNode(document, ['rule']), {

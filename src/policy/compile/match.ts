@@ -60,9 +60,11 @@ function checkAttribute(path: string, value: MatchSpec[string], options: MatchOp
     return false;
   }
   const element = found.type.kind === 'list' ? found.type.element : found.type;
-  if (element.kind === 'object' || element.kind === 'map') {
+  if (element.kind === 'object' || element.kind === 'map' || element.kind === 'timestamp') {
     if (!Array.isArray(value) && Object.keys(value).every((operator) => operator === 'exists')) return true;
-    problems.push(problemAt(place, { code: 'SCHEMA', message: `"${path}" is not a single value`, hint: 'match one of its attributes' }));
+    problems.push(
+      problemAt(place, { code: 'SCHEMA', message: `"${path}" is not a single value`, hint: 'match one of its attributes, or use "when"' }),
+    );
     return false;
   }
   return checkValues(value, element, options);

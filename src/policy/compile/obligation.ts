@@ -21,8 +21,12 @@ export function compileObligations(
   specs: readonly ObligationSpec[] | undefined,
   options: ObligationOptions,
 ): readonly CompiledObligation[] {
-  return (specs ?? []).map((spec, i) => compileObligation(spec, { ...options, node: nodeAt(options.node, [i]) }));
+  if (specs === undefined) return none;
+  return specs.map((spec, i) => compileObligation(spec, { ...options, node: nodeAt(options.node, [i]) }));
 }
+
+/** Shared: most rules have none. */
+const none: readonly CompiledObligation[] = [];
 
 function compileObligation(spec: ObligationSpec, options: ObligationOptions): CompiledObligation {
   checkMask(spec, options);

@@ -61,7 +61,7 @@ export function compilePolicy(
 ): CompiledRule[] {
   const { spec } = document;
   const { realm, data, problems } = context;
-  const node = (path: readonly (string | number)[]) => specNode(document as Document, path);
+  const node = (path: readonly (string | number)[]) => specNode(document, path);
   const own = Object.entries(spec.variables ?? {}).map(([name, source]) => ({ name, source, node: node(['variables', name]) }));
   const fresh = refuseTwice(own, realm.scope.computed, problems);
   const computed = fresh.length === 0 ? realm.scope.computed : compileVariables(fresh, realm.scope, problems);

@@ -73,7 +73,8 @@ function descend(branch: Branch | undefined, view: View, found: Candidate[]): vo
 /** By ordinal, without repetition: a list attribute may lead to one rule several times. */
 function inOrder(found: Candidate[]): Candidate[] {
   if (found.length < 2) return found;
-  found.sort((a, b) => a.rule.ordinal - b.rule.ordinal);
+  if (found.length > insertionMax) found.sort((a, b) => a.rule.ordinal - b.rule.ordinal);
+  else insertionSort(found);
   let kept = 1;
   for (let i = 1; i < found.length; i += 1) {
     const candidate = found[i];
@@ -81,6 +82,23 @@ function inOrder(found: Candidate[]): Candidate[] {
   }
   found.length = kept;
   return found;
+}
+
+/** Few candidates, in runs that are in order already: the library's sort is the slower one here. */
+const insertionMax = 32;
+
+function insertionSort(found: Candidate[]): void {
+  for (let i = 1; i < found.length; i += 1) {
+    const candidate = found[i];
+    if (candidate === undefined) return;
+    const { ordinal } = candidate.rule;
+    let at = i;
+    for (let before = found[at - 1]; before !== undefined && before.rule.ordinal > ordinal; before = found[at - 1]) {
+      found[at] = before;
+      at -= 1;
+    }
+    found[at] = candidate;
+  }
 }
 
 function grow(rules: readonly Candidate[], used: ReadonlySet<string>): Branch {

@@ -3,7 +3,7 @@ import type { PolicySpec } from '../documents/kinds/policy.ts';
 import { tiers } from '../documents/kinds/policy.ts';
 import type { RuleSpec } from '../documents/kinds/rule.ts';
 import { specNode } from '../documents/document.ts';
-import type { Document, DocumentOf } from '../documents/document.ts';
+import type { DocumentOf } from '../documents/document.ts';
 import { nodeAt } from '../documents/node.ts';
 import type { Node } from '../documents/node.ts';
 import { compileJsonSchema } from '../match/json-schema.ts';
@@ -12,6 +12,7 @@ import type { Matcher } from '../match/matcher.ts';
 import { problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import type { AttributeFields } from '../schema/index.ts';
+import { unchanged } from './compiled.ts';
 import type { CompiledData, CompiledPolicy, CompiledRule, FailMode } from './compiled.ts';
 import { compileExpression } from './expression.ts';
 import type { Scope } from './expression.ts';
@@ -32,12 +33,12 @@ export interface RuleOptions {
   readonly problems: Problem[];
 }
 
-export const defaultPriority = 500;
+const defaultPriority = 500;
 
 /** Compiles one rule. The ordinal is given later, when the ids of all rules are known. */
 export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule {
   const { document, policy, attributes, scope, problems } = options;
-  const node = specNode(document as Document, ['rules', options.position]);
+  const node = specNode(document, ['rules', options.position]);
   const expression = (path: readonly string[], more: { tolerant?: boolean; result?: 'any' } = {}) => ({
     node: nodeAt(node, path),
     scope,
@@ -79,7 +80,7 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
       problems,
       response: policy.phase === 'response',
     }),
-    changes: { exceptions: [], rollouts: [], killSwitches: [] },
+    changes: unchanged,
     place: nodeAt(node, ['id']),
     attributes,
   };
@@ -99,7 +100,7 @@ function compileMatches(spec: RuleSpec, node: Node, options: RuleOptions): { mat
   const shared = { attributes, data, pool, problems, widening: spec.effect === 'allow' };
   const ofPolicy = compileMatch(document.spec.match, {
     ...shared,
-    node: specNode(document as Document, ['match']),
+    node: specNode(document, ['match']),
     // A policy's match is compiled for each of its rules; its problems are told once.
     problems: options.position === 0 ? problems : [],
   });

@@ -242,7 +242,7 @@ function compiled(files: readonly SourceFile[]): Bundle {
   return result.bundle;
 }
 
-const runs = { numRuns: 120 };
+const runs = { numRuns: 60 };
 
 test('the engine and the slow reference decide alike', () => {
   fc.assert(

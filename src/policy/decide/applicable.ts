@@ -52,26 +52,27 @@ export function applyRule({ rule, matchers }: Candidate, circumstances: Circumst
 type Applied = 'applies' | 'deny' | 'allow' | 'require' | undefined;
 
 function conditions(rule: CompiledRule, { compiled, request, evaluation }: Circumstances): Applied {
+  const { now } = request;
   if (rule.dataMatchers.length > 0) {
     const stale = compiled.data.perishable.find(
-      (set) => set.freshUntil <= request.now && rule.dataMatchers.some((matcher) => matcher.data === set.name),
+      (set) => set.freshUntil <= now && rule.dataMatchers.some((matcher) => matcher.data === set.name),
     );
     if (stale !== undefined)
-      return fail(rule, rule.onUnavailable, { evaluation, part: 'match', path: `data.${stale.name}`, message: 'the data is stale' });
+      return fail(rule, rule.onUnavailable, { evaluation, now, part: 'match', path: `data.${stale.name}`, message: 'the data is stale' });
     if (!allAccept(rule.dataMatchers, evaluation)) return undefined;
   }
   for (const fact of rule.policy.facts) {
     if (factOf(request.facts, fact) !== undefined) continue;
-    return fail(rule, rule.onUnavailable, { evaluation, part: 'facts', path: `facts.${fact}`, message: 'the fact is not available' });
+    return fail(rule, rule.onUnavailable, { evaluation, now, part: 'facts', path: `facts.${fact}`, message: 'the fact is not available' });
   }
   if (rule.when !== undefined) {
     const answer = evaluation.test(rule.when);
-    if (!answer.ok) return fail(rule, rule.onError, { evaluation, part: 'when', ...answer });
+    if (!answer.ok) return fail(rule, rule.onError, { evaluation, now, part: 'when', ...answer });
     if (!answer.value) return undefined;
   }
   if (rule.unlessValid !== undefined) {
     const answer = evaluation.value(rule.unlessValid.input);
-    if (!answer.ok) return fail(rule, rule.onError, { evaluation, part: 'unlessValid', ...answer });
+    if (!answer.ok) return fail(rule, rule.onError, { evaluation, now, part: 'unlessValid', ...answer });
     if (rule.unlessValid.valid(answer.value)) return undefined;
   }
   if (rule.unless !== undefined) {
@@ -85,6 +86,7 @@ function conditions(rule: CompiledRule, { compiled, request, evaluation }: Circu
 
 interface Failure {
   readonly evaluation: Evaluation;
+  readonly now: number;
   readonly part: EvaluationError['part'];
   readonly path: string | undefined;
   readonly message: string;
@@ -100,19 +102,19 @@ function fail(rule: CompiledRule, mode: FailMode, failure: Failure): Applied {
     case 'escalate':
       return 'require';
     case 'allow':
-      // INVARIANT: failing open never lets through what was not understood.
-      return onlyWhenParsed(failure.evaluation) ? 'allow' : 'deny';
+      // INVARIANT: failing open never lets through what was not understood, nor anything once the acceptance of the risk has ended.
+      return isParsed(failure.evaluation) && rule.changes.failOpenUntil.some((end) => failure.now < end) ? 'allow' : 'deny';
     default:
       return unreachable(mode);
   }
 }
 
-function onlyWhenParsed({ view }: Evaluation): boolean {
+function isParsed({ view }: Evaluation): boolean {
   const { context } = view;
   return typeof context === 'object' && context !== null && 'certainty' in context && context.certainty === 'parsed';
 }
 
-function note(rule: CompiledRule, { evaluation, part, path, message }: Failure): void {
+function note(rule: CompiledRule, { evaluation, part, path, message }: Omit<Failure, 'now'>): void {
   evaluation.errors.push({ rule: rule.id, part, ...(path === undefined ? {} : { path }), message });
 }
 

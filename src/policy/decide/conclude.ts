@@ -41,17 +41,20 @@ export function conclude(of: Case): Conclusion {
   const challenged = challenge(of);
   if (challenged.requirements.length > 0) return pending(challenged, of);
 
-  if (allows.length === 0 && !allowedByDefault(of)) return refuse('NO_MATCHING_ALLOW', noAllowMessage);
+  if (allows.length === 0 && !allowedByDefault(of)) return refuse(of, 'NO_MATCHING_ALLOW', { message: noAllowMessage });
 
-  const contributing = hits.filter((hit) => hit.effect === 'allow' || hit.effect === 'transform' || hit.effect === 'require');
-  const owed = collect(contributing, of);
-  if (!owed.ok) return refuse('EVALUATION_ERROR', evaluationMessage, [owed.rule]);
+  // No deny is left that counts, so everything that is left contributes.
+  const owed = collect(
+    hits.filter((hit) => hit.effect !== 'deny'),
+    of,
+  );
+  if (!owed.ok) return refuse(of, 'EVALUATION_ERROR', { message: evaluationMessage, decisive: [owed.rule] });
   const merged = mergeObligations(owed.owed);
-  if (merged.conflict.length > 0) return refuse('OBLIGATION_CONFLICT', conflictMessage, merged.conflict);
+  if (merged.conflict.length > 0) return refuse(of, 'OBLIGATION_CONFLICT', { message: conflictMessage, decisive: merged.conflict });
   const missing = merged.obligations.find((obligation) => !of.request.can.includes(obligation.type));
   if (missing !== undefined) {
     const rules = owed.owed.filter(({ obligation }) => obligation.type === missing.type).map(({ rule }) => rule);
-    return refuse('CANNOT_ENFORCE', cannotMessage(missing.type), [...new Set(rules)]);
+    return refuse(of, 'CANNOT_ENFORCE', { message: cannotMessage(missing.type), decisive: [...new Set(rules)] });
   }
   const [first] = inRank(allows);
   return {
@@ -66,7 +69,7 @@ export function conclude(of: Case): Conclusion {
   };
 }
 
-export const noAllowMessage = 'No policy allows this operation. Ask the owner of the resource for access.';
+const noAllowMessage = 'No policy allows this operation. Ask the owner of the resource for access.';
 const evaluationMessage = 'A policy could not be evaluated for this operation, so it was refused. Tell the policy owner.';
 const refusedMessage = 'A policy refuses this operation.';
 const requiredMessage = 'A policy asks for more before this operation may run.';
@@ -91,24 +94,38 @@ function inRank(hits: readonly Hit[]): readonly Hit[] {
 function refuseBy(denies: readonly Hit[], of: Case): Conclusion {
   const ranked = inRank(denies);
   const [first] = ranked;
-  const owed = collect(ranked, of);
-  const merged = mergeObligations(owed.owed);
-  const can = (obligation: Obligation): boolean => of.request.can.includes(obligation.type);
   return {
     verdict: 'deny',
     reason: first === undefined || first.failed ? 'EVALUATION_ERROR' : (first.rule.reason ?? 'DENIED'),
     message: first === undefined || first.failed ? evaluationMessage : messageOf(first, of) || refusedMessage,
-    obligations: merged.obligations.filter(can),
     requirements: [],
     grantsUsed: [],
     decisive: ids(ranked),
-    unfulfilled: merged.obligations.filter((obligation) => !can(obligation)).map(({ type }) => type),
+    ...beside(ranked, of),
   };
 }
 
-function refuse(reason: string, message: string, decisive: readonly string[] = []): Conclusion {
-  return { verdict: 'deny', reason, message, obligations: [], requirements: [], grantsUsed: [], decisive, unfulfilled: [] };
+/** A refusal that no deny rule asked for. */
+function refuse(of: Case, reason: string, { message, decisive = [] }: { message: string; decisive?: readonly string[] }): Conclusion {
+  return { verdict: 'deny', reason, message, requirements: [], grantsUsed: [], decisive, ...beside([], of) };
 }
+
+/**
+ * What rules that refuse or challenge, and rules that only observe, want done beside. What the point cannot do is named and left out: the
+ * operation does not run either way.
+ */
+function beside(rules: readonly Hit[], of: Case): Pick<Conclusion, 'obligations' | 'unfulfilled'> {
+  const observing = of.hits.filter((hit) => hit.effect === 'observe');
+  const { obligations } = mergeObligations(collect([...rules, ...observing], of).owed);
+  if (obligations.length === 0) return nothingBeside;
+  const can = (obligation: Obligation): boolean => of.request.can.includes(obligation.type);
+  return {
+    obligations: obligations.filter(can),
+    unfulfilled: obligations.filter((obligation) => !can(obligation)).map(({ type }) => type),
+  };
+}
+
+const nothingBeside = { obligations: [], unfulfilled: [] };
 
 interface Challenged {
   readonly requirements: readonly Requirement[];
@@ -145,19 +162,15 @@ function pending({ requirements, hits }: Challenged, of: Case): Conclusion {
   const impossible = requirements
     .flatMap((requirement) => challengesOf({ ...requirement, bind: [] }))
     .find((kind) => !of.request.can.includes(kind));
-  if (impossible !== undefined) return refuse('CANNOT_ENFORCE', cannotMessage(impossible), ids(hits));
-  const owed = collect(hits, of);
-  const merged = mergeObligations(owed.owed);
-  const can = (obligation: Obligation): boolean => of.request.can.includes(obligation.type);
+  if (impossible !== undefined) return refuse(of, 'CANNOT_ENFORCE', { message: cannotMessage(impossible), decisive: ids(hits) });
   return {
     verdict: 'pending',
     reason: first?.reason ?? 'REQUIREMENT_OPEN',
     message: first?.message ?? requiredMessage,
-    obligations: merged.obligations.filter(can),
     requirements,
     grantsUsed: [],
     decisive: ids(hits),
-    unfulfilled: merged.obligations.filter((obligation) => !can(obligation)).map(({ type }) => type),
+    ...beside(hits, of),
   };
 }
 

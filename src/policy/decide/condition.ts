@@ -3,9 +3,13 @@ import { EvalError } from '../cel/index.ts';
 import type { Condition, View } from '../compile/compiled.ts';
 
 /** What a condition gave: a value, or why there is none. */
-export type Answer<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly path: string | undefined; readonly message: string };
+export type Answer<T> = { readonly ok: true; readonly value: T } | Failed;
+
+export interface Failed {
+  readonly ok: false;
+  readonly path: string | undefined;
+  readonly message: string;
+}
 
 /** The state of one decision: the roots, computed variables, and what went wrong on the way. */
 export class Evaluation {
@@ -39,21 +43,25 @@ export class Evaluation {
    */
   #with<T>(condition: Condition, run: (view: View) => T): Answer<T> {
     const vars: Record<string, unknown> = {};
-    const failed = new Map<string, Answer<unknown>>();
-    const view = { ...this.view, vars };
+    this.view['vars'] = vars;
     for (const { name, program } of condition.variables) {
       let answer = this.#computed.get(program);
       if (answer === undefined) {
-        answer = attempt(() => program.evaluate(view));
+        answer = attempt(() => program.evaluate(this.view));
         this.#computed.set(program, answer);
       }
       if (answer.ok) vars[name] = answer.value;
-      else failed.set(name, answer);
     }
-    const answer = attempt(() => run(view));
-    if (answer.ok || answer.path === undefined || !answer.path.startsWith('vars.')) return answer;
-    const cause = failed.get(answer.path.split('.')[1] ?? '');
-    return cause !== undefined && !cause.ok ? { ok: false, path: cause.path, message: `${answer.path}: ${cause.message}` } : answer;
+    const answer = attempt(() => run(this.view));
+    return answer.ok ? answer : this.#caused(answer, condition);
+  }
+
+  /** Names the cause behind a variable that is absent because it could not be computed. */
+  #caused(failed: Failed, condition: Condition): Failed {
+    const name = failed.path?.startsWith('vars.') === true ? failed.path.split('.')[1] : undefined;
+    const variable = condition.variables.find((candidate) => candidate.name === name);
+    const cause = variable && this.#computed.get(variable.program);
+    return cause === undefined || cause.ok ? failed : { ok: false, path: cause.path, message: `${failed.path}: ${cause.message}` };
   }
 }
 
@@ -68,7 +76,7 @@ function attempt<T>(run: () => T): Answer<T> {
   }
 }
 
-function failure(error: unknown): { readonly ok: false; readonly path: string | undefined; readonly message: string } {
+function failure(error: unknown): Failed {
   // Anything but an evaluation error is a fault of the engine and ends the decision.
   if (!(error instanceof EvalError)) throw error;
   return { ok: false, path: error.path, message: error.message };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Decision, Grant } from '#model';
 import { allowAll, bundleOf, document, noon, policy, requestWith } from '../scenario.ts';
 import { decide } from './decide.ts';
@@ -54,23 +55,24 @@ test('an exemption that cannot be shown is not granted, and the error is kept', 
   assert.equal(decision.errors[0]?.part, 'unless');
 });
 
-const needingFact = policy(
+const needingVariable = policy(
   'nope',
   '  variables: { x: "facts.deep.x" }\n  rules: [{ id: r, effect: deny, reason: NOPE, when: "vars.x || !sql.complete" }]',
 );
 
 test('a variable that cannot be computed fails only the conditions that need it, and tells what it lacked', () => {
-  const [error] = decide(bundleOf(allowAll, text), requestWith()).errors;
+  const [error] = decide(bundleOf(allowAll, needingVariable), requestWith()).errors;
   assert.equal(error?.path?.startsWith('facts.deep'), true, JSON.stringify(error));
-  assert.equal(told(decide(bundleOf(allowAll, text), requestWith({ sql: { complete: false } }))), 'deny NOPE');
+  assert.equal(told(decide(bundleOf(allowAll, needingVariable), requestWith({ sql: { complete: false } }))), 'deny NOPE');
 });
 
+const needingFact = (more: string): string =>
+  policy('nope', `  requires: { facts: [images] }\n  rules: [{ id: r, effect: deny, reason: NOPE, when: "false"${more} }]`);
+
 test('a fact that is not there is unavailable, not false', () => {
-  const text = (more: string): string =>
-    policy('nope', `  requires: { facts: [images] }\n  rules: [{ id: r, effect: deny, reason: NOPE, when: "false"${more} }]`);
-  assert.equal(told(decide(bundleOf(allowAll, text('')), requestWith())), 'deny EVALUATION_ERROR');
-  assert.equal(told(decide(bundleOf(allowAll, text(', onUnavailable: skip')), requestWith())), 'allow ALLOWED');
-  assert.equal(told(decide(bundleOf(allowAll, text('')), requestWith({ request: { facts: { images: [] } } }))), 'allow ALLOWED');
+  assert.equal(told(decide(bundleOf(allowAll, needingFact('')), requestWith())), 'deny EVALUATION_ERROR');
+  assert.equal(told(decide(bundleOf(allowAll, needingFact(', onUnavailable: skip')), requestWith())), 'allow ALLOWED');
+  assert.equal(told(decide(bundleOf(allowAll, needingFact('')), requestWith({ request: { facts: { images: [] } } }))), 'allow ALLOWED');
 });
 
 const approve = policy(
@@ -284,4 +286,49 @@ test('a mutation is made for every element of its loop', () => {
     { type: 'mutate', patch: { op: 'replace', path: '/a', value: 'x@d' } },
   ]);
   assert.equal(told(decide(bundleOf(pin, allow), { ...request, facts: {} })), 'deny EVALUATION_ERROR');
+});
+
+test('a rule fails open only while somebody accepts it, and never for what was not understood', () => {
+  const open = deny('nope', ', when: "facts.x", onError: allow');
+  const acceptance = document('RiskAcceptance', 'a', 'rule: nope/r\n  reason: r\n  approvedBy: [user:a]\n  expires: 2027-02-01');
+  const bundle = bundleOf(open, acceptance);
+  assert.equal(decide(bundle, requestWith()).verdict, 'allow');
+  assert.equal(told(decide(bundle, requestWith({ request: { now: Date.parse('2027-02-01') } }))), 'deny EVALUATION_ERROR');
+  assert.equal(told(decide(bundle, requestWith({ context: { certainty: 'opaque' } }))), 'deny EVALUATION_ERROR');
+});
+
+test('a policy may depend on the time of the request, and knows no other clock', () => {
+  const night = deny('night', ', when: "now.getHours(\\"Europe/Berlin\\") < 9"');
+  const at = (instant: string): string => decide(bundleOf(allowAll, night), requestWith({ request: { now: Date.parse(instant) } })).verdict;
+  assert.deepEqual([at('2027-01-15T07:59:59Z'), at('2027-01-15T08:00:00Z')], ['deny', 'allow']);
+});
+
+test('a rule that only observes changes no verdict, and what it wants done is done either way', () => {
+  const watch = policy('watch', '  rules: [{ id: r, effect: observe, obligations: [{ type: log, level: alert }] }]');
+  const log = [{ type: 'log', level: 'alert' }];
+  const denied = decide(bundleOf(watch), requestWith());
+  assert.deepEqual([told(denied), denied.obligations], ['deny NO_MATCHING_ALLOW', log]);
+  const allowed = decide(bundleOf(watch, allowAll), requestWith());
+  assert.deepEqual([told(allowed), allowed.obligations], ['allow ALLOWED', log]);
+  assert.deepEqual(decide(bundleOf(watch, deny('nope')), requestWith()).obligations, log);
+});
+
+test('whatever stands in the attributes, a decision comes out and only an allow rule allows', () => {
+  const bundle = bundleOf(
+    allowAll,
+    approve,
+    deny('nope', ', when: "sql.verbs.exists(v, v == \\"x\\") || facts.n > 3", match: { sql.tables: ["a*b"] }'),
+  );
+  fc.assert(
+    fc.property(
+      fc.jsonValue(),
+      fc.jsonValue(),
+      fc.dictionary(fc.constantFrom('verbs', 'tables', 'complete', 'fingerprint'), fc.jsonValue()),
+      (facts, context, sql) => {
+        const request = { ...requestWith(), facts, context, attributes: { sql } };
+        const decision = decide(bundle, request as never); // Whatever came over a wire.
+        assert.notEqual(decision.verdict, 'allow');
+      },
+    ),
+  );
 });

@@ -1,5 +1,6 @@
 import type { BundleRef, Decision, DecisionRequest, MatchedRule } from '#model';
 import type { Bundle } from '../bundle.ts';
+import { CelTimestamp } from '../cel/index.ts';
 import type { Compiled, View } from '../compile/compiled.ts';
 import { applyRule } from './applicable.ts';
 import type { Hit } from './applicable.ts';
@@ -53,10 +54,16 @@ export function applicableRules(compiled: Compiled, request: DecisionRequest): {
 /** The roots of a request. The target's own attributes come first: they can never pose as subject, resource, context, facts or data. */
 export function viewOf(compiled: Compiled, request: DecisionRequest): View {
   const { subject, resource, context, facts = none } = request;
-  return { ...request.attributes, subject, resource, context, facts, data: dataOf(compiled, request.now), vars: none };
+  const now = timestamp(request.now);
+  return { ...request.attributes, now, subject, resource, context, facts, data: dataOf(compiled, request.now), vars: none };
 }
 
 const none = Object.freeze({});
+
+function timestamp(ms: number): CelTimestamp {
+  const seconds = Math.floor(ms / 1000);
+  return new CelTimestamp(seconds, (ms - seconds * 1000) * 1_000_000);
+}
 
 /** Stale data is not there: reading it is an evaluation error, with the consequence the rule names. */
 function dataOf({ data }: Compiled, now: number): Readonly<Record<string, unknown>> {

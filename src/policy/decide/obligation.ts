@@ -20,7 +20,7 @@ export function owedBy(hit: Hit, evaluation: Evaluation): readonly Owed[] | unde
 
 function instances({ spec, templates, forEach }: CompiledObligation, hit: Hit, evaluation: Evaluation): readonly Obligation[] | undefined {
   // What a person writes and what a point gets differ only in `mutate`, whose loop and templates end here.
-  if (!templates || spec.type !== 'mutate') return [spec as Obligation];
+  if (!templates || spec.type !== 'mutate') return [spec];
   const { patch } = spec;
   const mutate = (view: View): Obligation => ({ type: 'mutate', patch: fill(patch, view) as typeof patch }); // Filling keeps the shape.
   if (forEach === undefined) return [mutate(evaluation.view)];

@@ -101,7 +101,9 @@ function checkObject(node: MapNode, shape: Shape & { readonly kind: 'object' }, 
     if (field === undefined) {
       const known = Object.keys(shape.fields);
       const hint = didYouMean(key, known) ?? `known here: ${known.join(', ')}`;
-      context.problems.push(problemAt(keyPlace, { code: 'UNKNOWN_KEY', message: `${context.name} has no field "${key}"`, hint }));
+      context.problems.push(
+        problemAt(keyPlace, { code: 'UNKNOWN_KEY', message: `${context.name || 'the document'} has no field "${key}"`, hint }),
+      );
       continue;
     }
     check(value, field.shape, inner(context, `.${key}`));
@@ -127,7 +129,7 @@ function checkTagged(node: Node, shape: Shape & { readonly kind: 'tagged' }, con
 }
 
 function complain(place: Place, context: Context, message: string, hint?: string): void {
-  context.problems.push(problemAt(place, { code: 'SCHEMA', message: `${context.name} ${message}`, hint }));
+  context.problems.push(problemAt(place, { code: 'SCHEMA', message: `${context.name || 'the document'} ${message}`, hint }));
 }
 
 function inner(context: Context, step: string): Context {

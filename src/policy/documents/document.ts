@@ -82,7 +82,7 @@ function readDocument(node: Node, problems: Problem[]): Document | undefined {
   // The shape was checked just now, so the data has exactly the type that the shape describes.
   const data = plain(node) as { metadata: { name: string; title?: string }; spec: never } & Record<string, unknown>;
   const { name, title } = data.metadata;
-  return { kind, name, ...(title === undefined ? {} : { title }), spec: data.spec, data, place: node, node } as Document;
+  return { kind, name, ...(title === undefined ? {} : { title }), spec: data.spec, data, place: node, node };
 }
 
 function twice(document: Document, other: Document): Problem {

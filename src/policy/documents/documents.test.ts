@@ -5,7 +5,7 @@ import { compileBundle } from '../bundle.ts';
 import { formatProblem } from '../problem.ts';
 import { allowAll, bundleOf, document, policy, problemsOf } from '../scenario.ts';
 import { policySchema } from './json-schema.ts';
-import { durationMs, instantMs } from './time.ts';
+import { dateForm, durationMs, instantForm, instantMs } from './time.ts';
 import { readYaml } from './yaml.ts';
 
 function complaints(text: string): string[] {
@@ -109,6 +109,7 @@ test('durations and instants are read exactly', () => {
     }),
   );
   assert.equal(instantMs('2026-11-20T10:00:00+01:30'), Date.parse('2026-11-20T08:30:00Z'));
+  assert.ok(dateForm.test('2024-02-29') && !dateForm.test('2023-02-29') && !instantForm.test('2026-04-31T10:00:00Z'));
   assert.equal(instantMs('2024-02-29'), Date.parse('2024-02-29'));
 });
 

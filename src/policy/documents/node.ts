@@ -12,7 +12,7 @@ export interface ScalarNode extends Place {
   readonly end: number;
 }
 
-export interface ListNode extends Place {
+interface ListNode extends Place {
   readonly kind: 'list';
   readonly items: readonly Node[];
 }
@@ -101,7 +101,7 @@ function isSpace(character: string): boolean {
 }
 
 /** Line and column, from 1, of an offset. */
-export function placeOf(file: SourceFile, offset: number): Place {
+function placeOf(file: SourceFile, offset: number): Place {
   let line = 1;
   let start = 0;
   for (;;) {

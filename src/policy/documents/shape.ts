@@ -4,7 +4,7 @@
  */
 export type Shape<T = unknown> = ShapeSpec & { readonly type?: T };
 
-export type ShapeSpec =
+type ShapeSpec =
   | { readonly kind: 'text'; readonly doc?: string; readonly form?: Form; readonly minChars?: number; readonly maxChars?: number }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'number'; readonly integer: boolean; readonly min?: number; readonly max?: number }
@@ -58,7 +58,7 @@ export function number(range: { min?: number; max?: number } = {}): Shape<number
 }
 export const boolean: Shape<boolean> = { kind: 'boolean' };
 export const atom: Shape<string | number | boolean> = { kind: 'atom' };
-export const json: Shape<unknown> = { kind: 'json' };
+export const json: Shape = { kind: 'json' };
 export function list<T>(item: Shape<T>, min?: number): Shape<readonly T[]> {
   return { kind: 'list', item, ...(min === undefined ? {} : { min }) };
 }

@@ -1,5 +1,6 @@
 /** Times in documents: durations and instants as text, read without a clock. */
 import { form } from './shape.ts';
+import type { Form } from './shape.ts';
 
 export const durationForm = form(
   '^P(?!$)(\\d{1,5}W)?(\\d{1,5}D)?(T(?=\\d)(\\d{1,6}H)?(\\d{1,7}M)?(\\d{1,9}S)?)?$',
@@ -7,11 +8,26 @@ export const durationForm = form(
 );
 /** Review periods may also be in months and years: they are about calendars, not about machines. */
 export const periodForm = form('^P[0-9]{1,4}[DWMY]$', 'a period such as P90D, P6M or P1Y');
-export const dateForm = form('^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$', 'a date such as 2026-11-20');
-export const instantForm = form(
-  '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$',
-  'an instant such as 2026-11-20T10:00:00Z',
+export const dateForm = real(form('^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$', 'a date such as 2026-11-20'));
+export const instantForm = real(
+  form(
+    '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$',
+    'an instant such as 2026-11-20T10:00:00Z',
+  ),
 );
+
+/** The form, and a day that its month has. */
+function real(shape: Form): Form {
+  return {
+    ...shape,
+    test: (text) => shape.test(text) && Number(text.slice(8, 10)) <= daysIn(Number(text.slice(0, 4)), Number(text.slice(5, 7))),
+  };
+}
+
+function daysIn(year: number, month: number): number {
+  const [y, m] = month === 12 ? [year + 1, 1] : [year, month + 1];
+  return daysFromCivil(y, m, 1) - daysFromCivil(year, month, 1);
+}
 
 const second = 1000;
 const minute = 60 * second;

@@ -1,8 +1,10 @@
 import { stringify } from 'yaml';
 import type { Mode, Target } from '#model';
+import type { PolicySpec } from '../documents/kinds/policy.ts';
 import type { MatchSpec, ObligationSpec, RuleSpec } from '../documents/kinds/rule.ts';
 import type { SourceFile } from '../source.ts';
 import type { Findings } from './finding.ts';
+import type { ForeignEngine } from './foreign.ts';
 import { Names } from './name.ts';
 import type { ResolvedOptions } from './options.ts';
 import { digestOfFile } from './source.ts';
@@ -24,6 +26,8 @@ export interface PolicyDraft {
   readonly variables?: Readonly<Record<string, string>>;
   readonly facts?: readonly string[];
   readonly rules: readonly RuleDraft[];
+  /** Who answers for it and how grave it is, where the source says so itself. */
+  readonly governance?: Partial<Pick<PolicySpec, 'owner' | 'tier' | 'risk' | 'review'>>;
 }
 
 export interface DataSetDraft {
@@ -39,9 +43,11 @@ export class Draft {
   readonly policies: PolicyDraft[] = [];
   readonly documents: SourceFile[] = [];
   readonly imported = new Map<SourceDocument, string[]>();
+  readonly foreign: ForeignEngine[] = [];
   readonly #origin = new Map<string, SourceDocument>();
   readonly #names = new Names();
   readonly #identifiers = new Names('_');
+  readonly #exceptions = new Names();
 
   constructor(findings: Findings, options: ResolvedOptions) {
     this.findings = findings;
@@ -51,6 +57,10 @@ export class Draft {
   /** A document name that is not taken yet. */
   name(wanted: string): string {
     return this.#names.fresh(wanted);
+  }
+
+  exceptionName(wanted: string): string {
+    return this.#exceptions.fresh(wanted);
   }
 
   /** A DataSet name that is not taken yet. */
@@ -79,6 +89,7 @@ export class Draft {
         tier,
         risk: { class: risk, categories: ['imported'] },
         review: { last: today, every: 'P90D' },
+        ...draft.governance,
         target: draft.target,
         ...(draft.phase === undefined ? {} : { phase: draft.phase }),
         mode: mode === 'shadow' ? 'shadow' : draft.modeAtSource,

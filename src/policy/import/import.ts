@@ -1,14 +1,20 @@
 import { compileBundle } from '../bundle.ts';
 import type { SourceFile } from '../source.ts';
+import { firstCases } from './cases/cases.ts';
+import { isSample } from './cases/recorded.ts';
+import { importCedar } from './cedar/cedar.ts';
 import { Draft } from './draft.ts';
 import { Findings } from './finding.ts';
 import type { ImportFinding } from './finding.ts';
+import type { ForeignEngine } from './foreign.ts';
 import { importGatekeeper } from './gatekeeper/gatekeeper.ts';
+import { importHoop, isHoop } from './hoop/hoop.ts';
 import { importKyverno } from './kyverno/kyverno.ts';
 import { importKubernetes } from './kubernetes/kubernetes.ts';
 import { resolveOptions } from './options.ts';
 import type { ImportOptions } from './options.ts';
-import { digestOfFile, readSources } from './source.ts';
+import { importForeign } from './rego/foreign-policy.ts';
+import { digestOfFile, groupOf, readSources } from './source.ts';
 import type { SourceDocument } from './source.ts';
 
 /** An imported document of the source, and what became of it. */
@@ -32,6 +38,8 @@ export interface ImportResult {
   readonly cases: readonly SourceFile[];
   readonly findings: readonly ImportFinding[];
   readonly sources: readonly ImportedSource[];
+  /** Engines that must run beside the policies: they make the facts that wrapper policies read. */
+  readonly engines: readonly ForeignEngine[];
 }
 
 /**
@@ -45,12 +53,38 @@ export function importPolicies(files: readonly SourceFile[], options: ImportOpti
   importKubernetes(draft, sources);
   importGatekeeper(draft, sources);
   importKyverno(draft, sources);
+  importHoop(draft, sources);
+  importCedar(draft, files);
+  importForeign(draft, sources, files);
+  noteUnclaimed(draft, sources);
+  const documents = checked(draft);
   return {
-    documents: checked(draft),
-    cases: [],
+    documents,
+    cases: firstCases(draft, sources, documents),
     findings: findings.inReadingOrder(),
-    sources: sources.flatMap((source) => sourceOf(source, draft) ?? []),
+    sources: [...draft.imported].map(([source, documents]) => sourceOf(source, documents)),
+    engines: draft.foreign,
   };
+}
+
+/** Groups whose documents an importer looks at, each with findings of its own. */
+const claimed = ['admissionregistration.k8s.io', 'constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'test.gatekeeper.sh', 'policies.kyverno.io', 'kyverno.io', 'cli.kyverno.io'];
+
+/** What no importer knows is said, so that nobody takes a file for imported that was not. */
+function noteUnclaimed(draft: Draft, sources: readonly SourceDocument[]): void {
+  for (const source of sources) {
+    const { root, apiVersion, kind } = source;
+    const wrapper = apiVersion === 'warder/v1' && kind === 'ForeignPolicy';
+    if (draft.imported.has(source) || isHoop(source) || wrapper) continue;
+    const group = groupOf(apiVersion);
+    if (kind === 'ValidatingWebhookConfiguration' || kind === 'MutatingWebhookConfiguration') {
+      root.at('kind').unsupported('a webhook is a policy that somebody else evaluates; nothing of it is imported');
+    } else if (!claimed.includes(group) && isSample(source)) {
+      root.info(`the ${kind} is no policy; it is used as parameters or as a sample for cases`);
+    } else if (!claimed.includes(group)) {
+      root.unsupported('the document is of no kind that can be imported', 'kinds: admission policies of Kubernetes, Kyverno and Gatekeeper, rules of hoop, ForeignPolicy');
+    }
+  }
 }
 
 /** The documents, if they compile together. What does not is a fault of the import itself, and nobody should have to find it later. */
@@ -70,9 +104,7 @@ function checked(draft: Draft): readonly SourceFile[] {
   return documents.filter((document) => !broken.has(document.path));
 }
 
-function sourceOf(source: SourceDocument, draft: Draft): ImportedSource | undefined {
-  const documents = draft.imported.get(source);
-  if (documents === undefined) return undefined;
+function sourceOf(source: SourceDocument, documents: readonly string[]): ImportedSource {
   const kind = [source.apiVersion, source.kind].filter((part) => part !== '').join('/');
   return { path: source.file.path, line: source.root.place.line, kind, name: source.name, digest: digestOfFile(source.file), documents };
 }

@@ -1,3 +1,5 @@
+import type { Target } from '#model';
+import type { CedarModule } from './cedar/module.ts';
 import type { RiskClass, Tier } from '../documents/kinds/policy.ts';
 
 /** What an import cannot know from the files. */
@@ -15,12 +17,16 @@ export interface ImportOptions {
    * and Warn only record.
    */
   readonly mode?: 'shadow' | 'source';
+  /** What Cedar policies decide about here; default `sql`. */
+  readonly target?: Target;
+  /** The Cedar engine, loaded; without it Cedar files are reported and not imported. */
+  readonly cedar?: CedarModule;
   /** Folder of the generated files; default `imported`. */
   readonly folder?: string;
 }
 
-export type ResolvedOptions = Required<ImportOptions>;
+export type ResolvedOptions = Required<Omit<ImportOptions, 'cedar'>> & Pick<ImportOptions, 'cedar'>;
 
 export function resolveOptions(options: ImportOptions): ResolvedOptions {
-  return { owner: 'team:platform', tier: 'org', risk: 'medium', mode: 'shadow', folder: 'imported', ...options };
+  return { owner: 'team:platform', tier: 'org', risk: 'medium', mode: 'shadow', target: 'sql', folder: 'imported', ...options };
 }

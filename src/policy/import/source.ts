@@ -19,6 +19,7 @@ export interface SourceDocument {
 /** Reads YAML and JSON files; every document of a file on its own, the items of a `List` as if they stood alone. */
 export function readSources(files: readonly SourceFile[], findings: Findings): SourceDocument[] {
   return files.flatMap((file) => {
+    if (!/\.(ya?ml|json)$/i.test(file.path)) return [];
     const { nodes, problems } = readYaml(file);
     for (const problem of problems) {
       const place: Place = { file, line: problem.line, column: problem.column };
@@ -27,6 +28,20 @@ export function readSources(files: readonly SourceFile[], findings: Findings): S
     // A file that is read in parts would be imported in parts.
     return problems.length > 0 ? [] : nodes.flatMap((node) => documentsIn(file, node, findings));
   });
+}
+
+/** A file that is one document in a language of its own, such as `.cedar`. */
+export function wholeFile(file: SourceFile, kind: string, findings: Findings): SourceDocument {
+  const node: Node = { kind: 'scalar', value: file.text, start: 0, end: file.text.length, file, line: 1, column: 1 };
+  const name = file.path.replace(/^.*\//, '').replace(/\.[A-Za-z0-9]+$/, '');
+  return { file, apiVersion: '', kind, name, namespace: '', root: new Cursor({ node, place: node, name: '', findings }) };
+}
+
+/** Line and column, from 1, of an offset in a file. */
+export function placeAt(file: SourceFile, offset: number): Place {
+  const before = file.text.slice(0, Math.max(0, offset));
+  const start = before.lastIndexOf('\n') + 1;
+  return { file, line: before.split('\n').length, column: before.length - start + 1 };
 }
 
 function documentsIn(file: SourceFile, node: Node, findings: Findings): SourceDocument[] {

@@ -54,8 +54,8 @@ const keywords: Readonly<Record<string, Keyword>> = {
   exclusiveMaximum: number((limit, value) => value < limit),
   multipleOf: number((limit, value) => limit > 0 && Number.isInteger(value / limit)),
   // Lengths are in Unicode characters, not in UTF-16 units.
-  minLength: sized('string', (limit, value) => [...value].length >= limit),
-  maxLength: sized('string', (limit, value) => [...value].length <= limit),
+  minLength: sized('string', (limit, value) => characters(value) >= limit),
+  maxLength: sized('string', (limit, value) => characters(value) <= limit),
   minItems: sized('list', (limit, value) => value.length >= limit),
   maxItems: sized('list', (limit, value) => value.length <= limit),
   minProperties: sized('record', (limit, value) => Object.keys(value).length >= limit),
@@ -140,6 +140,11 @@ function several(join: (results: readonly boolean[]) => boolean): Keyword {
     const validators = argument.map((schema, i) => compile(schema, inner(context, String(i))));
     return (value) => join(validators.map((validate) => validate(value)));
   };
+}
+
+/** Code points, as JSON Schema counts them. */
+function characters(text: string): number {
+  return Array.from(text).length;
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -54,7 +54,7 @@ function member(holder: unknown, name: string): unknown {
 type Test = (value: unknown) => boolean;
 
 /** The test of a list form or of the operators `in`: any of, with globs; of a list attribute any element. */
-export function anyOf(atoms: readonly Atom[]): Test {
+function anyOf(atoms: readonly Atom[]): Test {
   const literals = new Set<unknown>(atoms.filter((atom) => typeof atom !== 'string' || !hasWildcard(atom)));
   const globs: Glob[] = atoms.filter((atom) => typeof atom === 'string' && hasWildcard(atom)).map((atom) => compileGlob(String(atom)));
   const only = literals.size === 1 && globs.length === 0 ? [...literals][0] : undefined;

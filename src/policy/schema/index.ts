@@ -44,4 +44,4 @@ function openTarget(target: Exclude<Target, 'sql'>): AttributeFields {
 }
 
 export { celField, resolveAttribute } from './attributes.ts';
-export type { Attribute, AttributeFields, AttributeType, Resolution } from './attributes.ts';
+export type { Attribute, AttributeFields, AttributeType } from './attributes.ts';

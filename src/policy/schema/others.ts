@@ -1,10 +1,10 @@
 import { dyn, int, maybe, open, shown, string, stringMap } from './attributes.ts';
 import type { Attribute, AttributeFields } from './attributes.ts';
-import { agent, facts, openContext, openResource, subject } from './base.ts';
+import { agent, facts, now, openContext, openResource, subject } from './roots.ts';
 
 /** Targets whose points are not built in yet: the attributes policies already speak about, and open objects elsewhere. */
 function roots(own: Record<string, Attribute>, who: Attribute = subject): AttributeFields {
-  return { subject: who, resource: openResource, context: openContext, facts, ...own };
+  return { now, subject: who, resource: openResource, context: openContext, facts, ...own };
 }
 
 const http = open('Http', {

@@ -1,6 +1,6 @@
 import { bool, closed, listOf, maybe, shown, string, stringMap, strings } from './attributes.ts';
 import type { AttributeFields } from './attributes.ts';
-import { context, facts, subject } from './base.ts';
+import { context, facts, now, subject } from './roots.ts';
 
 const statement = closed('sql.Statement', {
   verb: string,
@@ -39,5 +39,5 @@ const result = closed('sql.Result', {
   columns: listOf(closed('sql.ResultColumn', { name: string, labels: strings, lineage: string, type: string })),
 });
 
-export const sqlRequest: AttributeFields = { subject, resource, context, facts, sql };
+export const sqlRequest: AttributeFields = { now, subject, resource, context, facts, sql };
 export const sqlResponse: AttributeFields = { ...sqlRequest, result };

@@ -19,7 +19,7 @@ export const session = z
   })
   .meta({ id: 'Session' });
 
-export const outcome = z
+const outcome = z
   .object({
     status: z.enum(['done', 'error', 'refused', 'cut', 'cancelled', 'in-doubt']),
     rows: z.number().int(),
@@ -31,7 +31,7 @@ export const outcome = z
   })
   .meta({ id: 'Outcome' });
 
-export const timelineOperation = z
+const timelineOperation = z
   .object({
     n: z.number().int(),
     t: time,

@@ -21,7 +21,7 @@ export const pushBody = z.object({
   activate: z.literal(true).default(true),
 });
 
-export const bundleRef = z.object({ name: z.string(), version: z.string(), digest: z.string() });
+const bundleRef = z.object({ name: z.string(), version: z.string(), digest: z.string() });
 
 const inForce = z.object({ gateway: z.string(), connected: z.boolean(), digest: z.string().optional(), current: z.boolean() });
 

@@ -38,13 +38,14 @@ async function settledCount(count: number): Promise<void> {
 const stars = (): Buffer => Buffer.from('***');
 const maskEmail: NonNullable<Kit['script']['guard']> = (_admitted, columns) => maskColumns(columns, ({ name }) => (name === 'email' ? stars : undefined));
 
-describe('clients of the PostgreSQL point', () => {
-  const conninfo = (more: string): string => `host=localhost hostaddr=127.0.0.1 port=${kit.port} user=engineer dbname=demo ${more}`;
-  const psql = async (more: string, ...args: string[]): Promise<string> => {
-    const { stdout } = await run('psql', ['-XAtq', conninfo(more), ...args], { env: { ...process.env, PGPASSWORD: password } });
-    return stdout;
-  };
+const conninfo = (more: string): string => `host=localhost hostaddr=127.0.0.1 port=${kit.port} user=engineer dbname=demo ${more}`;
 
+const psql = async (more: string, ...args: string[]): Promise<string> => {
+  const { stdout } = await run('psql', ['-XAtq', conninfo(more), ...args], { env: { ...process.env, PGPASSWORD: password } });
+  return stdout;
+};
+
+describe('clients of the PostgreSQL point', () => {
   test('psql works in the clear on this machine, over TLS, and with channel binding against the real certificate', async () => {
     const ca = join(kit.direct.host, '..', 'ca.pem');
     writeFileSync(ca, kit.cert);
@@ -192,6 +193,31 @@ describe('masking', () => {
     assert.deepEqual(kit.settled.map(({ outcome }) => outcome.status), ['cut', 'cut', 'done']);
   });
 
+  test('PG-18 values of many megabytes pass whole, masked or not', async () => {
+    const raw = await RawClient.login(kit.port, password);
+    const text = "select 1, repeat('é', 3000000), 2 union all select 3, 'x', 4";
+    const direct = await RawClient.direct(kit.upstream);
+    assert.deepEqual(await raw.query(text), await direct.query(text));
+    kit.script.guard = (_admitted, columns) => maskColumns(columns, (_column) => (cell) => cell);
+    assert.deepEqual(await raw.query(text), await direct.query(text));
+    raw.close();
+    direct.close();
+  });
+
+  test('a cursor gives the columns it was declared with', async () => {
+    const seen: string[] = [];
+    kit.script.guard = (_admitted, columns) => {
+      seen.push(...columns.map(({ lineage }) => lineage));
+      return maskColumns(columns, () => undefined);
+    };
+    const raw = await RawClient.login(kit.port, password);
+    await raw.query('begin; declare c cursor for select upper(name) from customers');
+    await raw.query('fetch 1 from c');
+    await raw.query('rollback');
+    raw.close();
+    assert.deepEqual(seen, ['derived']);
+  });
+
   test('C-04 a client that does not read stops the target, and memory stays flat', { timeout: 30_000 }, async () => {
     kit.script.guard = (_admitted, columns) => maskColumns(columns, () => (cell) => Buffer.from(cell).reverse());
     const raw = await RawClient.login(kit.port, password);
@@ -216,15 +242,15 @@ describe('masking', () => {
   });
 });
 
-describe('holding an operation', () => {
-  /** Holds until the waiting ends, then says so. */
-  const hold: NonNullable<Kit['script']['decide']> = (_operation, waiting) => {
-    waiting.onHold({ request: 'req_1', message: 'needs a second pair of eyes', reviewers: ['dba'], expiresAt: 0 });
-    return new Promise((resolve) => {
-      waiting.signal.addEventListener('abort', () => resolve({ code: 'APPROVAL_WITHDRAWN', reason: 'APPROVAL_WITHDRAWN', message: 'withdrawn' }));
-    });
-  };
+/** Holds until the waiting ends, then says so. */
+const hold: NonNullable<Kit['script']['decide']> = (_operation, waiting) => {
+  waiting.onHold({ request: 'req_1', message: 'needs a second pair of eyes', reviewers: ['dba'], expiresAt: 0 });
+  return new Promise((resolve) => {
+    waiting.signal.addEventListener('abort', () => resolve({ code: 'APPROVAL_WITHDRAWN', reason: 'APPROVAL_WITHDRAWN', message: 'withdrawn' }));
+  });
+};
 
+describe('holding an operation', () => {
   test('the person is told, and a cancel from the client withdraws the request', async () => {
     kit.script.decide = hold;
     const pg = await client();
@@ -239,6 +265,30 @@ describe('holding an operation', () => {
     kit.script.decide = () => undefined;
     assert.equal((await pg.query('select 1 a')).rows[0].a, 1);
     await pg.end();
+  });
+
+  test('AP-01 an approved statement is not run when the database changed under it so that it means something else', async () => {
+    let approve: (value?: undefined) => void = assert.fail;
+    kit.script.decide = ({ verb }, waiting) => {
+      if (verb !== 'select') return undefined;
+      waiting.onHold({ request: 'req_2', message: '', reviewers: [], expiresAt: 0 });
+      return new Promise((resolve) => {
+        approve = resolve;
+      });
+    };
+    const [raw, other] = [await RawClient.login(kit.port, password), await RawClient.login(kit.port, password)];
+    raw.send(query('select n from moving'));
+    await raw.next(({ type }) => type === 'N');
+    await other.query('create table moving(n int)');
+    approve();
+    assert.match(render(await raw.ready()), /^E S=ERROR; C=57014[^\n]*means something else now/);
+    raw.send(query('select n from moving'));
+    await raw.next(({ type }) => type === 'N');
+    approve();
+    assert.match(render(await raw.ready()), /C SELECT 0/);
+    await other.query('drop table moving');
+    raw.close();
+    other.close();
   });
 
   test('a client that goes away withdraws the request', async () => {

@@ -145,6 +145,8 @@ async function begin(
   }
   const session = new PostgresSession({ context, live, client: connection, target, catalogs });
   sessions.add(session);
+  // Until the session reads the client itself, a deadline or a lost client ends it from here.
+  gone.addEventListener('abort', () => session.end('client-gone'), { once: true });
   const key = keys.issue(() => session.cancel());
   void session.closed.finally(() => {
     key.release();

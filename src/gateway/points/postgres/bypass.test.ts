@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { until } from '#host';
-import { password, maskColumns, refusal, startKit, type Kit } from './testing/kit.ts';
+import { limits } from '#model';
+import { password, refusal, startKit, type Kit } from './testing/kit.ts';
 import { int32, query, saslInitialResponse, sslRequest, startupMessage } from './encode.ts';
 import { extended as x, RawClient, render } from './testing/raw-client.ts';
 
@@ -179,10 +181,73 @@ describe('before the login', () => {
   });
 });
 
-describe('batches', () => {
-  const noDrop: NonNullable<Kit['script']['decide']> = ({ text }) => (/drop/i.test(text) ? refusal('NO_DROP', 'no drop') : undefined);
-  const one = (text: string): Buffer[] => [x.parse('', text), x.bind('', ''), x.execute()];
+const noDrop: NonNullable<Kit['script']['decide']> = ({ text }) => (/drop/i.test(text) ? refusal('NO_DROP', 'no drop') : undefined);
+const one = (text: string): Buffer[] => [x.parse('', text), x.bind('', ''), x.execute()];
 
+const connections = (): Promise<string> => really("select count(*) from pg_stat_activity where application_name like 'warder%'");
+
+describe('peers that misbehave', () => {
+  test('C-03 a connection that does not finish its login is cut at the deadline, wherever it stopped', async () => {
+    const silent = await RawClient.open(kit.port);
+    const halfPacket = await RawClient.open(kit.port);
+    halfPacket.send(int32(100));
+    const noHandshake = await RawClient.open(kit.port);
+    noHandshake.send(sslRequest);
+    const noProof = await RawClient.open(kit.port);
+    noProof.send(startupMessage({ user: 'engineer', database: 'demo' }));
+    await noProof.next(({ type }) => type === 'R');
+    kit.expire(limits.loginMs);
+    for (const raw of [silent, halfPacket, noHandshake, noProof]) {
+      await raw.end();
+      assert.equal(raw.closed, true);
+    }
+    const other = await login();
+    assert.match(render(await other.query('select 1')), /D 1/);
+    other.close();
+  });
+
+  test('C-03 resets and half messages in every stage harm nobody else', async () => {
+    const bystander = await login();
+    for (const bytes of [Buffer.alloc(0), sslRequest, int32(50), startupMessage({ user: 'engineer', database: 'demo' })]) {
+      const raw = await RawClient.open(kit.port);
+      raw.send(bytes);
+      (raw.socket as Socket).resetAndDestroy();
+    }
+    for (const bytes of [Buffer.from('Q'), query('select pg_sleep(0.01)'), Buffer.concat([x.parse('', 'select 1'), x.bind('', '')]), Buffer.from([0x51, 0, 1, 0, 0])]) {
+      const raw = await login();
+      raw.send(bytes);
+      (raw.socket as Socket).resetAndDestroy();
+    }
+    assert.match(render(await bystander.query('select 1')), /D 1/);
+    // Only the bystander's connection to the target is left.
+    assert.ok(await until(async () => ((await connections()) === '1' ? true : undefined), { deadlineMs: 8_000, everyMs: 50 }));
+    bystander.close();
+  });
+
+  test('C-02 much that is sent before the login is done ends the connection', async () => {
+    const raw = await RawClient.open(kit.port);
+    raw.send(startupMessage({ user: 'engineer', database: 'demo' }));
+    await raw.next(({ type }) => type === 'R');
+    raw.send(Buffer.concat([x.raw('p', Buffer.alloc(5_000))]), Buffer.alloc(1 << 20));
+    await raw.end();
+    assert.equal(raw.closed, true);
+  });
+
+  test('C-09 a drained gateway lets a running statement finish and tells every session', async () => {
+    const elsewhere = await kit.listenAt('127.0.0.1');
+    const idle = await RawClient.login(elsewhere.port, password);
+    const busy = await RawClient.login(elsewhere.port, password);
+    busy.send(query('select pg_sleep(0.3), 1 done'));
+    await until(() => (kit.admitted.length > 0 ? true : undefined), { deadlineMs: 5_000 });
+    const closed = elsewhere.close(5_000);
+    assert.match(render(await idle.end()), /^E S=FATAL; C=57P01/);
+    assert.match(render(await busy.end()), /D  \| 1\nC SELECT 1\nZ I\nE S=FATAL; C=57P01/);
+    await closed;
+    await assert.rejects(RawClient.login(elsewhere.port, password));
+  });
+});
+
+describe('batches', () => {
   test('PG-13 of a text with several statements nothing runs when one may not', async () => {
     kit.script.decide = noDrop;
     const raw = await login();
@@ -313,6 +378,20 @@ describe('names that two layers might read differently', () => {
     raw.close();
   });
 
+  test('PG-14 names that the target would cut to the same one are refused', async () => {
+    const raw = await login();
+    const long = 'n'.repeat(63);
+    raw.send(x.parse(long, "select 'a'"), x.sync);
+    assert.match(render(await raw.ready()), /^1\nZ I$/);
+    for (const message of [x.parse(`${long}x`, "select 'b'"), x.close('S', `${long}x`), x.bind(`${long}x`, long), x.bind('', `${long}x`)]) {
+      raw.send(message, x.sync);
+      assert.match(render(await raw.ready()), /^E S=ERROR; C=(42622|26000)[^\n]*\nZ I$/);
+    }
+    raw.send(x.bind('', long), x.execute(), x.sync);
+    assert.match(render(await raw.ready()), /D a/);
+    raw.close();
+  });
+
   test('PG-14 a simple Query forgets the unnamed statement', async () => {
     const raw = await login();
     raw.send(x.parse('', 'select 1'), x.sync);
@@ -370,117 +449,5 @@ describe('messages that are not forwarded', () => {
       raw.send(Buffer.concat([int32(12 + key.length), int32(80_877_102), int32(1), key]));
       assert.deepEqual(await raw.end(), []);
     }
-  });
-});
-
-describe('what the target says', () => {
-  test('PG-21 errors of statements on classified relations quote no values', async () => {
-    const raw = await login();
-    for (const text of [
-      "insert into customers values (900, 'x', 'mail1@example.org')",
-      "insert into customers values (901, 'secret-name', 'bad')",
-      'select email::int from customers',
-      "update customers set name = 'y', email = 'bad'",
-      "do $$ begin raise exception '%', (select email from customers limit 1); end $$",
-    ]) {
-      const replies = render(await raw.query(text));
-      assert.match(replies, /E S=ERROR/, text);
-      assert.doesNotMatch(replies, /example\.org|secret-name|D=/, text);
-    }
-    raw.close();
-  });
-
-  test('PG-21 a notice raised by code is withheld where classified values may be in it', async () => {
-    const raw = await login();
-    const replies = render(await raw.query("do $$ begin raise notice '%', (select email from customers limit 1); end $$"));
-    assert.match(replies, /^N /);
-    assert.doesNotMatch(replies, /example\.org/);
-    raw.close();
-  });
-
-  test('PG-18 columns of a classified table carry their labels to the guard, in every shape', async () => {
-    kit.script.guard = (_admitted, columns) =>
-      maskColumns(columns, ({ labels, lineage }) => (labels.includes('pii.email') || lineage === 'unknown' ? () => null : undefined));
-    const raw = await login();
-    for (const text of [
-      'select email from customers',
-      'select * from customers',
-      'select upper(email) from customers',
-      'select c from customers c',
-      'select row_to_json(c) from customers c',
-      'select to_jsonb(c) from customers c',
-      'select (c).email from customers c',
-      'select c.*::text from customers c',
-      'select string_agg(email, $$,$$) from customers',
-      'select x from (select email as x from customers) y',
-      'with a as (select email m from customers) select m from a',
-      'select email from customers union select null',
-      'table customers',
-      'update customers set name = name returning email',
-      'select case when true then email end from customers',
-      'begin; declare c cursor for select email from customers; fetch all from c; commit',
-      'prepare p as select email from customers; execute p; deallocate p',
-      "select query_to_xml('select email from customers', true, true, '')",
-      'set search_path = hidden; select email from customers; set search_path = public',
-    ]) {
-      const replies = render(await raw.query(text));
-      assert.match(replies, /\nC /, text);
-      assert.doesNotMatch(replies, /example\.org/, text);
-    }
-    raw.close();
-  });
-
-  test('PG-18 a table that was renamed, or made, in this very transaction does not lose its labels', async () => {
-    kit.script.guard = (_admitted, columns) =>
-      maskColumns(columns, ({ labels, lineage }) => (labels.includes('pii.email') || lineage === 'unknown' ? () => null : undefined));
-    const raw = await login();
-    await raw.query('begin');
-    await raw.query('alter table customers rename column email to harmless');
-    await raw.query('alter table customers rename column name to email');
-    for (const text of ['select harmless from customers', 'select upper(harmless) from customers', 'select c from customers c']) {
-      assert.doesNotMatch(render(await raw.query(text)), /example\.org/, text);
-    }
-    await raw.query('alter table customers rename to others; create temp table t as select harmless h from others');
-    for (const text of ['select upper(harmless) from others', 'select h from t', 'select upper(h) from t']) {
-      assert.doesNotMatch(render(await raw.query(text)), /example\.org/, text);
-    }
-    await raw.query('rollback');
-    raw.close();
-  });
-
-  test('PG-17 a portal is judged by what its statement meant when it was bound', async () => {
-    kit.script.guard = (_admitted, columns) => maskColumns(columns, ({ labels }) => (labels.includes('pii.email') ? () => null : undefined));
-    const raw = await login();
-    await raw.query('begin');
-    raw.send(x.parse('s', 'select upper(email) from customers'), x.bind('p', 's'), x.sync);
-    await raw.ready();
-    await raw.query('set local search_path = hidden');
-    raw.send(x.execute('p', 1), x.sync);
-    assert.match(render(await raw.ready()), /^D NULL\ns\nZ T$/);
-    raw.close();
-  });
-
-  test('PG-17 what follows a change of the search path in the same batch is not taken as understood', async () => {
-    const raw = await login();
-    await raw.query('set search_path = hidden; select name from customers; set search_path = public');
-    assert.equal(kit.admitted.at(-1)?.certainty, 'partial');
-    raw.send(x.parse('', 'set search_path = hidden'), x.bind('', ''), x.execute(), x.parse('', 'select name from customers'), x.bind('', ''), x.execute(), x.sync);
-    await raw.ready();
-    assert.deepEqual(kit.admitted.slice(-2).map(({ certainty }) => certainty), ['parsed', 'partial']);
-    raw.close();
-  });
-
-  test('PG-17 the search path and the role in force are part of what an approval is bound to', async () => {
-    const raw = await login();
-    await raw.query('select 1');
-    await raw.query('set search_path = hidden');
-    await raw.query('select 2');
-    await raw.query('begin; set local search_path = public');
-    await raw.query('select 3');
-    await raw.query('rollback');
-    await raw.query('select 4');
-    const namespaces = kit.admitted.filter(({ text }) => /^select \d$/.test(text)).map(({ namespace }) => /search_path=([^;]*)/.exec(namespace)?.[1]);
-    assert.deepEqual(namespaces, ['"$user", public', 'hidden', 'public', 'hidden']);
-    raw.close();
   });
 });

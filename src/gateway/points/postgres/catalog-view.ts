@@ -1,6 +1,6 @@
-import { catalogQuery, type CatalogRow } from '#inspect';
+import { catalogQuery } from '#inspect';
 import type { Catalog, ResourceConfig, World } from '#model';
-import { Snapshot, type Catalogs } from './catalogs.ts';
+import type { Catalogs, Snapshot } from './catalogs.ts';
 import type { TransactionStatus } from './encode.ts';
 import type { OwnAnswer } from './expected.ts';
 import { parseSearchPath } from './search-path.ts';
@@ -19,6 +19,8 @@ export interface Released {
   readonly changesCatalog: boolean;
   readonly taints: boolean;
   readonly transactionControl: boolean;
+  /** It took a snapshot of the data: questions of Warder's own come too late to be the first in the transaction. */
+  readonly reads: boolean;
 }
 
 // None of these takes a snapshot or a lock, so they do not take the first slot of a transaction.
@@ -27,6 +29,9 @@ const guarded = `SET LOCAL search_path TO pg_catalog; SET LOCAL statement_timeou
 // EVASION: with a search path of the client's choice, operators of the query could be the client's own; and a setting must not stay changed.
 const outside = `BEGIN READ ONLY; ${guarded}; ROLLBACK`;
 const inside = `SAVEPOINT warder_catalog; ${guarded}; ROLLBACK TO SAVEPOINT warder_catalog; RELEASE SAVEPOINT warder_catalog`;
+
+/** A snapshot this young is not taken again only because a relation is not in it. */
+const unknownNs = 2_000_000_000n;
 
 /**
  * How one session sees the catalog of its target: the shared snapshot, or one of its own while its transaction has changed the catalog; and
@@ -40,11 +45,10 @@ export class CatalogView {
   #own: Snapshot | undefined;
   #dirty = false;
   #stale = false;
-  /** The next snapshot outside a transaction must be this session's own. */
-  #looks = false;
-  #temporary: readonly CatalogRow[] = [];
-  #joined: Snapshot | undefined;
-  #joinedFrom: Snapshot | undefined;
+  /** The transaction has begun to read: another question cannot be in the way of SET TRANSACTION any more. */
+  #reading = false;
+  /** Changes of the catalog by anybody, as counted when the snapshot was chosen. */
+  #generation = 0;
   /** The settings were changed in this transaction: its end may change them back. */
   #unsettled = true;
   #probe = true;
@@ -66,15 +70,23 @@ export class CatalogView {
     return this.#namespace;
   }
 
+  /** The end of the transaction may change back what names mean. */
   get unsettled(): boolean {
-    return this.#unsettled;
+    return this.#unsettled || this.#dirty || this.#own !== undefined;
   }
 
   /** An operation was sent. */
   released(effect: Released): void {
     if (effect.changesCatalog) this.#dirty = true;
+    if (effect.reads) this.#reading = true;
     if (effect.taints) this.#unsettled = true;
     if (effect.taints || (this.#unsettled && effect.transactionControl)) this.#probe = true;
+  }
+
+  /** The target said so by itself. */
+  settingsChanged(): void {
+    this.#unsettled = true;
+    this.#probe = true;
   }
 
   /** A result named a relation that the snapshot does not have. */
@@ -85,10 +97,12 @@ export class CatalogView {
   /** The target is ready again. */
   ready(status: TransactionStatus): void {
     if (status !== 'I') return;
+    this.#reading = false;
     if (this.#unsettled) this.#probe = true;
-    if (!this.#dirty && !this.#own && !this.#stale) return;
-    this.#parts.catalogs.invalidate(this.#parts.config);
-    if (this.#dirty || this.#own) this.#looks = true;
+    const { catalogs, config, world } = this.#parts;
+    // A temporary table stays unknown however often one looks.
+    const recent = this.#snapshot && world.monotonicNs() - this.#snapshot.takenNs < unknownNs;
+    if (this.#dirty || this.#own || (this.#stale && !recent)) catalogs.invalidate(config);
     this.#dirty = false;
     this.#stale = false;
     this.#own = undefined;
@@ -116,17 +130,18 @@ export class CatalogView {
   async #current(status: TransactionStatus): Promise<Snapshot | undefined> {
     const { catalogs, config } = this.#parts;
     if (status === 'T') {
-      if (this.#dirty) this.#own = await this.#load(inside);
+      const changed = this.#dirty || (this.#reading && this.#generation !== catalogs.generation);
+      if (!changed) return this.#snapshot;
       this.#dirty = false;
-      return this.#own ?? this.#snapshot;
+      this.#generation = catalogs.generation;
+      this.#own = await this.#load(inside);
+      return this.#own;
     }
-    // Whoever changed the catalog looks for itself: it may have made temporary tables, which nobody else sees.
-    const shared = this.#looks ? await this.#load(outside) : (catalogs.fresh(config) ?? (await catalogs.load(config, () => this.#load(outside))));
-    this.#looks = false;
-    return this.#withTemporary(shared);
+    this.#generation = catalogs.generation;
+    return catalogs.fresh(config) ?? (await catalogs.load(config, () => this.#load(outside)));
   }
 
-  /** Asks the target. What is its own session's alone stays out of what is shared. */
+  /** Asks the target. What is committed is shared with other sessions. */
   async #load(sql: string): Promise<Snapshot | undefined> {
     const { catalogs, config, world } = this.#parts;
     // Stamped before the question: what changes while it is answered makes the snapshot older, not wrong.
@@ -134,23 +149,12 @@ export class CatalogView {
     const { generation } = catalogs;
     const answer = await this.#parts.ask(sql);
     if ('error' in answer) return undefined;
-    const rows = answer.rows.at(-1) ?? [];
-    if (sql === inside) return new Snapshot(rows, config, takenNs);
-    this.#temporary = rows.filter(isTemporary);
-    const shared = new Snapshot(this.#temporary.length === 0 ? rows : rows.filter((row) => !isTemporary(row)), config, takenNs);
-    catalogs.keep(shared, generation);
-    return shared;
-  }
-
-  /**
-   * INVARIANT: temporary tables hide others of the same name, so those of one session must not be seen by another; it would take a
-   * labelled table for a temporary one without labels.
-   */
-  #withTemporary(shared: Snapshot | undefined): Snapshot | undefined {
-    if (!shared || this.#temporary.length === 0) return shared;
-    if (this.#joinedFrom !== shared) this.#joined = new Snapshot([...shared.rows, ...this.#temporary], shared.config, shared.takenNs);
-    this.#joinedFrom = shared;
-    return this.#joined;
+    // INVARIANT: temporary tables are in no snapshot. They hide tables of the same name, and whatever was copied into them has lost its
+    // labels; so a name means the labelled table, and what really comes from a temporary one has an unknown origin.
+    const rows = (answer.rows.at(-1) ?? []).filter((row) => row[2]?.startsWith('pg_temp_') !== true);
+    const snapshot = catalogs.snapshot(rows, config, takenNs);
+    if (sql === outside) catalogs.keep(snapshot, generation);
+    return snapshot;
   }
 
   async #probePath(status: TransactionStatus): Promise<boolean> {
@@ -164,8 +168,4 @@ export class CatalogView {
     if (status === 'I') this.#unsettled = false;
     return true;
   }
-}
-
-function isTemporary(row: CatalogRow): boolean {
-  return row[2]?.startsWith('pg_temp_') === true;
 }

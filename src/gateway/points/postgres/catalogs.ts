@@ -1,5 +1,6 @@
 import { buildCatalog, type CatalogRows } from '#inspect';
-import type { Catalog, ResourceConfig, World } from '#model';
+import type { Catalog, Classification, ResourceConfig, World } from '#model';
+import { StickyLabels } from './sticky-labels.ts';
 
 /** A snapshot older than this is taken anew before the next operation. */
 const snapshotNs = 60_000_000_000n;
@@ -11,12 +12,15 @@ export class Snapshot {
   readonly config: ResourceConfig;
   readonly takenNs: bigint;
   readonly rows: CatalogRows;
+  readonly #classification: Classification;
   readonly #catalogs = new Map<string, Catalog>();
 
-  constructor(rows: CatalogRows, config: ResourceConfig, takenNs: bigint) {
+  /** `classification` is that of the resource, with what is remembered of renamed columns. */
+  constructor(rows: CatalogRows, config: ResourceConfig, options: { readonly takenNs: bigint; readonly classification: Classification }) {
     this.rows = rows;
+    this.#classification = options.classification;
     this.config = config;
-    this.takenNs = takenNs;
+    this.takenNs = options.takenNs;
   }
 
   /** The catalog for sessions with this search path; the same object for the same path, so that inspections can be kept by it. */
@@ -25,7 +29,7 @@ export class Snapshot {
     const kept = this.#catalogs.get(key);
     if (kept) return kept;
     if (this.#catalogs.size >= pathsMax) this.#catalogs.clear();
-    const made = buildCatalog(this.rows, this.config.classification, searchPath);
+    const made = buildCatalog(this.rows, this.#classification, searchPath);
     this.#catalogs.set(key, made);
     return made;
   }
@@ -36,6 +40,7 @@ export class Catalogs {
   readonly #world: World;
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #loading = new Map<string, Promise<unknown>>();
+  readonly #sticky = new Map<string, StickyLabels>();
   /** Counts invalidations, so that rows read before one are not kept after it. */
   #generation = 0;
 
@@ -56,8 +61,21 @@ export class Catalogs {
     this.#snapshots.delete(config.resource.id);
   }
 
-  /** Keeps rows that a session read at `takenNs`, unless something changed the catalog since `generation`. */
+  /** A snapshot of these rows. Labels follow columns that were renamed. */
+  snapshot(rows: CatalogRows, config: ResourceConfig, takenNs: bigint): Snapshot {
+    const classification = this.#stickyOf(config).apply(rows, config.classification);
+    return new Snapshot(rows, config, { takenNs, classification });
+  }
+
+  #stickyOf({ resource }: ResourceConfig): StickyLabels {
+    const known = this.#sticky.get(resource.id) ?? new StickyLabels();
+    this.#sticky.set(resource.id, known);
+    return known;
+  }
+
+  /** Shares a snapshot of what is committed, unless something changed the catalog since `generation`. */
   keep(snapshot: Snapshot, generation: number): void {
+    this.#stickyOf(snapshot.config).learn(snapshot.rows, snapshot.config.classification);
     if (generation === this.#generation) this.#snapshots.set(snapshot.config.resource.id, snapshot);
   }
 

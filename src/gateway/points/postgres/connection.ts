@@ -10,6 +10,9 @@ export interface Consumer {
   onGone(): void;
 }
 
+/** Bytes that may wait while a login goes on: a chunk of the socket and a little more. */
+const loginBytesMax = 128 * 1024;
+
 /**
  * A socket with a framer. During a login somebody awaits one frame at a time; afterwards a consumer takes them as they come. Socket errors
  * are never thrown: a connection that failed is gone, and the reason is kept.
@@ -48,6 +51,7 @@ export class Connection {
     this.bytesIn += chunk.length;
     this.framer.push(chunk);
     if (this.#consumer) this.#consumer.onBytes();
+    else if (this.framer.pending > loginBytesMax) this.socket.destroy(new Error('too much was sent before the login was done'));
     else this.#rouse();
   }
 

@@ -4,11 +4,14 @@ import type { Admitted, LiveSession, PointContext } from '../../point.ts';
 import { CatalogView } from './catalog-view.ts';
 import type { Catalogs } from './catalogs.ts';
 import type { Connection } from './connection.ts';
+import { changesCatalog, replacesNames, taints } from './consequences.ts';
+import { Cursors } from './cursors.ts';
 import { isSensitive } from './diagnostics.ts';
 import { bindUnnamed, flush, query, readyForQuery, sync, type TransactionStatus } from './encode.ts';
 import type { Expected, OwnAnswer } from './expected.ts';
-import { changesCatalog, replacesNames, taints, type Draft, type Plan, type Step } from './operations.ts';
+import type { Draft } from './operations.ts';
 import { Output } from './output.ts';
+import type { Plan, Step } from './plan.ts';
 import { Prepared } from './prepared.ts';
 import { Replies } from './replies.ts';
 import { Run } from './run.ts';
@@ -47,6 +50,7 @@ export class Exchange {
   #silent = false;
   #blocked = false;
   #listening = false;
+  readonly #cursors = new Cursors();
   #replaced = false;
   #idle: PromiseWithResolvers<void> | undefined;
 
@@ -61,9 +65,13 @@ export class Exchange {
       output: this.#output,
       onReady: (status) => this.#onReady(status),
       onEnded: (run) => this.settling.settle(run),
-      onParameter: checkParameter,
+      onParameter: (name, value) => {
+        checkParameter(name, value);
+        if (resolving.has(name)) this.view.settingsChanged();
+      },
       listens: () => this.#listening,
     });
+    target.connection.framer.streams = (type, size) => this.#replies.streams(type, size);
     client.socket.on('drain', () => this.#unblock());
     target.connection.consume({ onBytes: () => this.#onBytes(), onGone: () => this.#onGone() });
   }
@@ -158,6 +166,7 @@ export class Exchange {
       changesCatalog: changesCatalog(facts),
       taints: taints(draft.inspection, false).length > 0,
       transactionControl: transaction.length > 0,
+      reads: facts.verbs.some((verb) => !withoutSnapshot.has(verb)),
     });
     if (replacesNames(facts)) {
       this.#replaced = true;
@@ -167,6 +176,7 @@ export class Exchange {
     return new Run({
       admitted,
       inspection: draft.inspection,
+      cursors: this.#cursors,
       originsHold: draft.originsHold,
       catalog: this.view.catalog,
       sensitive: isSensitive(facts, this.view.catalog),
@@ -229,7 +239,11 @@ export class Exchange {
   #onBytes(): void {
     const { framer } = this.#parts.target.connection;
     try {
-      while (framer.advance()) this.#replies.onFrame(framer.type, framer.source, framer.start, framer.end);
+      while (framer.advance()) {
+        const { type, source, start, end } = framer;
+        if (framer.continued) this.#replies.onMore(source, start, end);
+        else this.#replies.onFrame(type, source, start, end);
+      }
       this.#replies.finishChunk();
     } catch (thrown) {
       // INVARIANT: what was handled before the fault is not shown either; the client gets the fault alone.
@@ -253,7 +267,10 @@ export class Exchange {
     this.unsynced = false;
     if (this.settling.current.some(({ stale }) => stale)) this.view.sawUnknown();
     this.settling.ready(status);
-    if (status === 'I') this.prepared.closeAll();
+    if (status === 'I') {
+      this.prepared.closeAll();
+      this.#cursors.forget();
+    }
     if (this.#replaced) this.prepared.suspectAll();
     this.#replaced = false;
     this.view.ready(status);
@@ -267,6 +284,12 @@ export class Exchange {
 
 /** Small messages are written as one; larger ones are not copied. */
 const joinBytesMax = 64 * 1024;
+
+/** Statements after which SET TRANSACTION is still allowed. */
+const withoutSnapshot = new Set(['begin', 'set', 'show', 'reset', 'savepoint', 'listen', 'unlisten', 'notify', 'discard', 'deallocate', 'lock']);
+
+/** Settings that newer targets report and that decide what names mean. */
+const resolving = new Set(['search_path', 'session_authorization', 'is_superuser']);
 
 /** EVASION: in another encoding, or with backslashes in plain strings, the target would read another statement than the inspector did. */
 function checkParameter(name: string, value: string): void {

@@ -67,7 +67,7 @@ export class Prepared {
 
   /** The end of a transaction ends every portal. */
   closeAll(): void {
-    for (const name of [...this.portals.keys()]) this.close(name);
+    for (const name of this.portals.keys()) this.close(name);
   }
 
   /** See `Statement.suspect`. Unnamed ones cannot be made by SQL. */

@@ -82,6 +82,20 @@ export class Replies {
     }
   }
 
+  /** Whether a long row may be passed on in parts: only when nothing of it would be changed. */
+  streams(type: number, size: number): boolean {
+    const first = this.queue.first;
+    if (type !== reply.dataRow || size < streamedBytesMin || this.#muted || (first?.kind !== 'execute' && first?.kind !== 'query')) return false;
+    return first.run?.result?.guard.transparent === true;
+  }
+
+  /** More of the row that is passed on in parts. */
+  onMore(source: Buffer, start: number, end: number): void {
+    const run = this.queue.first?.run;
+    if (run) run.bytesDown += end - start;
+    this.#parts.output.pass(source, start, end);
+  }
+
   /** Rows that were rewritten and not handed to the output yet. Call it at the end of a chunk. */
   finishChunk(): void {
     this.#flushRows();
@@ -252,7 +266,10 @@ export class Replies {
       default:
         throw unexpected(type, first);
     }
-    if (run && type !== reply.portalSuspended && (run.state === 'waiting' || run.state === 'suspended')) run.state = 'done';
+    if (run && type === reply.commandComplete && (run.state === 'waiting' || run.state === 'suspended')) {
+      run.state = 'done';
+      run.nextStatement();
+    }
     this.queue.shift();
     this.#openPortal();
   }
@@ -293,6 +310,9 @@ interface Frame {
   readonly start: number;
   readonly end: number;
 }
+
+/** Shorter rows are waited for. */
+const streamedBytesMin = 16 * 1024;
 
 /** Rewritten rows are handed on in pieces of about this size. */
 const rowBytesMax = 256 * 1024;

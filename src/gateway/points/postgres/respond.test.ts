@@ -119,13 +119,14 @@ describe('the columns of a result', () => {
   });
 });
 
-describe('diagnostics', () => {
-  const fields = (bytes: Buffer): Record<string, string> => Object.fromEntries(decodeDiagnostic(bytes, 5, bytes.length));
-  const shown = (kind: 'error' | 'notice', given: Record<string, string>, sensitive: boolean): Record<string, string> => {
-    const bytes = (kind === 'error' ? errorResponse : noticeResponse)(Object.entries(given));
-    return fields(diagnosticFor(kind, { source: bytes, start: 5, end: bytes.length }, sensitive));
-  };
+const fields = (bytes: Buffer): Record<string, string> => Object.fromEntries(decodeDiagnostic(bytes, 5, bytes.length));
 
+const shown = (kind: 'error' | 'notice', given: Record<string, string>, sensitive: boolean): Record<string, string> => {
+  const bytes = (kind === 'error' ? errorResponse : noticeResponse)(Object.entries(given));
+  return fields(diagnosticFor(kind, { source: bytes, start: 5, end: bytes.length }, sensitive));
+};
+
+describe('diagnostics', () => {
   test('PG-21 details that quote values are left out where labelled columns are touched, names and codes stay', () => {
     const violation = { S: 'ERROR', C: '23505', M: 'duplicate key value violates unique constraint "u"', D: 'Key (email)=(a@b.c) already exists.', n: 'u', t: 'customers', P: '7' };
     const { D: _detail, ...rest } = violation;

@@ -1,7 +1,8 @@
-import type { Inspection } from '#inspect';
+import type { Inspection, StatementOutput } from '#inspect';
 import type { Catalog, Outcome } from '#model';
 import type { Admitted, Guard, Pipeline, Refusal } from '../../point.ts';
 import { describeColumns } from './columns.ts';
+import type { Cursors } from './cursors.ts';
 import type { Field } from './target-messages.ts';
 
 /** One result of an operation: its guard and what was shown of it. */
@@ -17,6 +18,7 @@ export interface Result {
 export interface RunParts {
   readonly admitted: Admitted;
   readonly inspection: Inspection;
+  readonly cursors: Cursors;
   /** False when the origins the parser tells do not hold (the catalog changed in the same batch). */
   readonly originsHold: boolean;
   readonly catalog: Catalog | undefined;
@@ -53,7 +55,7 @@ export class Run {
 
   /** Makes the guard for the result whose columns these are. A refusal means: nothing of it may be shown. */
   open(fields: readonly Field[], pipeline: Pipeline): Refusal | undefined {
-    const output = this.parts.originsHold ? this.parts.inspection.outputs[this.#statement] : undefined;
+    const output = this.parts.originsHold ? this.#output() : undefined;
     const { columns, stale } = describeColumns(fields, output, this.parts.catalog);
     if (stale) this.stale = true;
     const guard = pipeline.guard(this.parts.admitted, columns);
@@ -69,7 +71,16 @@ export class Run {
   /** The statement at hand is complete; the next result belongs to the next one of the text. */
   nextStatement(): void {
     this.#closeResult();
+    const { cursors, inspection } = this.parts;
+    const declares = inspection.outputs[this.#statement]?.declares;
+    if (!inspection.facts.complete) cursors.forget();
+    else if (declares) cursors.declared(declares.cursor, this.parts.originsHold ? declares.columns : undefined);
     this.#statement += 1;
+  }
+
+  #output(): StatementOutput | undefined {
+    const output = this.parts.inspection.outputs[this.#statement];
+    return output?.fetches === undefined ? output : { ...output, columns: this.parts.cursors.columnsOf(output.fetches) };
   }
 
   #closeResult(): void {
@@ -79,6 +90,7 @@ export class Run {
   }
 
   fail(code: string): void {
+    if (!this.parts.inspection.facts.complete) this.parts.cursors.forget();
     if (this.state === 'cut') return;
     this.state = code === '57014' ? 'cancelled' : 'error';
     this.code = code;

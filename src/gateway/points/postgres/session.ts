@@ -3,10 +3,12 @@ import { asFault, Fault, limits } from '#model';
 import type { Admission, LiveSession, PointContext } from '../../point.ts';
 import type { Catalogs } from './catalogs.ts';
 import type { Connection } from './connection.ts';
+import { isEmpty, needsCopy } from './consequences.ts';
 import { emptyQueryResponse, readyForQuery, terminate } from './encode.ts';
 import { Exchange } from './exchange.ts';
 import { Inbox, type Segment } from './inbox.ts';
-import { isEmpty, needsCopy, planBatch, planQuery, toOperation, type Plan } from './operations.ts';
+import { toOperation } from './operations.ts';
+import { planBatch, planQuery, type Plan } from './plan.ts';
 import { faultResponse, holdNotice, localErrorResponse, refusalOfFault, refusalResponse, type LocalError } from './respond.ts';
 import { cancelTarget, type Target } from './upstream.ts';
 
@@ -38,6 +40,7 @@ export class PostgresSession {
   readonly #closed = Promise.withResolvers<void>();
   #queuedBytes = 0;
   #working = false;
+  #work: Promise<void> = Promise.resolve();
   #paused = false;
   #ending = false;
   #draining = false;
@@ -45,6 +48,8 @@ export class PostgresSession {
   #skipping = false;
   #waiting: AbortController | undefined;
   #held = false;
+  /** The operations at hand waited for an approval. */
+  #wasHeld = false;
   #cancelling: Promise<void> | undefined;
 
   constructor(parts: SessionParts) {
@@ -119,11 +124,10 @@ export class PostgresSession {
       this.#paused = true;
       socket.pause();
     }
-    void this.#work();
+    if (!this.#working) this.#work = this.#takeTurns();
   }
 
-  async #work(): Promise<void> {
-    if (this.#working) return;
+  async #takeTurns(): Promise<void> {
     this.#working = true;
     try {
       for (let segment = this.#segments.shift(); segment && !this.#ending; segment = this.#segments.shift()) {
@@ -172,15 +176,29 @@ export class PostgresSession {
     const admission = await this.#admit(plan);
     if (admission.kind === 'refused') return refusalResponse(admission.refusal);
     const { admitted } = admission;
+    const unchanged = this.#wasHeld ? await this.#stillMeans(segment, plan) : plan;
+    if (!unchanged) {
+      exchange.settling.discard(admitted, 'refused');
+      return refusalResponse(refusalOfFault(new Fault('APPROVAL_WITHDRAWN', 'the database changed while the statement was waiting, so that it means something else now')));
+    }
     if (plan.drafts.some(({ inspection }) => needsCopy(inspection.facts))) {
       exchange.settling.discard(admitted, 'refused');
       return refusalResponse(refusalOfFault(new Fault('PROTOCOL_UNSUPPORTED', 'COPY to or from the client is refused by Warder; use SELECT and INSERT')));
     }
     await this.#cancelling;
     if (this.#ending) exchange.settling.discard(admitted, 'cancelled');
-    else await exchange.release(admitted, plan, ends);
+    else await exchange.release(admitted, unchanged, ends);
     if (exchange.failed) this.#skipping = true;
     return undefined;
+  }
+
+  /** After a hold the catalog may be another. Gives the plan made with it, unless the operations would mean something else now. */
+  async #stillMeans(segment: Extract<Segment, { kind: 'query' | 'batch' }>, plan: Plan): Promise<Plan | undefined> {
+    const { view, status } = this.#exchange;
+    await view.refresh(status);
+    const now = this.#plan(segment);
+    if (now instanceof Fault || 'sqlstate' in now) return undefined;
+    return meaning(now) === meaning(plan) ? now : undefined;
   }
 
   #plan(segment: Extract<Segment, { kind: 'query' | 'batch' }>): Plan | LocalError | Fault {
@@ -207,11 +225,13 @@ export class PostgresSession {
     const operations = drafts.map((draft) => toOperation(draft, live.nextOperation(), view.namespace));
     const waiting = new AbortController();
     this.#waiting = waiting;
+    this.#wasHeld = false;
     try {
       const admission = await context.pipeline.admit(live, operations, {
         signal: waiting.signal,
         onHold: (notice) => {
           this.#held = true;
+          this.#wasHeld = true;
           this.#exchange.show([holdNotice(notice)]);
         },
       });
@@ -258,9 +278,15 @@ export class PostgresSession {
       deadline.cancel();
     }
     hangUp(target.connection, context, terminate);
+    // What was being admitted is refused or admitted in vain; its record comes before the end of the session.
+    await this.#work;
     await exchange.settling.close();
     await live.close({ reason, bytesUp: client.bytesIn, bytesDown: client.bytesOut });
   }
+}
+
+function meaning({ drafts }: Plan): string {
+  return JSON.stringify(drafts.map(({ text, inspection }) => [text, inspection.facts]));
 }
 
 function hangUp(connection: Connection, { world }: PointContext, last: Buffer | undefined): void {

@@ -37,9 +37,9 @@ export class Settling {
       if (run.state === 'suspended' && status !== 'I') this.#suspended.add(run);
       else this.settle(run);
     }
-    if (status === 'I') for (const run of [...this.#suspended]) this.settle(run);
+    if (status === 'I') for (const run of this.#suspended) this.settle(run);
     // A suspended portal may have been read to its end by a later batch.
-    for (const run of [...this.#suspended]) if (run.state !== 'suspended') this.settle(run);
+    for (const run of this.#suspended) if (run.state !== 'suspended') this.settle(run);
   }
 
   /** What was begun since the target was last ready will be rolled back. SQLSTATE 40000 is "transaction rollback". */

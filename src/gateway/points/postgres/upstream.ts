@@ -54,7 +54,7 @@ export async function connectTarget(
   } catch (thrown) {
     socket?.destroy();
     const fault = asFault(thrown);
-    throw fault.code === 'UPSTREAM_REFUSED' ? fault : unreachableTarget(fault);
+    throw fault.code === 'UPSTREAM_REFUSED' || fault.code === 'UPSTREAM_UNREACHABLE' ? fault : unreachableTarget(fault);
   } finally {
     deadline.cancel();
     signal.removeEventListener('abort', stop);
@@ -62,7 +62,10 @@ export async function connectTarget(
 }
 
 function unreachableTarget(cause: unknown): Fault {
-  return new Fault('UPSTREAM_UNREACHABLE', 'the target database cannot be reached', { cause });
+  // A code such as ECONNREFUSED or CERT_HAS_EXPIRED says enough, and nothing of credentials.
+  const why = cause instanceof Error && 'code' in cause ? { why: String(cause.code) } : {};
+  const detail = cause instanceof Fault ? { ...cause.detail } : why;
+  return new Fault('UPSTREAM_UNREACHABLE', 'the target database cannot be reached', { cause, detail });
 }
 
 /** Sends a cancel request over a connection of its own and waits until the target has taken it. Never throws: nobody waits for an answer. */

@@ -74,6 +74,27 @@ describe('the framing of the PostgreSQL protocol', () => {
     );
   });
 
+  test('C-01 frames that are given in parts have the same bytes, and the next frame begins where they end', () => {
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 8 }), fc.array(fc.nat(2_000), { maxLength: 20 }), (messages, cuts) => {
+        const bytes = Buffer.concat(messages);
+        const framer = new Framer('typed', 1 << 20);
+        framer.streams = (_type, size) => size > 50;
+        const frames: string[] = [];
+        for (const chunk of split(bytes, cuts)) {
+          framer.push(Buffer.from(chunk));
+          while (framer.advance()) {
+            const part = framer.source.toString('hex', framer.start, framer.end);
+            if (framer.continued) frames.push(`${frames.pop() ?? ''}${part}`);
+            else frames.push(part);
+          }
+        }
+        assert.deepEqual(frames, messages.map((one) => one.toString('hex')));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test('C-02 R13 random bytes give frames or a fault, never another error', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), fc.boolean(), (chunks, typed) => {

@@ -24,12 +24,18 @@ export class Framer {
   limit: number;
   /** Types that may come; any other is a Fault before its body is waited for. Absent: all. */
   types: ReadonlySet<number> | undefined;
+  /** Asked about a frame that has not come whole: true to be given it in parts, as they come. Absent: frames are always whole. */
+  streams: ((type: number, size: number) => boolean) | undefined;
+  /** What is shown continues the frame that was shown before. */
+  continued = false;
 
   #chunk: Buffer = empty;
   #at = 0;
   /** The beginning of a frame whose end has not come yet. */
   #store: Buffer = empty;
   #stored = 0;
+  /** Bytes of a frame given in parts that are still to come. */
+  #remaining = 0;
 
   constructor(shape: FrameShape, limit: number) {
     this.shape = shape;
@@ -67,17 +73,25 @@ export class Framer {
     return rest;
   }
 
-  /** Moves to the next whole frame. Throws a Fault when the length cannot be right; the connection cannot be framed any more then. */
+  /** Moves to the next whole frame, or the next part of one that is streamed. Throws a Fault when the length cannot be right; the connection cannot be framed any more then. */
   advance(): boolean {
+    this.continued = false;
     if (this.#stored > 0) return this.#advanceStored();
     const rest = this.#chunk.length - this.#at;
     if (rest === 0) return false;
+    if (this.#remaining > 0) return this.#continue(Math.min(rest, this.#remaining));
     const header = this.shape === 'typed' ? 5 : 4;
     if (rest >= header) {
       const size = this.#frameSize(this.#chunk, this.#at);
       if (size <= rest) {
         this.#show(this.#chunk, this.#at, size);
         this.#at += size;
+        return true;
+      }
+      if (this.streams?.(this.#chunk[this.#at] ?? 0, size)) {
+        this.#show(this.#chunk, this.#at, rest);
+        this.#at += rest;
+        this.#remaining = size - rest;
         return true;
       }
     }
@@ -90,12 +104,31 @@ export class Framer {
     if (this.#stored < header) this.#keep(header - this.#stored, header);
     if (this.#stored < header) return false;
     const size = this.#frameSize(this.#store, 0);
+    if (this.#stored === header && this.streams?.(this.#store[0] ?? 0, size)) {
+      this.#remaining = size - header;
+      this.#showStored(header);
+      return true;
+    }
     this.#keep(size - this.#stored, size);
     if (this.#stored < size) return false;
+    this.#showStored(size);
+    return true;
+  }
+
+  #continue(size: number): boolean {
+    this.continued = true;
+    this.source = this.#chunk;
+    this.start = this.#at;
+    this.end = this.#at + size;
+    this.#at += size;
+    this.#remaining -= size;
+    return true;
+  }
+
+  #showStored(size: number): void {
     this.#show(this.#store, 0, size);
     this.#store = empty;
     this.#stored = 0;
-    return true;
   }
 
   /** Moves up to `wanted` bytes from the chunk to the store, which will hold `most` bytes in the end. */

@@ -1,6 +1,8 @@
-import { recordOutput } from './expressions.ts';
+import { expression, recordOutput } from './expressions.ts';
+import { aliased } from './from.ts';
 import { forEachNode } from './nodes.ts';
-import { touchRelation } from './relations.ts';
+import { shadowedName, touchRelation } from './relations.ts';
+import { Scope } from './scope.ts';
 import type { DetailContext, StatementResult } from './statements.ts';
 import { bodyOf, namesOf, tagOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
@@ -83,6 +85,7 @@ function tableAs(body: Body<'CreateTableAsStmt'>, context: DetailContext, inner:
   const select = bodyOf(body.query, 'SelectStmt');
   const made = body.objtype === 'OBJECT_MATVIEW' ? 'materialized_view' : 'table';
   analysis.findings.effect(`create.${made}`, 'write.insert');
+  shadowedName(body.into?.rel?.relname, analysis.findings);
   if (body.into?.rel !== undefined) touchRelation(body.into.rel, 'ddl', analysis.findings);
   if (select === undefined) {
     inner(body.query, context);
@@ -96,6 +99,7 @@ function tableAs(body: Body<'CreateTableAsStmt'>, context: DetailContext, inner:
 /** A view shows later what its query selects: the columns are copied. */
 function view(body: Body<'ViewStmt'>, context: DetailContext): StatementResult {
   const { analysis } = context;
+  shadowedName(body.view?.relname, analysis.findings);
   if (body.view !== undefined) touchRelation(body.view, 'ddl', analysis.findings);
   recordOutput(analysis.query(body.query, undefined, 'copied'), 'copied', analysis.findings);
   return {};
@@ -124,7 +128,25 @@ function alterTable(body: Body<'AlterTableStmt'>, context: DetailContext): State
     findings.effect(`alter.${object}.${snake(subtype.slice('AT_'.length))}`);
     if (subtype === 'AT_ChangeOwner') findings.effect('privilege.owner');
   }
+  storedUses(body, context);
   return {};
+}
+
+/** EVASION: `ALTER COLUMN note TYPE text USING ssn` and a generated column copy one column into another. */
+function storedUses(body: Body<'AlterTableStmt'>, context: DetailContext): void {
+  if (body.relation === undefined) return;
+  const { analysis } = context;
+  const scope = new Scope(undefined);
+  scope.items.push(aliased(touchRelation(body.relation, 'ddl', analysis.findings), undefined, body.relation.relname ?? '', true));
+  for (const command of body.cmds ?? []) {
+    const definition = bodyOf(command, 'AlterTableCmd')?.def;
+    const column = bodyOf(definition, 'ColumnDef');
+    expression(column?.raw_default, 'copied', { analysis, scope });
+    for (const node of [definition, ...(column?.constraints ?? [])]) {
+      const constraint = bodyOf(node, 'Constraint');
+      expression(constraint?.raw_expr, constraint?.contype === 'CONSTR_CHECK' ? 'predicate' : 'copied', { analysis, scope });
+    }
+  }
 }
 
 /** `DropColumn` → `drop_column`. */

@@ -68,6 +68,8 @@ function expressionOf(node: Node, use: Use, place: Place): Value {
       return callValue(bodyOf(node, 'FuncCall') ?? {}, role, place);
     case 'A_Indirection':
       return indirectionValue(bodyOf(node, 'A_Indirection') ?? {}, role, place);
+    case 'TypeCast':
+      return castValue(bodyOf(node, 'TypeCast') ?? {}, role, place);
     case 'CaseExpr':
       return caseValue(bodyOf(node, 'CaseExpr') ?? {}, role, place);
     case 'GroupingFunc':
@@ -220,6 +222,15 @@ function caseValue(body: Body<'CaseExpr'>, role: SqlColumnRole, place: Place): V
   }
   values.push(expression(body.defresult, role, place));
   return derive(values);
+}
+
+/** The modifiers of a type are not expressions of the query: `geometry(point, 4326)` names no column. */
+function castValue(body: Body<'TypeCast'>, role: SqlColumnRole, place: Place): Value {
+  for (const modifier of body.typeName?.typmods ?? []) {
+    const word = bodyOf(modifier, 'ColumnRef');
+    if (word !== undefined) place.analysis.findings.seen.add(word);
+  }
+  return derive([expression(body.arg, role, place)]);
 }
 
 /** `(row).field`, `(expression)[index]`, `(row).function`. */

@@ -96,7 +96,7 @@ function functionItem(body: Body<'RangeFunction'>, place: Place): Item {
     const names = namesOf(bodyOf(call, 'FuncCall')?.funcname);
     const last = names.at(-1) ?? 'value';
     name = name === '' ? last : name;
-    const shape = shapeOfCall(last, value);
+    const shape = shapeOfCall(last, value, bodyOf(call, 'FuncCall')?.args?.length ?? 0);
     if (shape === undefined) rest = rest === undefined ? value : derive([rest, value]);
     for (const column of shape ?? []) columns.push({ name: column, value });
   }
@@ -106,17 +106,18 @@ function functionItem(body: Body<'RangeFunction'>, place: Place): Item {
     return aliased({ columns: defined.map((column) => ({ name: column, value })) }, body.alias, name);
   }
   // A function with one column gives it the alias's name.
-  const only = columns.length === 1 && rest === undefined && rowFunctions[name] === undefined ? columns[0] : undefined;
+  const only = columns.length === 1 && rest === undefined && !rowFunctions.has(name) ? columns[0] : undefined;
   if (only !== undefined && body.alias?.aliasname !== undefined) columns[0] = { name: body.alias.aliasname, value: only.value };
   if (body.ordinality === true) columns.push({ name: 'ordinality', value: noValue });
   return aliased(rest === undefined ? { columns } : { columns: [], rest: derive([rest, ...columns.map((column) => column.value)]) }, body.alias, name);
 }
 
 /** The names of a function's columns, `undefined` when they cannot be counted. */
-function shapeOfCall(name: string, value: Value): readonly string[] | undefined {
-  const listed = rowFunctions[name];
+function shapeOfCall(name: string, value: Value, args: number): readonly string[] | undefined {
+  const listed = rowFunctions.get(name);
   if (listed !== undefined) return listed;
-  if (name === 'unnest' && value.lineage === 'none') return ['unnest'];
+  // Several arrays go side by side, one column each.
+  if (name === 'unnest' && value.lineage === 'none') return Array.from({ length: Math.max(1, args) }, () => 'unnest');
   if (shapelessFunctions.has(name) || value.lineage === 'unknown') return undefined;
   return aggregateFunctions.has(name) ? undefined : [name];
 }
@@ -141,7 +142,7 @@ function joinItem(body: Body<'JoinExpr'>, place: Place): Item {
   const right = fromItem(body.rarg ?? ({} as Node), place);
   place.scope.items.length = before;
   const shared = body.isNatural === true ? naturalNames(left, right) : namesOf(body.usingClause);
-  const merged = shared.map((name) => mergedColumn(name, left, right, body.jointype, place));
+  const merged = shared.map((name) => mergedColumn(name, left, right, place));
   const taken = new Set(shared);
   const columns = [...merged, ...left.columns.filter((column) => !taken.has(column.name)), ...right.columns.filter((column) => !taken.has(column.name))];
   const rests = [left.rest, right.rest].filter((rest) => rest !== undefined);
@@ -162,12 +163,12 @@ function naturalNames(left: Item, right: Item): readonly string[] {
   return left.columns.map((column) => column.name).filter((name) => columnOf(right, name) !== undefined);
 }
 
-function mergedColumn(name: string, left: Item, right: Item, type: string | undefined, place: Place): Column {
+function mergedColumn(name: string, left: Item, right: Item, place: Place): Column {
   const a = columnOf(left, name)?.value ?? left.rest ?? unknownValue;
   const b = columnOf(right, name)?.value ?? right.rest ?? unknownValue;
   place.analysis.findings.use(a, 'join', name);
   place.analysis.findings.use(b, 'join', name);
   for (const relation of [...left.relations, ...right.relations]) relation.touched = true;
-  if (type === 'JOIN_INNER' || type === 'JOIN_LEFT') return { name, value: a };
-  return { name, value: type === 'JOIN_RIGHT' ? b : either(a, b) };
+  // The server takes one of the two sides, depending on the join and the types.
+  return { name, value: either(a, b) };
 }

@@ -59,21 +59,25 @@ export const aggregateFunctions: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Set-returning functions with more than one column, and their columns' names. */
-export const rowFunctions: Readonly<Record<string, readonly string[]>> = {
-  json_each: ['key', 'value'],
-  jsonb_each: ['key', 'value'],
-  json_each_text: ['key', 'value'],
-  jsonb_each_text: ['key', 'value'],
-  pg_options_to_table: ['option_name', 'option_value'],
-  aclexplode: ['grantor', 'grantee', 'privilege_type', 'is_grantable'],
-  pg_get_keywords: ['word', 'catcode', 'barelabel', 'catdesc', 'baredesc'],
-  pg_timezone_names: ['name', 'abbrev', 'utc_offset', 'is_dst'],
-  pg_timezone_abbrevs: ['abbrev', 'utc_offset', 'is_dst'],
-  pg_partition_tree: ['relid', 'parentrelid', 'isleaf', 'level'],
-  pg_identify_object: ['type', 'schema', 'name', 'identity'],
-  pg_input_error_info: ['message', 'detail', 'hint', 'sql_error_code'],
-};
+/** Functions whose columns have names of their own, whatever the alias, and these names. */
+export const rowFunctions: ReadonlyMap<string, readonly string[]> = new Map([
+  ['json_each', ['key', 'value']],
+  ['jsonb_each', ['key', 'value']],
+  ['json_each_text', ['key', 'value']],
+  ['jsonb_each_text', ['key', 'value']],
+  ['pg_options_to_table', ['option_name', 'option_value']],
+  ['aclexplode', ['grantor', 'grantee', 'privilege_type', 'is_grantable']],
+  ['pg_get_keywords', ['word', 'catcode', 'barelabel', 'catdesc', 'baredesc']],
+  ['pg_timezone_names', ['name', 'abbrev', 'utc_offset', 'is_dst']],
+  ['json_array_elements', ['value']],
+  ['jsonb_array_elements', ['value']],
+  ['json_array_elements_text', ['value']],
+  ['jsonb_array_elements_text', ['value']],
+  ['pg_partition_ancestors', ['relid']],
+  ['pg_partition_tree', ['relid', 'parentrelid', 'isleaf', 'level']],
+  ['pg_identify_object', ['type', 'schema', 'name', 'identity']],
+  ['pg_input_error_info', ['message', 'detail', 'hint', 'sql_error_code']],
+]);
 
 /** Functions whose columns come from a definition list, from a type or from the argument: nobody can count them here. */
 export const shapelessFunctions: ReadonlySet<string> = new Set([
@@ -100,6 +104,14 @@ export const shapelessFunctions: ReadonlySet<string> = new Set([
   'pg_get_multixact_members',
   'pg_control_system',
   'pg_control_init',
+  'pg_extension_update_paths',
+  'pg_get_catalog_foreign_keys',
+  'pg_get_loaded_modules',
+  'pg_event_trigger_ddl_commands',
+  'pg_split_walfile_name',
+  'pg_timezone_abbrevs_zone',
+  'pg_timezone_abbrevs_abbrevs',
+  'pg_walfile_name_offset',
   'pg_sequence_parameters',
   'pg_get_sequence_data',
   'pg_mcv_list_items',

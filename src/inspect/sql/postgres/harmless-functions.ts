@@ -10,15 +10,15 @@ const aggregates =
   'json_object_agg_unique json_object_agg_unique_strict jsonb_object_agg_strict jsonb_object_agg_unique jsonb_object_agg_unique_strict xmlagg bool_and bool_or ' +
   'every bit_and bit_or bit_xor any_value range_agg range_intersect_agg stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp ' +
   'regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy mode percentile_cont percentile_disc ' +
-  'row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value grouping merge_action';
+  'row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value';
 
 const numbers =
   'abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log log10 power pow mod div gcd lcm pi degrees radians sin sind cos cosd tan tand cot cotd asin asind ' +
   'acos acosd atan atand atan2 atan2d sinh cosh tanh asinh acosh atanh factorial width_bucket random random_normal numeric_inc scale min_scale trim_scale erf erfc gamma lgamma ' +
-  'greatest least bit_count int2 int4 int8 float4 float8 numeric money oid cash_words to_hex to_bin to_oct generate_series isfinite';
+  'bit_count int2 int4 int8 float4 float8 numeric money oid cash_words to_hex to_bin to_oct generate_series isfinite';
 
 const strings =
-  'length char_length character_length octet_length bit_length lower upper initcap casefold concat concat_ws format left right lpad rpad ltrim rtrim btrim trim ' +
+  'length char_length character_length octet_length bit_length lower upper initcap casefold concat concat_ws format left right lpad rpad ltrim rtrim btrim ' +
   'substr substring position strpos overlay replace reverse repeat split_part translate ascii chr quote_ident quote_literal quote_nullable starts_with to_char to_number ' +
   'md5 sha224 sha256 sha384 sha512 crc32 crc32c encode decode convert convert_from convert_to get_bit get_byte set_bit set_byte unistr normalize is_normalized ' +
   'unicode_assigned regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_count regexp_instr regexp_like regexp_substr ' +
@@ -27,7 +27,7 @@ const strings =
   'gen_random_uuid uuidv4 uuidv7 uuid_extract_timestamp uuid_extract_version pg_client_encoding pg_char_to_encoding pg_encoding_to_char inet_client_addr inet_client_port';
 
 const dates =
-  'now clock_timestamp statement_timestamp transaction_timestamp timeofday current_date current_time current_timestamp localtime localtimestamp age date_part date_trunc ' +
+  'now clock_timestamp statement_timestamp transaction_timestamp timeofday age date_part date_trunc ' +
   'date_bin date_add date_subtract extract make_date make_time make_timestamp make_timestamptz make_interval justify_days justify_hours justify_interval to_date ' +
   'to_timestamp timezone date timestamp timestamptz time timetz interval overlaps pg_postmaster_start_time pg_conf_load_time';
 
@@ -37,21 +37,21 @@ const documents =
   'json_object_keys jsonb_object_keys json_populate_record jsonb_populate_record json_populate_recordset jsonb_populate_recordset json_array_elements jsonb_array_elements ' +
   'json_array_elements_text jsonb_array_elements_text json_to_record jsonb_to_record json_to_recordset jsonb_to_recordset json_strip_nulls jsonb_strip_nulls jsonb_set ' +
   'jsonb_set_lax jsonb_insert jsonb_pretty jsonb_concat jsonb_delete json_typeof jsonb_typeof jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array jsonb_path_query_first ' +
-  'jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz jsonb_path_query_array_tz jsonb_path_query_first_tz jsonb_exists jsonb_exists_any jsonb_exists_all json_scalar json_serialize json ' +
-  'xmlcomment xmlconcat xmlelement xmlforest xmlpi xmlroot xmlexists xml_is_well_formed xml_is_well_formed_document xml_is_well_formed_content xpath xpath_exists xmlvalidate xml xmltext';
+  'jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz jsonb_path_query_array_tz jsonb_path_query_first_tz jsonb_exists jsonb_exists_any jsonb_exists_all ' +
+  'xmlcomment xmlexists xml_is_well_formed xml_is_well_formed_document xml_is_well_formed_content xpath xpath_exists xmlvalidate xml xmltext';
 
 const collections =
   'array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position array_positions array_prepend array_remove array_replace array_reverse ' +
   'array_sample array_shuffle array_sort array_upper cardinality trim_array unnest generate_subscripts isempty lower_inc upper_inc lower_inf upper_inf range_merge multirange ' +
   'int4range int8range numrange tsrange tstzrange daterange int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange ' +
-  'enum_first enum_last enum_range num_nonnulls num_nulls row ' +
+  'enum_first enum_last enum_range num_nonnulls num_nulls ' +
   'area center diameter height width radius isclosed isopen npoints pclose popen slope box circle line lseg path point polygon bound_box diagonal ' +
-  'abbrev broadcast family host hostmask inet_merge inet_same_family masklen netmask network set_masklen macaddr8_set7bit cidr inet macaddr macaddr8 ' +
+  'abbrev broadcast family host hostmask inet_merge inet_same_family masklen netmask network set_masklen macaddr8_set7bit cidr macaddr macaddr8 ' +
   'to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery ts_rank ts_rank_cd ts_headline ts_delete ts_filter setweight strip numnode querytree ' +
   'tsquery_phrase tsvector_to_array array_to_tsvector json_to_tsvector jsonb_to_tsvector get_current_ts_config ts_debug ts_lexize ts_parse ts_token_type ts_match_vq system bernoulli';
 
 const descriptions =
-  'version current_user current_role session_user user current_schema current_schemas current_catalog current_database current_query current_setting pg_backend_pid pg_typeof pg_basetype ' +
+  'version current_user session_user current_schema current_schemas current_database current_query current_setting pg_backend_pid pg_typeof pg_basetype ' +
   'col_description obj_description shobj_description format_type pg_get_expr pg_get_viewdef pg_get_indexdef pg_get_constraintdef pg_get_functiondef pg_get_function_arguments ' +
   'pg_get_function_identity_arguments pg_get_function_result pg_get_function_arg_default pg_get_function_sqlbody pg_get_triggerdef pg_get_ruledef pg_get_partkeydef pg_get_partition_constraintdef ' +
   'pg_get_statisticsobjdef pg_get_statisticsobjdef_columns pg_get_statisticsobjdef_expressions pg_get_userbyid pg_get_serial_sequence pg_get_keywords pg_get_catalog_foreign_keys ' +
@@ -66,10 +66,11 @@ const descriptions =
   'pg_database_collation_actual_version pg_encoding_max_length pg_is_in_recovery pg_is_wal_replay_paused pg_get_wal_replay_pause_state pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp ' +
   'pg_current_wal_lsn pg_current_wal_insert_lsn pg_current_wal_flush_lsn pg_wal_lsn_diff pg_walfile_name pg_walfile_name_offset pg_lsn pg_current_snapshot pg_current_xact_id_if_assigned txid_current_if_assigned ' +
   'txid_current_snapshot txid_snapshot_xmin txid_snapshot_xmax txid_status pg_xact_status pg_xact_commit_timestamp pg_snapshot_xmin pg_snapshot_xmax pg_snapshot_xip pg_visible_in_snapshot mxid_age ' +
-  'pg_jit_available pg_numa_available pg_trigger_depth pg_input_is_valid pg_input_error_info pg_settings_get_flags pg_timezone_names pg_timezone_abbrevs pg_available_extensions ' +
+  'pg_jit_available pg_numa_available pg_trigger_depth pg_input_is_valid pg_input_error_info pg_settings_get_flags pg_timezone_names pg_timezone_abbrevs_zone pg_timezone_abbrevs_abbrevs pg_split_walfile_name pg_notification_queue_usage pg_available_extensions ' +
   'pg_available_extension_versions pg_extension_update_paths pg_get_loaded_modules pg_show_all_settings pg_sequence_last_value pg_sequence_parameters pg_event_trigger_ddl_commands currval lastval ' +
+  'pg_stat_get_ins_since_vacuum pg_stat_get_mod_since_analyze pg_stat_get_last_analyze_time pg_stat_get_last_autoanalyze_time pg_stat_get_last_vacuum_time pg_stat_get_last_autovacuum_time ' +
   'pg_stat_get_numscans pg_stat_get_lastscan pg_stat_get_tuples_returned pg_stat_get_tuples_fetched pg_stat_get_tuples_inserted pg_stat_get_tuples_updated pg_stat_get_tuples_deleted ' +
-  'pg_stat_get_live_tuples pg_stat_get_dead_tuples pg_stat_get_blocks_fetched pg_stat_get_blocks_hit pg_stat_get_snapshot_timestamp regclass regproc regtype regrole regnamespace regprocedure ' +
-  'amvalidate nameconcatoid textlike texteq int4eq oideq booleq bool boolean shell_in any_in opaque_in getdatabaseencoding icu_unicode_version unicode_version pg_ndistinct_out pg_dependencies_out';
+  'pg_stat_get_live_tuples pg_stat_get_dead_tuples pg_stat_get_blocks_fetched pg_stat_get_blocks_hit pg_stat_get_snapshot_timestamp regclass ' +
+  'getdatabaseencoding textlike texteq int4eq oideq booleq bool icu_unicode_version unicode_version';
 
 export const harmlessFunctions: ReadonlySet<string> = new Set([aggregates, numbers, strings, dates, documents, collections, descriptions].flatMap((list) => list.split(' ')));

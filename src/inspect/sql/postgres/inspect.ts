@@ -53,7 +53,6 @@ function inspectText(text: string, catalog: Catalog | undefined): Inspected {
   if (shape.tokens > limits.statementTokensMax) return refused(text, 'length', { message: `the statement has more than ${limits.statementTokensMax} parts; split it or use COPY` });
   // The parser recurses: what might run it out of stack never reaches it.
   if (shape.depth > limits.statementDepthMax) return refused(text, 'nesting', { message: 'the statement is nested too deeply to be analysed' });
-  if (shape.tokens === 0) return { inspection: understood(new Findings(catalog), [], shape), literals: [] };
   const parsed = parse(text);
   if (!parsed.ok) {
     const error = parsed.position === undefined ? { message: parsed.message } : { message: parsed.message, position: parsed.position };
@@ -130,6 +129,8 @@ function analysisWith(findings: Findings): Analysis {
 
 /** EVASION: later statements of the same text would be resolved with names that this one has changed. */
 function changesNames(findings: Findings): boolean {
+  // What was not understood may have changed them too.
+  if (findings.unknown.size > 0) return true;
   for (const effect of findings.effects) {
     if (effect.startsWith('create.') || effect.startsWith('alter.') || effect.startsWith('drop.')) return true;
   }

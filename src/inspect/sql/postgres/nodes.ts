@@ -27,11 +27,12 @@ export function contentOf(node: Node): object {
 
 /** Whether an object is a tagged node: one key that begins with a capital letter, over an object. */
 export function isTagged(value: object): value is Node {
+  // Members of statements begin with a small letter, so that the first key nearly always tells.
   let count = 0;
-  for (const [key, inner] of Object.entries(value)) {
-    count += 1;
+  for (const key in value) {
     const letter = key.charCodeAt(0);
-    if (count > 1 || letter < 65 || letter > 90 || typeof inner !== 'object' || inner === null) return false;
+    count += 1;
+    if (count > 1 || letter < 65 || letter > 90) return false;
   }
   return count === 1;
 }

@@ -56,6 +56,11 @@ function catalogColumns(relation: CatalogRelation): readonly Column[] {
   return columns;
 }
 
+/** EVASION: a temporary relation is found before pg_catalog, so a new name must not be one of the catalog's. */
+export function shadowedName(name: string | undefined, findings: Findings): void {
+  if (name?.startsWith('pg_') === true) findings.unknown.add(`shadows:${name}`);
+}
+
 /** Without a catalog a qualified column still has a name: `orders.total` comes from the column `total` of `orders`. */
 export function isUnlisted(relation: NamedRelation): boolean {
   return relation.rest !== undefined && !relation.system;

@@ -4,7 +4,7 @@ import type { Analysis } from './expressions.ts';
 import type { StatementDraft } from './findings.ts';
 import { contentOf } from './nodes.ts';
 import { selectOutput } from './queries.ts';
-import { touchRelation } from './relations.ts';
+import { shadowedName, touchRelation } from './relations.ts';
 import { Scope } from './scope.ts';
 import { inspectSession } from './session-statements.ts';
 import { statementKinds } from './statement-kinds.ts';
@@ -133,7 +133,7 @@ function selectResult(body: Body<'SelectStmt'>, context: DetailContext): Stateme
   draft.hasLimit = body.limitCount !== undefined && constantOf(body.limitCount) !== null;
   if (into === undefined) return { rows: output };
   analysis.findings.effect('create.table', 'write.insert');
-  shadowing(into.rel?.relname, analysis);
+  shadowedName(into.rel?.relname, analysis.findings);
   if (into.rel !== undefined) touchRelation(into.rel, 'ddl', analysis.findings);
   return {};
 }
@@ -154,11 +154,6 @@ function hasWhere(body: Body<'SelectStmt'>): boolean {
     else if (select.whereClause === undefined) return false;
   }
   return true;
-}
-
-/** EVASION: a temporary relation is found before pg_catalog, so a new one must not have a name of the catalog. */
-export function shadowing(name: string | undefined, analysis: Analysis): void {
-  if (name?.startsWith('pg_') === true) analysis.findings.unknown.add(`shadows:${name}`);
 }
 
 function copyResult(body: Body<'CopyStmt'>, context: DetailContext): StatementResult {

@@ -2,7 +2,7 @@ import type { Findings } from './findings.ts';
 import { meaningOf } from './functions.ts';
 import { harmlessFunctions } from './harmless-functions.ts';
 import { contentOf, isTagged } from './nodes.ts';
-import { touchRelation } from './relations.ts';
+import { shadowedName, touchRelation } from './relations.ts';
 import { constantOf, namesOf, tagOf } from './tree.ts';
 import type { Body, Node, Tag } from './tree.ts';
 
@@ -79,10 +79,13 @@ function callOf(body: Body<'FuncCall'>, findings: Findings): void {
   const meaning = meaningOf(name);
   if (meaning.effects !== undefined) findings.effect(...meaning.effects);
   if (schema === undefined && findings.catalog?.userFunction?.(name) === true) findings.unknown.add(`function:${name}`);
-  else if (meaning.effects === undefined) findings.unknown.add(`function:${name}`);
+  else if (meaning.effects === undefined || meaning.effects.some((effect) => hiding.has(effect))) findings.unknown.add(`function:${name}`);
   if (name === 'set_config') configured(body, findings);
   if (name === 'pg_sleep' || name.startsWith('pg_sleep_')) findings.effect('wait');
 }
+
+/** Effects of functions that run another text, here or elsewhere, which nobody has looked at. */
+const hiding: ReadonlySet<string> = new Set(['code.execute', 'code.call', 'network']);
 
 /** A function outside pg_catalog: unknown, and if it has the name of a dangerous one (an extension's) its effects count too. */
 function functionUnknown(name: string, effects: readonly string[] | undefined, findings: Findings): void {
@@ -119,6 +122,7 @@ function fieldsOf(body: Body<'A_Indirection'>, findings: Findings): void {
   for (const name of namesOf(body.indirection)) {
     const { effects } = meaningOf(name);
     if (effects !== undefined && effects.length > 0) findings.effect(...effects);
+    if (effects?.some((effect) => hiding.has(effect)) === true) findings.unknown.add(`function:${name}`);
     if (effects !== undefined) findings.functions.add(name);
     if (findings.catalog?.userFunction?.(name) === true) findings.unknown.add(`function:${name}`);
   }
@@ -128,11 +132,6 @@ function fieldsOf(body: Body<'A_Indirection'>, findings: Findings): void {
 function shadowedFunction(body: Body<'CreateFunctionStmt'>, findings: Findings): void {
   const name = namesOf(body.funcname).at(-1) ?? '';
   if (harmlessFunctions.has(name)) findings.unknown.add(`shadows:${name}`);
-}
-
-/** EVASION: a temporary relation is found before pg_catalog, so a new name must not be one of the catalog's. */
-function shadowedName(name: string | undefined, findings: Findings): void {
-  if (name?.startsWith('pg_') === true) findings.unknown.add(`shadows:${name}`);
 }
 
 /** Every tag that statements are made of, besides the statements themselves. Anything else is unknown. */

@@ -9,7 +9,7 @@ import { columnOf, Scope } from './scope.ts';
 import type { Item } from './scope.ts';
 import { bodyOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
-import { noValue, unknownValue } from './values.ts';
+import { derive, noValue, unknownValue, wholeOf } from './values.ts';
 import type { Output, Value } from './values.ts';
 import { isTautology } from './tautology.ts';
 import { addCommonTables } from './with.ts';
@@ -20,6 +20,14 @@ export interface WriteContext {
   readonly draft: StatementDraft;
   /** Names from around: a writing WITH query sees the other WITH queries. */
   readonly outer: Scope | undefined;
+}
+
+/** What a statement has put into the target's columns so far, by name; `*` for columns that cannot be told. */
+type Stored = Map<string, Value>;
+
+interface Writing extends WriteContext {
+  readonly place: Place;
+  readonly stored: Stored;
 }
 
 export function insertOutput(body: Body<'InsertStmt'>, context: WriteContext): Output {
@@ -36,13 +44,27 @@ export function insertOutput(body: Body<'InsertStmt'>, context: WriteContext): O
     if (target.rest !== undefined) written(target, '*', context);
   }
   place.scope.items.push(item);
+  const names = named.length > 0 ? named.map((column) => column.name ?? '') : target.columns.map((column) => column.name);
+  const stored = insertedBy(source, names);
   const conflict = body.onConflictClause;
-  if (conflict !== undefined) conflictUses(conflict, target, { ...context, place });
-  return returning(body.returningClause, target, { ...context, place });
+  if (conflict !== undefined) conflictUses(conflict, target, { ...context, place, stored });
+  return returning(body.returningClause, target, { ...context, place, stored });
 }
 
-function conflictUses(conflict: Body<'OnConflictClause'>, target: NamedRelation, context: WriteContext & { place: Place }): void {
-  const { place, analysis } = context;
+function insertedBy(source: Output, names: readonly string[]): Stored {
+  const stored: Stored = new Map();
+  if (source.rest !== undefined) return stored.set('*', wholeOf(source));
+  source.columns.forEach((column, i) => store(stored, names[i] ?? '*', column.value));
+  return stored;
+}
+
+function store(stored: Stored, name: string, value: Value): void {
+  const before = stored.get(name);
+  stored.set(name, derive(before === undefined ? [value] : [before, value]));
+}
+
+function conflictUses(conflict: Body<'OnConflictClause'>, target: NamedRelation, context: Writing): void {
+  const { place, analysis, stored } = context;
   for (const element of conflict.infer?.indexElems ?? []) {
     const index = bodyOf(element, 'IndexElem');
     // Whether a row conflicts tells whether the given value exists: a lookup.
@@ -52,9 +74,10 @@ function conflictUses(conflict: Body<'OnConflictClause'>, target: NamedRelation,
   expression(conflict.infer?.whereClause, 'predicate', place);
   if (conflict.action !== 'ONCONFLICT_UPDATE') return;
   analysis.findings.effect('write.update');
-  // What was to be inserted is visible under this name; it is the statement's own data.
-  place.scope.items.push(aliased({ columns: target.columns.map((column) => ({ name: column.name, value: noValue })), ...(target.rest === undefined ? {} : { rest: noValue }) }, undefined, 'excluded'));
-  // Only a qualified name can mean the excluded row when the target has the column as well, so unqualified ones stay the target's.
+  // What was to be inserted is visible under this name, by qualified names only.
+  const inserted = target.columns.map((column) => ({ name: column.name, value: stored.get(column.name) ?? stored.get('*') ?? noValue }));
+  const rest = target.rest === undefined ? {} : { rest: derive([...stored.values()]) };
+  place.scope.items.push({ ...aliased({ columns: inserted, ...rest }, undefined, 'excluded'), columns: [] });
   assignments(conflict.targetList, target, context);
   expression(conflict.whereClause, 'condition', place);
   place.scope.items.pop();
@@ -66,8 +89,9 @@ export function updateOutput(body: Body<'UpdateStmt'>, context: WriteContext): O
   place.scope.items.push(item);
   addItems(body.fromClause, place);
   whereUses(body.whereClause, item, { ...context, place });
-  assignments(body.targetList, target, { ...context, place });
-  return returning(body.returningClause, target, { ...context, place });
+  const stored: Stored = new Map();
+  assignments(body.targetList, target, { ...context, place, stored });
+  return returning(body.returningClause, target, { ...context, place, stored });
 }
 
 export function deleteOutput(body: Body<'DeleteStmt'>, context: WriteContext): Output {
@@ -76,7 +100,7 @@ export function deleteOutput(body: Body<'DeleteStmt'>, context: WriteContext): O
   place.scope.items.push(item);
   addItems(body.usingClause, place);
   whereUses(body.whereClause, item, { ...context, place });
-  return returning(body.returningClause, target, { ...context, place });
+  return returning(body.returningClause, target, { ...context, place, stored: new Map() });
 }
 
 export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Output {
@@ -86,20 +110,24 @@ export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Out
   place.scope.items.push(item);
   addItems(body.sourceRelation === undefined ? [] : [body.sourceRelation], place);
   whereUses(body.joinCondition, item, { ...context, place });
+  const stored: Stored = new Map();
   for (const node of body.mergeWhenClauses ?? []) {
     const when = bodyOf(node, 'MergeWhenClause') ?? {};
     expression(when.condition, 'condition', place);
     if (when.commandType === 'CMD_UPDATE') {
       findings.effect('write.update');
-      assignments(when.targetList, target, { ...context, place });
+      assignments(when.targetList, target, { ...context, place, stored });
     } else if (when.commandType === 'CMD_DELETE') findings.effect('write.delete');
     else if (when.commandType === 'CMD_INSERT') {
       findings.effect('write.insert');
       for (const column of when.targetList ?? []) written(target, bodyOf(column, 'ResTarget')?.name ?? '', context);
-      for (const value of when.values ?? []) expression(value, 'copied', place);
+      const names = when.targetList?.map((column) => bodyOf(column, 'ResTarget')?.name ?? '*') ?? target.columns.map((column) => column.name);
+      (when.values ?? []).forEach((value, i) => store(stored, names[i] ?? '*', expression(value, 'copied', place)));
     }
   }
-  return returning(body.returningClause, target, { ...context, place });
+  // `*` lists the source before the target here.
+  place.scope.items.reverse();
+  return returning(body.returningClause, target, { ...context, place, stored });
 }
 
 function begin(body: { withClause?: Body<'WithClause'> } & object, relation: Body<'RangeVar'> | undefined, context: WriteContext): { target: NamedRelation; item: Item; place: Place } {
@@ -127,13 +155,14 @@ function whereUses(where: Node | undefined, item: Item, context: WriteContext & 
   draft.whereTautology = where !== undefined && isTautology(where, { dependent, target: item.relations[0]?.name });
 }
 
-function assignments(targets: readonly Node[] | undefined, target: NamedRelation, context: WriteContext & { place: Place }): void {
+function assignments(targets: readonly Node[] | undefined, target: NamedRelation, context: Writing): void {
   for (const node of targets ?? []) {
     const assignment = bodyOf(node, 'ResTarget') ?? {};
     written(target, assignment.name ?? '', context);
     indices(assignment, context.place);
     // A column computed from itself (`n = n + 1`) copies nothing to anywhere else.
-    expression(assignment.val, onlyOwnColumn(assignment.val, assignment.name) ? 'written' : 'copied', context.place);
+    const value = expression(assignment.val, onlyOwnColumn(assignment.val, assignment.name) ? 'written' : 'copied', context.place);
+    store(context.stored, assignment.name ?? '*', value);
   }
 }
 
@@ -168,8 +197,8 @@ function valueIn(target: NamedRelation, name: string): Value {
   return columnOf(target, name)?.value ?? target.rest ?? unknownValue;
 }
 
-function returning(clause: Body<'ReturningClause'> | undefined, target: NamedRelation, context: WriteContext & { place: Place }): Output {
-  const { draft, place, analysis } = context;
+function returning(clause: Body<'ReturningClause'> | undefined, target: NamedRelation, context: Writing): Output {
+  const { draft, place, analysis, stored } = context;
   if (clause === undefined) return { columns: [] };
   draft.hasReturning = true;
   const names = new Map<string, string>([['OLD', 'old'], ['NEW', 'new']]);
@@ -180,10 +209,32 @@ function returning(clause: Body<'ReturningClause'> | undefined, target: NamedRel
   const around = new Scope(place.scope.parent);
   for (const [name, table] of place.scope.commonTables) around.commonTables.set(name, table);
   // `old` and `new` are seen only by qualified names: they stand one level further out.
-  for (const name of names.values()) around.items.push({ ...aliased(target, undefined, name, true), columns: [] });
+  const after = withStored(target, stored);
+  for (const [kind, name] of names) around.items.push({ ...aliased(kind === 'OLD' ? target : after, undefined, name, true), columns: [] });
   const scope = new Scope(around);
-  scope.items.push(...place.scope.items);
+  for (const item of place.scope.items) scope.items.push(item.columns === target.columns ? restored(item, after) : item);
   const output = targetOutput(clause.exprs, { analysis, scope }, 'projected');
   recordOutput(output, 'projected', analysis.findings);
   return output;
+}
+
+/**
+ * The target as RETURNING sees it.
+ * EVASION: `UPDATE t SET note = ssn RETURNING note` returns the other column; the server still calls it `note`.
+ */
+function withStored(target: NamedRelation, stored: Stored): Output {
+  const risky = [...stored].filter(([, value]) => value.lineage === 'unknown' || value.sources.some((source) => source.labels.length > 0));
+  if (risky.length === 0) return target;
+  const values = new Map(risky);
+  const columns = target.columns.map((column) => {
+    const put = values.get(column.name) ?? values.get('*');
+    return put === undefined ? column : { name: column.name, value: derive([column.value, put]) };
+  });
+  return target.rest === undefined ? { columns } : { columns, rest: derive([target.rest, ...values.values()]) };
+}
+
+/** The same item with other values in its columns. */
+function restored(item: Item, after: Output): Item {
+  const output: Output = after.rest === undefined ? { columns: after.columns } : { columns: after.columns, rest: after.rest };
+  return { ...output, relations: item.relations.map((relation) => ({ ...relation, ...output })) };
 }

@@ -2,7 +2,19 @@ import { EvalError } from '../eval-error.ts';
 import { mapSize } from '../equality.ts';
 import { parseDuration, parseTimestamp, timestamp } from '../time.ts';
 import { utf8Decode, utf8Encode } from '../utf8.ts';
-import { type CelDuration, type CelTimestamp, type CelValue, CelTypeValue, CelUint, formatTime, intMax, intMin, kindOf, typeName, uintMax } from '../values.ts';
+import {
+  type CelDuration,
+  type CelTimestamp,
+  type CelValue,
+  CelTypeValue,
+  CelUint,
+  formatTime,
+  intMax,
+  intMin,
+  kindOf,
+  typeName,
+  uintMax,
+} from '../values.ts';
 import { codePoints } from './text.ts';
 import { fn, type Library } from './overload.ts';
 
@@ -23,7 +35,8 @@ function toUint(value: bigint): CelUint {
 
 // SPEC: the ends of the range are refused too, because the double nearest to the greatest int lies outside it.
 function doubleToInt(value: number): bigint {
-  if (!(value > -(2 ** 63) && value < 2 ** 63)) throw new EvalError('RANGE', 'range error: the double does not fit a signed 64-bit integer');
+  if (!(value > -(2 ** 63) && value < 2 ** 63))
+    throw new EvalError('RANGE', 'range error: the double does not fit a signed 64-bit integer');
   return BigInt(Math.trunc(value));
 }
 
@@ -32,12 +45,13 @@ function doubleToUint(value: number): CelUint {
   return new CelUint(BigInt(Math.trunc(value)));
 }
 
-function conversion(text: string, to: string): EvalError {
-  return new EvalError('CONVERSION', `cannot read ${JSON.stringify(text.slice(0, 40))} as ${to}`);
+// Run-time errors go to logs and records, so no message of one repeats what was in the data.
+function conversion(to: string): EvalError {
+  return new EvalError('CONVERSION', `the text is no ${to}`);
 }
 
 function stringToDouble(text: string): number {
-  if (!floating.test(text)) throw conversion(text, 'double');
+  if (!floating.test(text)) throw conversion('double');
   if (/inf/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
   return Number(text);
 }
@@ -45,7 +59,7 @@ function stringToDouble(text: string): number {
 function stringToBool(text: string): boolean {
   if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true;
   if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) return false;
-  throw conversion(text, 'bool');
+  throw conversion('bool');
 }
 
 function bytesToString(bytes: Uint8Array): string {
@@ -67,29 +81,41 @@ export function doubleText(value: number): string {
 const sizeFunctions: Library = [
   ...['string->size(): int', 'size(string): int'].map((text) => fn(text, (value: string) => BigInt(codePoints(value)))),
   ...['bytes->size(): int', 'size(bytes): int'].map((text) => fn(text, (value: Uint8Array) => BigInt(value.length), 'constant')),
-  ...['list<A>->size(): int', 'size(list<A>): int'].map((text) => fn(text, (value: readonly CelValue[]) => BigInt(value.length), 'constant')),
+  ...['list<A>->size(): int', 'size(list<A>): int'].map((text) =>
+    fn(text, (value: readonly CelValue[]) => BigInt(value.length), 'constant'),
+  ),
   ...['map<A, B>->size(): int', 'size(map<A, B>): int'].map((text) => fn(text, (value: object) => BigInt(mapSize(value)))),
 ];
 
 const identity = (value: CelValue): CelValue => value;
 
 const conversions: Library = [
-  ...['bool', 'int', 'uint', 'double', 'string', 'bytes', 'timestamp', 'duration'].map((kind) => fn(`${kind}(${kind}): ${kind}`, identity, 'constant')),
+  ...['bool', 'int', 'uint', 'double', 'string', 'bytes', 'timestamp', 'duration'].map((kind) =>
+    fn(`${kind}(${kind}): ${kind}`, identity, 'constant'),
+  ),
   fn('bool(string): bool', stringToBool, 'constant'),
   fn('int(uint): int', (value: CelUint) => toInt(value.value), 'constant'),
   fn('int(double): int', doubleToInt, 'constant'),
-  fn('int(string): int', (text: string) => {
-    if (!decimal.test(text)) throw conversion(text, 'int');
-    return toInt(BigInt(text.replace('+', '')));
-  }, 'constant'),
+  fn(
+    'int(string): int',
+    (text: string) => {
+      if (!decimal.test(text)) throw conversion('int');
+      return toInt(BigInt(text.replace('+', '')));
+    },
+    'constant',
+  ),
   fn('int(timestamp): int', (t: CelTimestamp) => BigInt(t.seconds), 'constant'),
   fn('int(duration): int', (d: CelDuration) => d.nanos / 1_000_000_000n, 'constant'),
   fn('uint(int): uint', toUint, 'constant'),
   fn('uint(double): uint', doubleToUint, 'constant'),
-  fn('uint(string): uint', (text: string) => {
-    if (!decimalUnsigned.test(text)) throw conversion(text, 'uint');
-    return toUint(BigInt(text.replace('+', '')));
-  }, 'constant'),
+  fn(
+    'uint(string): uint',
+    (text: string) => {
+      if (!decimalUnsigned.test(text)) throw conversion('uint');
+      return toUint(BigInt(text.replace('+', '')));
+    },
+    'constant',
+  ),
   fn('double(int): double', Number as (value: bigint) => number, 'constant'),
   fn('double(uint): double', (value: CelUint) => Number(value.value), 'constant'),
   fn('double(string): double', stringToDouble, 'constant'),

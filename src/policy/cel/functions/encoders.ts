@@ -26,7 +26,7 @@ function decode(text: string): Uint8Array {
   let at = 0;
   for (const digit of digits) {
     const value = values.get(digit);
-    if (value === undefined) throw new EvalError('CONVERSION', `not base64: unexpected ${JSON.stringify(digit)}`);
+    if (value === undefined) throw new EvalError('CONVERSION', 'not base64: unexpected character');
     bits = ((bits << 6) | value) & 0xfff;
     held += 6;
     if (held >= 8) {
@@ -38,7 +38,4 @@ function decode(text: string): Uint8Array {
   return out;
 }
 
-export const encoderFunctions: Library = [
-  fn('base64.encode(bytes): string', encode),
-  fn('base64.decode(string): bytes', decode),
-];
+export const encoderFunctions: Library = [fn('base64.encode(bytes): string', encode), fn('base64.decode(string): bytes', decode)];

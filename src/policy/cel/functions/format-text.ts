@@ -32,7 +32,9 @@ function formatClause(verb: string, value: CelValue, digits: number): string {
     case 's':
       return showValue(value);
     case 'd':
-      return typeof value === 'number' && (!Number.isFinite(value) || Number.isInteger(value)) ? showDouble(value) : integer(verb, value).toString();
+      return typeof value === 'number' && (!Number.isFinite(value) || Number.isInteger(value))
+        ? showDouble(value)
+        : integer(verb, value).toString();
     case 'f':
       return fixed(toDouble(verb, value), digits);
     case 'e':
@@ -106,5 +108,8 @@ function showValue(value: CelValue): string {
   if (Array.isArray(value)) return `[${value.map((element: CelValue) => showValue(element)).join(', ')}]`;
   if (kindOf(value) !== 'map') throw unfit('s', value);
   const entries = mapEntries(value).map(([key, member]) => [showValue(key), showValue(member)] as const);
-  return `{${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => `${key}: ${member}`).join(', ')}}`;
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${key}: ${member}`)
+    .join(', ')}}`;
 }

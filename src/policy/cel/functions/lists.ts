@@ -23,7 +23,8 @@ function flatten(list: List, depth = 1n): CelValue[] {
   if (depth < 0n) throw new EvalError('RANGE', 'flatten: the depth must not be negative');
   const out: CelValue[] = [];
   for (const element of list) {
-    if (Array.isArray(element) && depth > 0n) out.push(...flatten(element as List, depth - 1n)); // Lists hold values.
+    if (Array.isArray(element) && depth > 0n)
+      out.push(...flatten(element as List, depth - 1n)); // Lists hold values.
     else out.push(element);
     checkListSize(out.length);
   }

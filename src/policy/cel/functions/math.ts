@@ -91,8 +91,16 @@ export const mathFunctions: Library = [
   fn('math.bitNot(int): int', (value: bigint) => ~value, 'constant'),
   fn('math.bitNot(uint): uint', (value: CelUint) => new CelUint(uintMax ^ value.value), 'constant'),
   fn('math.bitShiftLeft(int, int): int', (value: bigint, count: bigint) => BigInt.asIntN(64, value << shiftCount(count)), 'constant'),
-  fn('math.bitShiftLeft(uint, int): uint', (value: CelUint, count: bigint) => new CelUint(BigInt.asUintN(64, value.value << shiftCount(count))), 'constant'),
+  fn(
+    'math.bitShiftLeft(uint, int): uint',
+    (value: CelUint, count: bigint) => new CelUint(BigInt.asUintN(64, value.value << shiftCount(count))),
+    'constant',
+  ),
   // SPEC: shifting an int right fills with zeros, not with its sign.
-  fn('math.bitShiftRight(int, int): int', (value: bigint, count: bigint) => BigInt.asIntN(64, BigInt.asUintN(64, value) >> shiftCount(count)), 'constant'),
+  fn(
+    'math.bitShiftRight(int, int): int',
+    (value: bigint, count: bigint) => BigInt.asIntN(64, BigInt.asUintN(64, value) >> shiftCount(count)),
+    'constant',
+  ),
   fn('math.bitShiftRight(uint, int): uint', (value: CelUint, count: bigint) => new CelUint(value.value >> shiftCount(count)), 'constant'),
 ];

@@ -3,7 +3,7 @@ import { CelOpaque } from '../values.ts';
 import { fn, type Library } from './overload.ts';
 
 /** An IP address: 4 or 16 bytes, as one number. */
-export class CelIp extends CelOpaque {
+class CelIp extends CelOpaque {
   readonly kind = 'ip';
   readonly family: 4 | 6;
   readonly bits: bigint;
@@ -40,7 +40,7 @@ function longestZeros(groups: readonly string[]): { start: number; length: numbe
 }
 
 /** A network: an address and a prefix length. The bits of the host part are kept as they were written. */
-export class CelCidr extends CelOpaque {
+class CelCidr extends CelOpaque {
   readonly kind = 'cidr';
   readonly ip: CelIp;
   readonly prefix: number;
@@ -97,7 +97,7 @@ function readV6(text: string): bigint | undefined {
 }
 
 /** An address from its text; undefined when it is none. */
-export function readIp(text: string): CelIp | undefined {
+function readIp(text: string): CelIp | undefined {
   const v4 = readV4(text);
   if (v4 !== undefined) return new CelIp(4, v4);
   const v6 = readV6(text);
@@ -105,7 +105,7 @@ export function readIp(text: string): CelIp | undefined {
 }
 
 /** A network from its text; undefined when it is none. */
-export function readCidr(text: string): CelCidr | undefined {
+function readCidr(text: string): CelCidr | undefined {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
   const address = match === null ? undefined : readIp(match[1] ?? '');
   const prefix = Number(match?.[2]);
@@ -114,13 +114,13 @@ export function readCidr(text: string): CelCidr | undefined {
 
 function ip(text: string): CelIp {
   const address = readIp(text);
-  if (address === undefined) throw new EvalError('CONVERSION', `not an IP address: ${JSON.stringify(text.slice(0, 60))}`);
+  if (address === undefined) throw new EvalError('CONVERSION', 'not an IP address');
   return address;
 }
 
 function cidr(text: string): CelCidr {
   const network = readCidr(text);
-  if (network === undefined) throw new EvalError('CONVERSION', `not a network such as 10.0.0.0/8: ${JSON.stringify(text.slice(0, 60))}`);
+  if (network === undefined) throw new EvalError('CONVERSION', 'not a network such as 10.0.0.0/8');
   return network;
 }
 

@@ -17,15 +17,23 @@ function isZero(value: CelValue): boolean {
 
 export const optionalFunctions: Library = [
   fn('optional.of(A): optional<A>', (value: CelValue) => new CelOptional(value), 'constant'),
-  fn('optional.ofNonZeroValue(A): optional<A>', (value: CelValue) => (isZero(value) ? CelOptional.none : new CelOptional(value)), 'constant'),
+  fn(
+    'optional.ofNonZeroValue(A): optional<A>',
+    (value: CelValue) => (isZero(value) ? CelOptional.none : new CelOptional(value)),
+    'constant',
+  ),
   fn('optional.none(): optional<A>', () => CelOptional.none, 'constant'),
   fn('optional.unwrap(list<optional<A>>): list<A>', unwrap),
   fn('list<optional<A>>->unwrapOpt(): list<A>', unwrap),
   fn('optional<A>->hasValue(): bool', (optional: CelOptional) => optional.value !== undefined, 'constant'),
-  fn('optional<A>->value(): A', (optional: CelOptional) => {
-    if (optional.value === undefined) throw new EvalError('NO_SUCH_KEY', 'optional.none() has no value');
-    return optional.value;
-  }, 'constant'),
+  fn(
+    'optional<A>->value(): A',
+    (optional: CelOptional) => {
+      if (optional.value === undefined) throw new EvalError('NO_SUCH_KEY', 'optional.none() has no value');
+      return optional.value;
+    },
+    'constant',
+  ),
 ];
 
 function unwrap(list: readonly CelValue[]): CelValue[] {

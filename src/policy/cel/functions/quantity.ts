@@ -4,7 +4,7 @@ import { fn, type Library } from './overload.ts';
 import { toInt } from './core.ts';
 
 /** A Kubernetes quantity such as `1.5Gi` or `100m`: an exact number of billionths. */
-export class CelQuantity extends CelOpaque {
+class CelQuantity extends CelOpaque {
   readonly kind = 'quantity';
   readonly nanos: bigint;
 
@@ -50,12 +50,12 @@ function divideUp(value: bigint, by: bigint): bigint {
 
 function quantity(text: string): CelQuantity {
   const parsed = readQuantity(text);
-  if (parsed === undefined) throw new EvalError('CONVERSION', `not a quantity such as 1.5Gi or 100m: ${JSON.stringify(text.slice(0, 40))}`);
+  if (parsed === undefined) throw new EvalError('CONVERSION', 'not a quantity such as 1.5Gi or 100m');
   return parsed;
 }
 
 function asInteger(value: CelQuantity): bigint {
-  if (value.nanos % billion !== 0n) throw new EvalError('CONVERSION', `${value.toString()} is not a whole number`);
+  if (value.nanos % billion !== 0n) throw new EvalError('CONVERSION', 'the quantity is not a whole number');
   return toInt(value.nanos / billion);
 }
 

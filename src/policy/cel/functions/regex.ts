@@ -17,17 +17,29 @@ const cacheMax = 256;
 export function compilePattern(pattern: string): RE2JS {
   const known = cache.get(pattern);
   if (known !== undefined) return known;
-  if (pattern.length > limits.celPatternCharsMax) throw new EvalError('REGEX', `pattern longer than ${limits.celPatternCharsMax} characters`);
+  if (pattern.length > limits.celPatternCharsMax)
+    throw new EvalError('REGEX', `pattern longer than ${limits.celPatternCharsMax} characters`);
   let made: RE2JS;
   try {
     made = RE2JS.compile(pattern);
-  } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : 'bad pattern';
-    throw new EvalError('REGEX', `${message.replace(/^error parsing regexp: /, '')} (patterns are RE2: no backreferences, no look-around)`);
+  } catch {
+    throw new EvalError('REGEX', 'the pattern is not RE2');
   }
   if (cache.size >= cacheMax) cache.clear();
   cache.set(pattern, made);
   return made;
+}
+
+/** What is wrong with a constant pattern; undefined when nothing is. It may repeat the pattern, which a run-time error must not. */
+export function patternProblem(pattern: string): string | undefined {
+  if (pattern.length > limits.celPatternCharsMax) return `the pattern is longer than ${limits.celPatternCharsMax} characters`;
+  try {
+    RE2JS.compile(pattern);
+    return undefined;
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : 'bad pattern';
+    return `${message.replace(/^error parsing regexp: /, '')} (patterns are RE2: no backreferences, no look-around)`;
+  }
 }
 
 function matches(text: string, pattern: string): boolean {
@@ -65,7 +77,8 @@ function expand(replacement: string, matcher: { group(n: number): string | null;
   return replacement.replaceAll(/\\(.?)/gs, (_, next: string) => {
     if (next === '\\') return '\\';
     const group = Number.parseInt(next, 10);
-    if (Number.isNaN(group) || group > matcher.groupCount()) throw new EvalError('REGEX', `bad replacement: \\${next} is not a group of the pattern`);
+    if (Number.isNaN(group) || group > matcher.groupCount())
+      throw new EvalError('REGEX', `bad replacement: \\${next} is not a group of the pattern`);
     return matcher.group(group) ?? '';
   });
 }

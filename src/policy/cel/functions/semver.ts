@@ -3,7 +3,7 @@ import { CelOpaque } from '../values.ts';
 import { fn, type Library } from './overload.ts';
 
 /** A semantic version. SPEC: semver.org 2.0.0. */
-export class CelSemver extends CelOpaque {
+class CelSemver extends CelOpaque {
   readonly kind = 'semver';
   readonly numbers: readonly [bigint, bigint, bigint];
   readonly prerelease: readonly string[];
@@ -34,19 +34,23 @@ function readSemver(text: string): CelSemver | undefined {
   if (match === null) return undefined;
   const prerelease = match[4] === undefined ? [] : match[4].split('.');
   const build = match[5] ?? '';
-  const sound = prerelease.every((part) => part !== '' && !/^0\d+$/.test(part)) && (match[5] === undefined || build.split('.').every((part) => part !== ''));
+  const sound =
+    prerelease.every((part) => part !== '' && !/^0\d+$/.test(part)) &&
+    (match[5] === undefined || build.split('.').every((part) => part !== ''));
   return sound ? new CelSemver([BigInt(match[1] ?? 0), BigInt(match[2] ?? 0), BigInt(match[3] ?? 0)], prerelease, build) : undefined;
 }
 
 /** `normalize` takes away a leading v and zeros and adds missing parts: `v01.2` is read as `1.2.0`. */
 function normalized(text: string, normalize: boolean): string {
   if (!normalize) return text;
-  return text.replace(loose, (_, major: string, minor = '0', patch = '0') => [major, minor, patch].map((part) => BigInt(part).toString()).join('.'));
+  return text.replace(loose, (_, major: string, minor = '0', patch = '0') =>
+    [major, minor, patch].map((part) => BigInt(part).toString()).join('.'),
+  );
 }
 
 function semver(text: string, normalize = false): CelSemver {
   const version = readSemver(normalized(text, normalize));
-  if (version === undefined) throw new EvalError('CONVERSION', `not a semantic version such as 1.2.3: ${JSON.stringify(text.slice(0, 40))}`);
+  if (version === undefined) throw new EvalError('CONVERSION', 'not a semantic version such as 1.2.3');
   return version;
 }
 
@@ -57,7 +61,8 @@ function compareVersions(a: CelSemver, b: CelSemver): -1 | 0 | 1 {
     if (left !== right) return left < right ? -1 : 1;
   }
   // A version without a prerelease comes after all its prereleases.
-  if (a.prerelease.length === 0 || b.prerelease.length === 0) return rank(Number(a.prerelease.length === 0) - Number(b.prerelease.length === 0));
+  if (a.prerelease.length === 0 || b.prerelease.length === 0)
+    return rank(Number(a.prerelease.length === 0) - Number(b.prerelease.length === 0));
   for (let i = 0; i < Math.max(a.prerelease.length, b.prerelease.length); i += 1) {
     const order = compareParts(a.prerelease[i], b.prerelease[i]);
     if (order !== 0) return order;
@@ -83,7 +88,11 @@ export const semverFunctions: Library = [
   fn('semver(string): semver', semver, 'constant'),
   fn('semver(string, bool): semver', semver, 'constant'),
   fn('isSemver(string): bool', (text: string) => readSemver(text) !== undefined, 'constant'),
-  fn('isSemver(string, bool): bool', (text: string, normalize: boolean) => readSemver(normalized(text, normalize)) !== undefined, 'constant'),
+  fn(
+    'isSemver(string, bool): bool',
+    (text: string, normalize: boolean) => readSemver(normalized(text, normalize)) !== undefined,
+    'constant',
+  ),
   fn('string(semver): string', (version: CelSemver) => version.toString(), 'constant'),
   fn('semver->major(): int', (version: CelSemver) => version.numbers[0], 'constant'),
   fn('semver->minor(): int', (version: CelSemver) => version.numbers[1], 'constant'),

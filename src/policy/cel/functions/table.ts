@@ -14,8 +14,20 @@ import { urlFunctions } from './url.ts';
 import type { Library, Overload } from './overload.ts';
 
 const libraries: readonly Library[] = [
-  coreFunctions, stringFunctions, regexFunctions, timeFunctions, listFunctions, setFunctions, mathFunctions, encoderFunctions,
-  networkFunctions, urlFunctions, quantityFunctions, semverFunctions, optionalFunctions, lazyOptionalFunctions,
+  coreFunctions,
+  stringFunctions,
+  regexFunctions,
+  timeFunctions,
+  listFunctions,
+  setFunctions,
+  mathFunctions,
+  encoderFunctions,
+  networkFunctions,
+  urlFunctions,
+  quantityFunctions,
+  semverFunctions,
+  optionalFunctions,
+  lazyOptionalFunctions,
 ];
 
 const byName = new Map<string, Overload[]>();
@@ -32,5 +44,10 @@ export function overloadsOf(name: string): readonly Overload[] {
 
 /** Names of all methods (`member`) or of all functions, for suggestions. */
 export function functionNames(member: boolean): string[] {
-  return [...byName.values()].flatMap((overloads) => overloads.filter((overload) => overload.member === member).slice(0, 1).map((overload) => overload.name));
+  return [...byName.values()].flatMap((overloads) =>
+    overloads
+      .filter((overload) => overload.member === member)
+      .slice(0, 1)
+      .map((overload) => overload.name),
+  );
 }

@@ -31,7 +31,8 @@ export function unitOffset(text: string, offset: number): number {
 
 /** Ends a function before it makes a text that nobody needs and memory cannot hold. */
 export function checkTextSize(chars: number): void {
-  if (chars > limits.celResultCharsMax) throw new EvalError('RANGE', `the text would be longer than ${limits.celResultCharsMax} characters`);
+  if (chars > limits.celResultCharsMax)
+    throw new EvalError('RANGE', `the text would be longer than ${limits.celResultCharsMax} characters`);
 }
 
 /** The same for a list. */

@@ -16,7 +16,11 @@ function local(t: CelTimestamp, zone: string): Date {
     const minutes = Number(offset[2]) * 60 + Number(offset[3]);
     return new Date(utc.getTime() + (offset[1] === '-' ? -minutes : minutes) * 60_000);
   }
-  const parts = Object.fromEntries(formatter(zone).formatToParts(utc).map((part) => [part.type, Number(part.value)]));
+  const parts = Object.fromEntries(
+    formatter(zone)
+      .formatToParts(utc)
+      .map((part) => [part.type, Number(part.value)]),
+  );
   const moved = new Date(0);
   moved.setUTCFullYear(parts['year'] ?? 0, (parts['month'] ?? 1) - 1, parts['day'] ?? 1);
   moved.setUTCHours((parts['hour'] ?? 0) % 24, parts['minute'] ?? 0, parts['second'] ?? 0);
@@ -29,10 +33,17 @@ function formatter(zone: string): Intl.DateTimeFormat {
   let made: Intl.DateTimeFormat;
   try {
     made = new Intl.DateTimeFormat('en-US-u-ca-iso8601-nu-latn', {
-      timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
     });
   } catch {
-    throw new EvalError('CONVERSION', `unknown time zone ${JSON.stringify(zone.slice(0, 60))}; use a name such as Europe/Berlin or an offset such as +02:00`);
+    throw new EvalError('CONVERSION', 'unknown time zone; use a name such as Europe/Berlin or an offset such as +02:00');
   }
   if (zones.size >= zonesMax) zones.clear();
   zones.set(zone, made);

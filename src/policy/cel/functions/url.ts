@@ -4,7 +4,7 @@ import { CelMap, CelOpaque, type CelValue } from '../values.ts';
 import { fn, type Library } from './overload.ts';
 
 /** An absolute URL or an absolute path, in its parts as written. */
-export class CelUrl extends CelOpaque {
+class CelUrl extends CelOpaque {
   readonly kind = 'url';
   readonly text: string;
   readonly scheme: string;
@@ -34,7 +34,8 @@ export class CelUrl extends CelOpaque {
 
 // SPEC: RFC 3986 as far as policies need it. EVASION: what parsers are known to read differently (backslashes, white space and
 // control characters, user info, several ports) is refused instead of interpreted.
-const form = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/([a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[0-9a-fA-F:.]+\])(?::(\d{0,5}))?(?=[/?]|$))?([^?#\\\s]*)(?:\?([^#\\\s]*))?$/;
+const form =
+  /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/([a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[0-9a-fA-F:.]+\])(?::(\d{0,5}))?(?=[/?]|$))?([^?#\\\s]*)(?:\?([^#\\\s]*))?$/;
 const badPercent = /%(?![0-9a-fA-F]{2})/;
 const control = /\p{Cc}/u;
 
@@ -49,7 +50,7 @@ function readUrl(text: string): CelUrl | undefined {
 
 function url(text: string): CelUrl {
   const parsed = readUrl(text);
-  if (parsed === undefined) throw new EvalError('CONVERSION', `not an absolute URL or path: ${JSON.stringify(text.slice(0, 60))}`);
+  if (parsed === undefined) throw new EvalError('CONVERSION', 'not an absolute URL or path');
   return parsed;
 }
 

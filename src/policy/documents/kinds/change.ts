@@ -1,6 +1,5 @@
 import { durationForm, instantForm, periodForm } from '../time.ts';
 import { boolean, choice, either, integer, list, number, object, optional, required, text } from '../shape.ts';
-import type { Infer } from '../shape.ts';
 import { attributeForm, digestForm, nameForm, ownerForm, personForm, ruleIdForm } from './forms.ts';
 import { obligationShape } from './obligation.ts';
 import { cel, matchShape, modeShape, requireShape } from './rule.ts';
@@ -86,7 +85,3 @@ export const overrideSpec = object({
   notBefore: required(text({ form: instantForm }), 'from when'),
   expires: required(text({ form: instantForm }), 'until when; at most four hours later'),
 });
-
-export type ExceptionSpec = Infer<typeof exceptionSpec>;
-export type RolloutSpec = Infer<typeof rolloutSpec>;
-export type OverrideSpec = Infer<typeof overrideSpec>;

@@ -12,7 +12,7 @@ import { policyTestSpec } from './policy-test.ts';
 import { policySpec } from './policy.ts';
 import { bundleSpec, dataSetSpec, enforcementPointSpec, librarySpec, riskAcceptanceSpec } from './reference.ts';
 
-export const specShapes = {
+const specShapes = {
   Bundle: bundleSpec,
   Policy: policySpec,
   DataSet: dataSetSpec,

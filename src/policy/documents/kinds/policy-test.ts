@@ -7,7 +7,7 @@ import { phases, targets } from './policy.ts';
 const verdict = choice('allow', 'deny', 'pending');
 const ruleIds = list(text({ form: ruleIdForm }));
 
-export const expectationShape = object(
+const expectationShape = object(
   {
     verdict: optional(
       either({ scalar: verdict, list: list(verdict, 1), map: object({ not: required(verdict, 'any other') }) }),
@@ -59,7 +59,7 @@ const inputs = {
   grants: optional(list(grantShape), 'grants the caller holds'),
 };
 
-export const caseShape = object({
+const caseShape = object({
   name: required(text({ maxChars: 200 }), 'a sentence about behaviour'),
   tags: optional(list(text()), 'for selection'),
   ...inputs,
@@ -75,7 +75,7 @@ const generatorShape = object(
   1,
 );
 
-export const propertyShape = object({
+const propertyShape = object({
   name: required(text({ maxChars: 200 }), 'a sentence about behaviour'),
   ...inputs,
   forAll: required(map(generatorShape, { min: 1 }), 'attribute path → values'),
@@ -113,6 +113,5 @@ export const policyTestSpec = object({
 
 export type PolicyTestSpec = Infer<typeof policyTestSpec>;
 export type CaseInputs = Infer<ReturnType<typeof object<typeof inputs>>>;
-export type CaseSpec = Infer<typeof caseShape>;
 export type PropertySpec = Infer<typeof propertyShape>;
 export type Expectation = Infer<typeof expectationShape>;

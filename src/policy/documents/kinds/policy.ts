@@ -9,7 +9,7 @@ export const tiers = ['system', 'baseline', 'org', 'product', 'team'] as const;
 export type Tier = (typeof tiers)[number];
 export const targets = ['sql', 'ssh', 'http', 'k8s.api', 'k8s.admission', 'tool', 'llm', 'egress', 'ci', 'warder'] as const;
 export const phases = ['request', 'response', 'list', 'background'] as const;
-export const riskClasses = ['low', 'medium', 'high', 'critical'] as const;
+const riskClasses = ['low', 'medium', 'high', 'critical'] as const;
 export type RiskClass = (typeof riskClasses)[number];
 
 export const reviewShape = object({

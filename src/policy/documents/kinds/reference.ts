@@ -1,6 +1,5 @@
 import { dateForm, durationForm } from '../time.ts';
 import { choice, either, json, list, map, object, optional, required, text } from '../shape.ts';
-import type { Infer } from '../shape.ts';
 import { digestForm, identifierForm, nameForm, obligationTypeForm, ownerForm, personForm, ruleIdForm, versionForm } from './forms.ts';
 import { phases, reviewShape, targets } from './policy.ts';
 import { cel } from './rule.ts';
@@ -61,9 +60,3 @@ export const riskAcceptanceSpec = object({
   expires: required(text({ form: dateForm }), 'until when'),
   review: optional(reviewShape, 'when it is looked at again'),
 });
-
-export type BundleSpec = Infer<typeof bundleSpec>;
-export type DataSetSpec = Infer<typeof dataSetSpec>;
-export type LibrarySpec = Infer<typeof librarySpec>;
-export type EnforcementPointSpec = Infer<typeof enforcementPointSpec>;
-export type RiskAcceptanceSpec = Infer<typeof riskAcceptanceSpec>;

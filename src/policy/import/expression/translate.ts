@@ -7,6 +7,7 @@ import { celField, requestSchema } from '../../schema/index.ts';
 import type { Target } from '#model';
 import type { Cursor } from '../cursor.ts';
 import { applyEdits } from './edit.ts';
+import type { Span } from './edit.ts';
 import { rewrite } from './rewrite.ts';
 import type { Dialect } from './rewrite.ts';
 
@@ -40,6 +41,8 @@ export interface TranslateOptions {
   readonly realm: Realm;
   /** What the result must be; default anything. */
   readonly result?: 'bool';
+  /** Only this part of the text. */
+  readonly span?: Span;
 }
 
 /**
@@ -47,23 +50,25 @@ export interface TranslateOptions {
  * translation, and the caller must say what that means for its policy.
  */
 export function translate(cursor: Cursor, options: TranslateOptions): Translated | undefined {
-  const source = cursor.text();
-  if (source === undefined) return undefined;
-  const { dialect, realm } = options;
+  const whole = cursor.text();
+  if (whole === undefined) return undefined;
+  const { dialect, realm, span = { start: 0, end: whole.length } } = options;
+  const source = whole.slice(span.start, span.end);
+  const inWhole = (offset: number): number => span.start + offset;
   const parsed = parse(source, limits.celSourceCharsMax);
   if (!parsed.ok) {
-    for (const problem of parsed.problems) report(cursor, problem, (offset) => offset);
+    for (const problem of parsed.problems) report(cursor, problem, { text: source, origin: inWhole });
     return undefined;
   }
   const { edits, refused } = rewrite(source, parsed.ast, dialect);
   for (const { construct, at, message, suggestion } of refused) {
-    cursor.findings.add(placeOfOffset(cursor, at.start), { severity: 'unsupported', construct, message, suggestion });
+    cursor.findings.add(placeOfOffset(cursor, inWhole(at.start)), { severity: 'unsupported', construct, message, suggestion });
   }
   if (refused.length > 0) return undefined;
   const { text, origin } = applyEdits(source, edits);
   const compiled = compile(text, { variables: realm.variables, costMax: limits.conditionCostMax });
   if (!compiled.ok) {
-    for (const problem of compiled.problems) report(cursor, problem, origin, text);
+    for (const problem of compiled.problems) report(cursor, problem, { text, origin: (offset) => inWhole(origin(offset)) });
     return undefined;
   }
   const { type } = compiled.program;
@@ -74,7 +79,7 @@ export function translate(cursor: Cursor, options: TranslateOptions): Translated
   return { text: text.trim(), type };
 }
 
-function report(cursor: Cursor, problem: CelProblem, origin: (offset: number) => number, text = cursor.text() ?? ''): void {
+function report(cursor: Cursor, problem: CelProblem, { text, origin }: { text: string; origin: (offset: number) => number }): void {
   const place = placeOfOffset(cursor, origin(offsetOf(text, problem.line, problem.column)));
   const named = problem.code === 'UNKNOWN_FUNCTION' ? /(?:method|function) (\S+)/.exec(problem.message)?.[1] : undefined;
   cursor.findings.add(place, {

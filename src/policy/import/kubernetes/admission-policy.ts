@@ -10,6 +10,7 @@ import { identifier, Names, reasonCode } from '../name.ts';
 import type { SourceDocument } from '../source.ts';
 import type { MatchSpec } from '../draft.ts';
 import { publicMessage } from './public-message.ts';
+import type { MessageOptions } from './public-message.ts';
 
 /** A policy over admission requests in whatever language of the Kubernetes family, ready to be said in ours. */
 export interface AdmissionPolicy {
@@ -35,10 +36,18 @@ export interface AdmissionPolicy {
   readonly data: Readonly<Record<string, unknown>>;
   /** Facts the translated expressions read; filled while they are translated. */
   readonly facts?: ReadonlySet<string>;
-  readonly extraRules?: (applies: (condition: string) => string) => readonly RuleDraft[];
+  /** Rules besides the validations. */
+  readonly extraRules?: (tools: RuleTools) => readonly RuleDraft[];
   /** Reason code where a validation names none. */
   readonly defaultReason: string;
   readonly waivable?: boolean;
+}
+
+export interface RuleTools {
+  /** Guards a condition by what selects requests. */
+  readonly applies: (condition: string) => string;
+  /** For translating further expressions of the policy. */
+  readonly options: MessageOptions;
 }
 
 /** State while one policy is said: the variables that could be translated, by both names. */
@@ -100,7 +109,7 @@ export function draftAdmissionPolicy(draft: Draft, policy: AdmissionPolicy): voi
   const rules = [
     ...policy.validations.flatMap((validation, i) => validationRule(validation, { policy, speaker, applies, position: i + 1 }) ?? []),
     ...policy.auditAnnotations.flatMap((annotation) => annotationRule(annotation, { policy, speaker, applies }) ?? []),
-    ...(policy.extraRules?.(applies) ?? []),
+    ...(policy.extraRules?.({ applies, options: speaker.options }) ?? []),
   ];
   draft.policy({
     name: policy.name,

@@ -6,6 +6,7 @@
  */
 export function admissionAttributes(review: unknown, namespaceObject: unknown = null): Record<string, unknown> {
   const request = record(record(review)['request']);
+  const { object, oldObject, ...rest } = request;
   const kind = record(request['kind']);
   const resource = record(request['resource']);
   const subResource = text(request['subResource']);
@@ -22,9 +23,10 @@ export function admissionAttributes(review: unknown, namespaceObject: unknown = 
       ...(name === '' ? {} : { name }),
       ...(namespaceObject === null ? {} : { namespaceLabels: record(labels) }),
     },
-    admission: request,
-    object: request['object'] ?? null,
-    oldObject: request['oldObject'] ?? null,
+    // SPEC: `request` in Kubernetes' CEL is the request without its objects; these are variables of their own.
+    admission: rest,
+    object: object ?? null,
+    oldObject: oldObject ?? null,
     namespaceObject,
   };
 }

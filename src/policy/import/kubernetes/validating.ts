@@ -86,7 +86,7 @@ function bind(draft: Draft, { source, sources, binding, many }: Bound): void {
     auditAnnotations: [],
     dialect: (variables) => kubernetesDialect({ variables }),
     data: {},
-    extraRules: (applies) => [
+    extraRules: ({ applies }) => [
       {
         id: 'parameters-missing',
         effect: 'deny',

@@ -1,7 +1,9 @@
+import type { Cursor } from '../cursor.ts';
 import type { Draft } from '../draft.ts';
 import { translate, Realm } from '../expression/translate.ts';
 import { kubernetesDialect } from '../kubernetes/dialect.ts';
 import { listOf } from '../kubernetes/selector.ts';
+import { documentName } from '../name.ts';
 import type { SourceDocument } from '../source.ts';
 
 /** What the exceptions of a policy come to. */
@@ -10,33 +12,97 @@ export interface Exempted {
   readonly whole: readonly string[];
   /** CEL for `exceptions`: values that only the policy's own expressions let through. */
   readonly values: string;
+  /** Those that end: documents of their own. */
+  readonly ending: readonly Ending[];
 }
 
+interface Ending {
+  readonly source: SourceDocument;
+  readonly condition: string;
+  readonly approvedBy: readonly string[];
+}
+
+const fields = ['policyRefs', 'matchConditions', 'images', 'allowedValues', 'reportResult', 'expiresAt', 'properties', 'evaluationMode'];
+
 /**
- * The PolicyExceptions of a policy. They become conditions of the policy itself: exceptions here name approvers and end, which these
- * need not; that is said for each of them.
+ * The PolicyExceptions of a policy. One without an end becomes a condition of the policy; one that ends becomes an Exception, which must
+ * name who approved it. What cannot be said here exempts nothing.
  *
  * SPEC: policies.kyverno.io PolicyException: with images or allowedValues it opens the policy only for these.
  */
 export function exceptionsOf(draft: Draft, policy: SourceDocument, sources: readonly SourceDocument[]): Exempted {
-  const whole: string[] = [];
-  const images: string[] = [];
-  const values: string[] = [];
-  for (const exception of sources) {
-    if (!isException(exception) || !refersTo(exception, policy)) continue;
-    const spec = exception.root.only('apiVersion', 'kind', 'metadata', 'spec').at('spec');
-    spec.only('policyRefs', 'matchConditions', 'images', 'allowedValues', 'reportResult', 'expiresAt', 'properties', 'evaluationMode');
-    const condition = conditionOf(exception);
-    if (condition === undefined) continue;
-    note(exception, draft);
-    draft.countFor(exception, `Policy/${policy.name}`);
-    const own = { images: spec.at('images').texts(), values: spec.at('allowedValues').texts() };
-    if (own.images.length === 0 && own.values.length === 0) whole.push(condition);
-    if (own.images.length > 0) images.push(`(${condition} ? ${listOf(own.images)} : [])`);
-    if (own.values.length > 0) values.push(`(${condition} ? ${listOf(own.values)} : [])`);
+  const found = sources.filter((source) => isException(source) && refersTo(source, policy)).flatMap((source) => read(source, draft) ?? []);
+  for (const { source, end } of found) if (end === undefined) draft.countFor(source, `Policy/${policy.name}`);
+  const endless = found.filter(({ end }) => end === undefined);
+  const list = (of: 'images' | 'values'): string => {
+    const parts = endless.filter((exception) => exception[of].length > 0).map((exception) => `(${exception.condition} ? ${listOf(exception[of])} : [])`);
+    return parts.length === 0 ? '[]' : parts.join(' + ');
+  };
+  return {
+    whole: endless.filter(({ images, values }) => images.length === 0 && values.length === 0).map(({ condition }) => condition),
+    values: `{"allowedImages": ${list('images')}, "allowedValues": ${list('values')}}`,
+    ending: found.flatMap(({ source, condition, end }) => (end === undefined ? [] : [{ source, condition, approvedBy: end }])),
+  };
+}
+
+interface ReadException {
+  readonly source: SourceDocument;
+  readonly condition: string;
+  readonly images: readonly string[];
+  readonly values: readonly string[];
+  /** Who approved an exception that ends; undefined: it has no end. */
+  readonly end: readonly string[] | undefined;
+}
+
+function read(source: SourceDocument, draft: Draft): ReadException | undefined {
+  const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec').at('spec').only(...fields);
+  const condition = conditionOf(source);
+  if (condition === undefined) return undefined;
+  const own = { source, condition, images: spec.at('images').texts(), values: spec.at('allowedValues').texts() };
+  const expires = spec.at('expiresAt');
+  const until = expires.text();
+  if (until === undefined) {
+    source.root.hint('the exception has no end, and became a condition of the policy', 'write it as a document of the kind Exception, with approvers and an end');
+    return { ...own, end: undefined };
   }
-  const list = (parts: readonly string[]): string => (parts.length === 0 ? '[]' : parts.join(' + '));
-  return { whole, values: `{"allowedImages": ${list(images)}, "allowedValues": ${list(values)}}` };
+  if (until.slice(0, 10) <= draft.options.today) {
+    expires.info(`the exception ended on ${until.slice(0, 10)} and is not imported`);
+    return undefined;
+  }
+  const approvers = approversIn(spec);
+  if (own.images.length > 0 || own.values.length > 0) {
+    expires.unsupported('an exception for single values cannot end by itself here; it is not imported, and the policy applies in full');
+    return undefined;
+  }
+  if (approvers.length > 0) return { ...own, end: approvers };
+  expires.unsupported('an exception that ends must name who approved it; it is not imported, and the policy applies in full', 'add properties: { approved-by: name }');
+  return undefined;
+}
+
+function approversIn(spec: Cursor): string[] {
+  const text = spec.at('properties').entries().find(([key]) => /^approved-?by$/i.test(key))?.[1].text() ?? '';
+  return text.split(',').flatMap((name) => (/^[A-Za-z0-9._@-]+$/.test(name.trim()) ? [`user:${name.trim()}`] : []));
+}
+
+/** Writes the exceptions that end, once the rules they waive are known. */
+export function writeExceptions(draft: Draft, policy: SourceDocument, { ending }: Exempted): void {
+  const written = draft.policies.find((candidate) => candidate.source === policy);
+  const rules = written?.rules.filter((rule) => rule.effect !== 'observe').map((rule) => rule.id) ?? [];
+  if (written === undefined || rules.length === 0) return;
+  for (const { source, condition, approvedBy } of ending) {
+    const properties = source.root.path('spec', 'properties');
+    const ticket = properties.at('ticket').text();
+    draft.exception(draft.exceptionName(documentName(source.name)), source, {
+      waives: [{ policy: written.name, rules }],
+      scope: { when: condition },
+      reason: properties.at('reason').text() ?? `PolicyException ${source.name}`,
+      ...(ticket === undefined ? {} : { ticket }),
+      owner: draft.options.owner,
+      approvedBy,
+      notBefore: `${draft.options.today}T00:00:00Z`,
+      expires: source.root.path('spec', 'expiresAt').text(),
+    });
+  }
 }
 
 export function isException(source: SourceDocument): boolean {
@@ -64,16 +130,4 @@ function conditionOf(exception: SourceDocument): string | undefined {
     conditions.push(`(${said.text})`);
   }
   return conditions.length === 0 ? 'true' : conditions.join(' && ');
-}
-
-function note(exception: SourceDocument, draft: Draft): void {
-  const expires = exception.root.path('spec', 'expiresAt');
-  const until = expires.text();
-  if (until !== undefined && until.slice(0, 10) <= draft.options.today) expires.hint(`the exception ended on ${until.slice(0, 10)}; it is imported all the same`);
-  exception.root.hint(
-    until === undefined
-      ? 'the exception has no end; it became a condition of the policy'
-      : 'the exception became a condition of the policy and does not end by itself',
-    'write it as a document of the kind Exception, with approvers and an end, and import the policy without it',
-  );
 }

@@ -10,7 +10,7 @@ import { draftAdmissionPolicy } from '../kubernetes/admission-policy.ts';
 import { listOf, quote } from '../kubernetes/selector.ts';
 import type { SourceDocument } from '../source.ts';
 import { kyvernoDialect, need } from './dialect.ts';
-import { exceptionsOf } from './exception.ts';
+import { exceptionsOf, writeExceptions } from './exception.ts';
 import { globCondition } from './image-glob.ts';
 import { evaluatedAtAdmission, sharedOf, validatingFields } from './validating.ts';
 
@@ -44,8 +44,9 @@ export function importImageValidating(draft: Draft, source: SourceDocument, sour
         call: verify,
         ...noticed,
       }),
-    extraRules: (applies) => digestRules(spec, applies),
+    extraRules: ({ applies }) => digestRules(spec, applies),
   });
+  writeExceptions(draft, source, exempted);
 }
 
 interface Verification {

@@ -3,6 +3,7 @@ import { groupOf } from '../source.ts';
 import type { SourceDocument } from '../source.ts';
 import { isException, refersTo } from './exception.ts';
 import { importImageValidating } from './image-validating.ts';
+import { importKyvernoMutating } from './mutating.ts';
 import { importKyvernoValidating } from './validating.ts';
 
 /** Imports the CEL policies of Kyverno; what else Kyverno has is named. */
@@ -14,6 +15,10 @@ export function importKyverno(draft: Draft, sources: readonly SourceDocument[]):
       case 'ValidatingPolicy':
       case 'NamespacedValidatingPolicy':
         importKyvernoValidating(draft, source, sources);
+        break;
+      case 'MutatingPolicy':
+      case 'NamespacedMutatingPolicy':
+        importKyvernoMutating(draft, source, sources);
         break;
       case 'ImageValidatingPolicy':
       case 'NamespacedImageValidatingPolicy':

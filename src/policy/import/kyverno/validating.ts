@@ -7,7 +7,7 @@ import { modeOf, onErrorOf } from '../kubernetes/validating.ts';
 import { documentName } from '../name.ts';
 import type { SourceDocument } from '../source.ts';
 import { kyvernoDialect } from './dialect.ts';
-import { exceptionsOf } from './exception.ts';
+import { exceptionsOf, writeExceptions } from './exception.ts';
 
 export const validatingFields = [
   'matchConstraints', 'validations', 'failurePolicy', 'auditAnnotations', 'matchConditions', 'variables', 'autogen', 'validationActions',
@@ -34,6 +34,7 @@ export function importKyvernoValidating(draft: Draft, source: SourceDocument, so
     dialect: (variables) =>
       kyvernoDialect({ variables, exceptions: exempted.values, facts, findings: draft.findings, place: source.root.place }),
   });
+  writeExceptions(draft, source, exempted);
 }
 
 /** What all CEL policies of Kyverno have in common. */

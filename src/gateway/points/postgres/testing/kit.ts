@@ -15,6 +15,7 @@ import {
   type ResourceConfig,
   type ResultColumn,
   type Subject,
+  type Timer,
   type TokenVerifier,
   type Upstream,
 } from '#model';
@@ -67,6 +68,8 @@ export interface Kit {
   readonly listener: Listener;
   /** Another listener with the same parts at another address of this machine. */
   listenAt(host: string): Promise<Listener>;
+  /** Fires every timer of the point that was set for this long. */
+  expire(delayMs: number): void;
   /** Ends every live session, as a revocation would. */
   terminate(fault: Fault): void;
   reset(): void;
@@ -178,10 +181,15 @@ class Scripted {
   readonly #ledger: Ledger;
   readonly #config: ResourceConfig;
   readonly #live = new Set<AbortController>();
+  readonly #timers = new Map<() => void, number>();
 
   constructor(ledger: Ledger, config: ResourceConfig) {
     this.#ledger = ledger;
     this.#config = config;
+  }
+
+  expire(delayMs: number): void {
+    for (const [fire, delay] of this.#timers) if (delay === delayMs) fire();
   }
 
   terminate(fault: Fault): void {
@@ -197,7 +205,7 @@ class Scripted {
     const log = (fields: Readonly<Record<string, unknown>>, message: string): void => void this.logged.push(`${message} ${JSON.stringify(fields)}`);
     const year = realWorld.now() + 365 * 86_400_000;
     return {
-      world: realWorld,
+      world: { ...realWorld, after: (delayMs, callback) => this.#after(delayMs, callback) },
       log: { info: log, warn: log, error: log },
       tls,
       identity: {
@@ -215,6 +223,20 @@ class Scripted {
       },
       pipeline: this.#pipeline(),
     };
+  }
+
+  #after(delayMs: number, callback: () => void): Timer {
+    const fire = (): void => {
+      cancel();
+      callback();
+    };
+    const timer = realWorld.after(delayMs, fire);
+    const cancel = (): void => {
+      this.#timers.delete(fire);
+      timer.cancel();
+    };
+    this.#timers.set(fire, delayMs);
+    return { cancel };
   }
 
   #open(start: SessionStart): LiveSession {

@@ -1,4 +1,8 @@
+import type { Attribute } from './attributes.ts';
 import { bool, closed, maybe, open, shown, string, strings } from './attributes.ts';
+
+/** When the operation is decided: the only clock a policy knows. */
+export const now: Attribute = { type: { kind: 'timestamp' } };
 
 const onBehalfOf = closed('Principal', { id: string, verified: bool });
 
@@ -20,6 +24,7 @@ export const context = closed('Context', {
   client: maybe(string),
   application: maybe(string),
   session: maybe(string),
+  authentication: maybe(string),
   database: maybe(string),
   purpose: maybe(shown(string)),
   incident: maybe(shown(string)),

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { runCases } from '../cases/index.ts';
+import { compileBundle } from '../bundle.ts';
+import type { SourceFile } from '../source.ts';
+import { importPolicies } from './import.ts';
+
+const corpus = new URL('../../../test/corpus/import/', import.meta.url);
+
+function filesIn(folder: string): SourceFile[] {
+  const url = new URL(`${folder}/`, corpus);
+  return readdirSync(url, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const absolute = `${entry.parentPath}/${entry.name}`;
+      return { path: absolute.slice(url.pathname.length).replace(/^\/+/, ''), text: readFileSync(absolute, 'utf8') };
+    })
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+const folders = ['kubernetes', 'gatekeeper', 'kyverno', 'hoop', 'rego'];
+
+for (const folder of folders) {
+  for (const mode of ['shadow', 'source'] as const) {
+    test(`the cases written for ${folder} pass in the mode ${mode}`, async () => {
+      const { documents, cases } = importPolicies(filesIn(folder), { today: '2026-11-20', mode });
+      const report = await runCases([...documents, ...cases]);
+      const failed = report.results.filter((result) => !result.ok).map(({ test: name, name: one, failures }) => `${name}: ${one}: ${failures.join('; ')}`);
+      assert.deepEqual(failed, []);
+      assert.equal(report.ok, true);
+    });
+  }
+}
+
+test('cases of the sources’ own tests say what their authors expect', () => {
+  const gatekeeper = importPolicies(filesIn('gatekeeper'), { today: '2026-11-20' }).cases.map(({ text }) => text).join('\n');
+  assert.match(gatekeeper, /name: "owners: bare"[^]*?verdict: deny/);
+  assert.match(gatekeeper, /name: "owners: labelled"[^]*?shadow: false/);
+  const kyverno = importPolicies(filesIn('kyverno'), { today: '2026-11-20' }).cases.map(({ text }) => text).join('\n');
+  assert.match(kyverno, /name: "tags: floating fail"[^]*?verdict: deny/);
+});
+
+test('the original is kept by path and digest, with what was made of it', () => {
+  const { sources } = importPolicies(filesIn('kyverno'), { today: '2026-11-20' });
+  const policy = sources.find((source) => source.name === 'disallow-latest-tag');
+  assert.deepEqual(policy?.documents, ['Policy/disallow-latest-tag']);
+  assert.match(policy?.digest ?? '', /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(sources.find((source) => source.name === 'toolbox')?.documents, ['Policy/disallow-latest-tag']);
+});
+
+test('an import depends on the files alone, not on their order', () => {
+  const files = folders.flatMap((folder) => filesIn(folder).map((file) => ({ ...file, path: `${folder}/${file.path}` })));
+  const texts = (of: readonly SourceFile[]) => importPolicies(of, { today: '2026-11-20' }).documents.map(({ text }) => text).sort();
+  assert.deepEqual(texts(files.toReversed()), texts(files));
+});
+
+test('everything that is imported from the whole corpus compiles together', () => {
+  const files = folders.flatMap((folder) => filesIn(folder).map((file) => ({ ...file, path: `${folder}/${file.path}` })));
+  const compiled = compileBundle(importPolicies(files, { today: '2026-11-20' }).documents);
+  assert.equal(compiled.ok, true);
+});
+
+test('documents of kinds that nobody imports, and files that cannot be read, are named', () => {
+  const files = [
+    { path: 'hook.yaml', text: 'apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: { name: x }\n' },
+    { path: 'twice.yaml', text: 'a: 1\na: 2\n' },
+    { path: 'nothing.yaml', text: 'just: words\n' },
+  ];
+  const { findings } = importPolicies(files, { today: '2026-11-20' });
+  assert.deepEqual(findings.map(({ path, severity }) => `${path} ${severity}`), ['hook.yaml unsupported', 'nothing.yaml unsupported', 'twice.yaml unsupported']);
+});
+
+test('whatever a document holds, the import answers with documents that compile and findings, never with a failure', () => {
+  const word = fc.constantFrom(
+    'spec', 'matchConstraints', 'resourceRules', 'validations', 'expression', 'variables', 'name', 'message', 'messageExpression', 'mutations',
+    'jsonPatch', 'applyConfiguration', 'matchConditions', 'namespaceSelector', 'matchLabels', 'matchExpressions', 'key', 'operator', 'values',
+    'match', 'kinds', 'parameters', 'targets', 'code', 'source', 'engine', 'rules', 'type', 'words', 'input', 'guardrails', 'listeners', 'mask',
+    'policyRefs', 'images', 'attestors', 'paramKind', 'paramRef', 'output', 'deny', 'url', 'policyName', 'metadata', 'labels',
+  );
+  const leaf = fc.oneof(
+    fc.constantFrom('object.spec.x > 1', '1 +', 'variables.a', 'K8sNativeValidation', 'operation', 'drop', '', '*', 'In', 'Deny', '[JSONPatch{op: "add", path: "/a", value: 1}]', 'Object{spec: Object.spec{a: 1}}', '!result.allow', 'params.x'),
+    fc.integer(), fc.boolean(), fc.constant(null),
+  );
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof({ maxDepth: 5 }, leaf, fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(word, tie('value'), { maxKeys: 5 })),
+  }));
+  const kind = fc.constantFrom(
+    ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy'], ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding'],
+    ['admissionregistration.k8s.io/v1', 'MutatingAdmissionPolicy'], ['templates.gatekeeper.sh/v1', 'ConstraintTemplate'], ['constraints.gatekeeper.sh/v1beta1', 'X'],
+    ['policies.kyverno.io/v1', 'ValidatingPolicy'], ['policies.kyverno.io/v1', 'MutatingPolicy'], ['policies.kyverno.io/v1', 'ImageValidatingPolicy'],
+    ['policies.kyverno.io/v1', 'PolicyException'], ['kyverno.io/v1', 'ClusterPolicy'], ['warder/v1', 'ForeignPolicy'], ['', ''],
+  );
+  const document = fc.tuple(kind, fc.dictionary(word, value), value).map(([[apiVersion, name], fields, spec]) => stringify({ ...(apiVersion === '' ? {} : { apiVersion, kind: name, metadata: { name: 'x' } }), ...fields, spec }));
+  fc.assert(
+    fc.property(fc.array(document, { minLength: 1, maxLength: 3 }), (texts) => {
+      const { documents } = importPolicies([{ path: 'x.yaml', text: texts.join('---\n') }], { today: '2026-11-20' });
+      return compileBundle(documents).ok;
+    }),
+    { numRuns: 300 },
+  );
+});

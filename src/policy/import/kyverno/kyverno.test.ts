@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { decide } from '../../decide/decide.ts';
+import { importPolicies } from '../import.ts';
+import { admission, bundleOf } from '../testing/admit.ts';
+import type { Admission } from '../testing/admit.ts';
+import { globCondition } from './image-glob.ts';
+
+function imported(name: string) {
+  const text = readFileSync(new URL(`../../../../test/corpus/import/kyverno/${name}`, import.meta.url), 'utf8');
+  return importPolicies([{ path: name, text }], { today: '2026-11-20', mode: 'source' });
+}
+
+function decider(name: string) {
+  const bundle = bundleOf(imported(name).documents);
+  return (of: Admission) => decide(bundle, admission(of));
+}
+
+function pod(image: string, { name = 'p', namespace = 'web' } = {}) {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace }, spec: { containers: [{ name: 'c', image }] } };
+}
+
+function unsupported(name: string): string[] {
+  return imported(name).findings.filter((finding) => finding.severity === 'unsupported').map(({ construct, line }) => `${line} ${construct}`);
+}
+
+test('a ValidatingPolicy is a policy with its binding in one document', () => {
+  const ask = decider('disallow-latest.yaml');
+  assert.equal(ask({ object: pod('nginx:1.27') }).verdict, 'allow');
+  assert.equal(ask({ object: pod('nginx:latest') }).verdict, 'deny');
+  const untagged = ask({ object: pod('nginx') });
+  assert.equal(untagged.verdict, 'deny');
+  assert.equal(untagged.reason, 'DISALLOW_LATEST_TAG');
+  assert.equal(untagged.message, 'An image tag is required.');
+});
+
+test('an exception for images opens the policy only for these images and these objects', () => {
+  const ask = decider('disallow-latest.yaml');
+  assert.equal(ask({ object: pod('busybox', { namespace: 'tools' }) }).verdict, 'allow');
+  assert.equal(ask({ object: pod('busybox') }).verdict, 'deny');
+  assert.equal(ask({ object: pod('alpine', { namespace: 'tools' }) }).verdict, 'deny');
+});
+
+test('an exception that ends is an Exception with its approvers, and ends', () => {
+  const bundle = bundleOf(imported('disallow-latest.yaml').documents);
+  const request = admission({ object: pod('nginx:latest', { name: 'migrate-1' }) });
+  assert.equal(decide(bundle, request).verdict, 'allow');
+  assert.equal(decide(bundle, { ...request, now: request.now + 30 * 86_400_000 }).verdict, 'deny');
+});
+
+test('what Kyverno has and admission has not is named', () => {
+  assert.deepEqual(unsupported('disallow-latest.yaml'), ['12 spec.autogen', '52 spec.expiresAt']);
+  assert.deepEqual(unsupported('facts.yaml'), ['14 http.Get', '19 kind', '24 kind']);
+});
+
+test('functions that fetch become facts, and without the facts the policy fails closed', () => {
+  const ask = decider('facts.yaml');
+  const facts = {
+    kubernetes: { 'get v1 configmaps default registries': { data: { allowed: 'ghcr.io,quay.io' } } },
+    imageReferences: { 'ghcr.io/a:1': { registry: 'ghcr.io' }, 'docker.io/a:1': { registry: 'docker.io' } },
+    imageMetadata: { 'ghcr.io/a:1': { config: { config: { User: '1000' } } }, 'docker.io/a:1': { config: { config: { User: 'root' } } } },
+  };
+  assert.equal(ask({ object: pod('ghcr.io/a:1'), facts }).verdict, 'allow');
+  assert.equal(ask({ object: pod('docker.io/a:1'), facts }).message, 'The registry is not on the list.');
+  assert.equal(ask({ object: pod('ghcr.io/a:1') }).reason, 'EVALUATION_ERROR');
+  assert.equal(ask({ object: pod('docker.io/a:1', { namespace: 'other' }), facts }).verdict, 'allow');
+});
+
+test('signatures of images are facts by attestor, and only images the globs cover need them', () => {
+  const ask = decider('verify-images.yaml');
+  const image = 'ghcr.io/acme/shop@sha256:1f';
+  const facts = (signers: string[], bomFormat = 'CycloneDX') => ({
+    imageSignatures: { [image]: signers },
+    imageAttestations: { [image]: { 'verify-images/sbom': signers } },
+    imagePayloads: { [image]: { 'verify-images/sbom': { bomFormat } } },
+  });
+  assert.equal(ask({ object: pod(image), facts: facts(['verify-images/release']) }).verdict, 'allow');
+  assert.equal(ask({ object: pod(image), facts: facts([]) }).message, 'Every image must be signed by the release workflow.');
+  assert.equal(ask({ object: pod(image), facts: facts(['verify-images/release'], 'SPDX') }).message, 'Every image needs a signed list of its parts.');
+  assert.equal(ask({ object: pod('ghcr.io/acme/shop:1'), facts: facts([]) }).verdict, 'deny');
+  assert.equal(ask({ object: pod('docker.io/nginx:1'), facts: facts([]) }).verdict, 'allow');
+});
+
+test('globs of image references are anchored and quote what is special in a pattern', () => {
+  assert.equal(globCondition('ref', '*'), 'true');
+  assert.equal(globCondition('ref', 'ghcr.io/acme/*'), 'ref.startsWith("ghcr.io/acme/")');
+  assert.equal(globCondition('ref', '*.example.com/a?'), String.raw`ref.matches("^.*\\.example\\.com/a.$")`);
+});

@@ -1,0 +1,3 @@
+package sql.authz
+
+default allow = false
