@@ -112,8 +112,10 @@ max_client_conn = 128
 logfile = ${join(folder, 'pgbouncer.log')}
 `,
   );
+  const log = join(folder, 'pgbouncer.log');
+  await writeFile(log, '');
   const root = process.getuid?.() === 0;
-  if (root) for (const file of [config, users]) await chown(file, 65_534, 65_534);
+  if (root) for (const file of [config, users, log]) await chown(file, 65_534, 65_534);
   const args = root ? ['--reuid=65534', '--regid=65534', '--clear-groups', 'pgbouncer', '-q', config] : [];
   const bouncer = root ? spawn('setpriv', args, { stdio: 'inherit' }) : spawn('pgbouncer', ['-q', config], { stdio: 'inherit' });
   const environment = { ...process.env, PGHOST: '127.0.0.1', PGPORT: String(bouncerPort), PGUSER: 'warder_app', PGPASSWORD: target.password };

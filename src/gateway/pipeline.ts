@@ -9,6 +9,7 @@ import {
   type Grant,
   type Operation,
   type OperationDecided,
+  type Outcome,
   type ResultColumn,
   type World,
 } from '#model';
@@ -56,24 +57,29 @@ export function createPipeline(parts: Parts): Pipeline {
       }
     },
     guard: (admitted, columns) => guard(parts, admitted, columns),
-    settle: async (admitted, outcome) => {
-      const { live, operation, permit } = admitted;
-      try {
-        await parts.ledger.append({
-          kind: 'operation.settled',
-          session: live.session.id,
-          operation: operation.id,
-          n: operation.n,
-          for: permit.receipt.index,
-          outcome,
-        });
-      } catch (thrown) {
-        // The decision is durable and stays without an outcome: the next recovery states it as in doubt. The ledger ends the process itself.
-        parts.log.error({ session: live.session.id, fault: asFault(thrown).code }, 'an outcome could not be recorded');
-      }
-    },
+    settle: (admitted, outcome) => settle(parts, admitted, outcome),
   };
 }
+
+/** Stage settle. Never rejects. */
+async function settle(parts: Parts, admitted: Admitted, outcome: Outcome): Promise<void> {
+  const { live, operation, permit } = admitted;
+  try {
+    await parts.ledger.append({
+      kind: 'operation.settled',
+      session: live.session.id,
+      operation: operation.id,
+      n: operation.n,
+      for: permit.receipt.index,
+      outcome,
+    });
+  } catch (thrown) {
+    // The decision is durable and stays without an outcome: the next recovery states it as in doubt. The ledger ends the process itself.
+    parts.log.error({ session: live.session.id, fault: asFault(thrown).code }, 'an outcome could not be recorded');
+  }
+}
+
+const notRun: Outcome = { status: 'refused', rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
 
 interface Batch {
   readonly live: LiveSession;
@@ -140,7 +146,7 @@ async function release(
   batch: { live: LiveSession; judged: readonly Judged[]; requests: ReadonlyMap<string, string> },
 ): Promise<Admission> {
   const { live, judged, requests } = batch;
-  const admitted = await Promise.all(
+  const results = await Promise.allSettled(
     judged.map(async (one): Promise<Admitted> => {
       const grant = one.request.grants.find(({ id }) => one.decision.grantsUsed.includes(id));
       const request = requests.get(one.operation.id);
@@ -150,6 +156,13 @@ async function release(
       return { live, operation, request: decided, decision, decisionId, permit };
     }),
   );
+  const admitted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) {
+    // Nothing of the batch runs, so what was recorded as allowed gets the outcome that it did not.
+    await Promise.all(admitted.map((one) => settle(parts, one, notRun)));
+    throw failed.reason;
+  }
   for (const { operation, decision } of judged) {
     const request = requests.get(operation.id);
     if (request) parts.holds.used(request, decision.grantsUsed);

@@ -13,6 +13,8 @@ export interface ServerAddress {
 export async function adminOf(server: ServerAddress, database = 'postgres'): Promise<Client> {
   const { Client } = await import('pg');
   const client = new Client({ ...server, database });
+  // A server that goes away fails the query that runs or the next one; without a listener it would end the process.
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

@@ -76,7 +76,12 @@ const table = {
     sqlstate: '57P03',
     remedy: 'The control plane cannot reach its database; it tries again by itself, see its log.',
   },
-  GATEWAY_UNREACHABLE: { status: 503, exit: 69, sqlstate: '57P03', remedy: 'The gateway that holds this is not connected; `warder doctor` shows which ones are.' },
+  GATEWAY_UNREACHABLE: {
+    status: 503,
+    exit: 69,
+    sqlstate: '57P03',
+    remedy: 'The gateway that holds this is not connected; `warder doctor` shows which ones are.',
+  },
   // Ledger
   LEDGER_SLOW: { status: 503, exit: 1, sqlstate: '57P03', remedy: 'The ledger cannot keep up; check the disk.' },
   LEDGER_FULL: { status: 503, exit: 1, sqlstate: '57P03', remedy: 'Free disk space; operations are refused until there is room.' },

@@ -4,6 +4,7 @@ import type { Compiled, CompiledRule } from './compile/compiled.ts';
 import { compileData } from './compile/data.ts';
 import { checkLinks } from './compile/link.ts';
 import { compilePolicy, realmMaker } from './compile/policy.ts';
+import { pathsRead } from './compile/paths.ts';
 import { buildIndex } from './compile/rule-index.ts';
 import { digestOf } from './digest.ts';
 import { isKind, readDocuments, specNode } from './documents/document.ts';
@@ -80,7 +81,8 @@ export function compileDocuments(unsorted: readonly Document[], found: readonly 
   if (ordered.some((problem) => problem.severity === 'error')) return { ok: false, problems: ordered };
   const ref: BundleRef = { name: manifest?.name ?? 'unnamed', version: manifest?.spec.version ?? '0.0.0', digest: digestOf(documents) };
   const allowedByDefault = new Set(targets.filter((target) => manifest?.spec.defaults?.[target] === 'allow'));
-  const compiled: Compiled = { ref, rules, index: buildIndex(rules), data, allowedByDefault };
+  const reads = new Map(rules.map((rule) => [rule.id, pathsRead(rule)]));
+  const compiled: Compiled = { ref, rules, index: buildIndex(rules), reads, data, allowedByDefault };
   const listed = documents.map(({ kind, name, title, place }) => ({
     kind,
     name,

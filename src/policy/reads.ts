@@ -1,7 +1,6 @@
 import { canonicalJson, limits } from '#model';
 import type { Decision, DecisionRequest } from '#model';
 import type { Bundle } from './bundle.ts';
-import type { CompiledRule, Condition } from './compile/compiled.ts';
 import { viewOf } from './decide/decide.ts';
 import { sha256Hex } from './digest.ts';
 import { compilePath } from './match/matcher.ts';
@@ -15,8 +14,7 @@ export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Deci
   const { compiled } = bundle;
   const view = viewOf(compiled, request);
   const paths = new Set<string>();
-  const matched = new Set(decision.matched.map(({ rule }) => rule));
-  for (const rule of compiled.rules) if (matched.has(rule.id)) for (const path of pathsRead(rule)) paths.add(path);
+  for (const { rule } of decision.matched) for (const path of compiled.reads.get(rule) ?? []) paths.add(path);
   const reads: Record<string, unknown> = {};
   let chars = 0;
   for (const path of [...paths].sort()) {
@@ -34,27 +32,6 @@ export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Deci
 }
 
 const digestChars = 'sha256:'.length + 64;
-
-/** Every attribute path a rule may read, sorted; variables are replaced by what they read. */
-function pathsRead(rule: CompiledRule): readonly string[] {
-  const paths = new Set<string>();
-  for (const { path, data } of [...rule.matchers, ...rule.dataMatchers]) {
-    paths.add(path);
-    if (data !== undefined) paths.add(`data.${data}`);
-  }
-  for (const condition of conditionsOf(rule)) {
-    for (const program of [condition.program, ...condition.variables.map((variable) => variable.program)]) {
-      for (const path of program.reads) if (!path.startsWith('vars')) paths.add(path);
-    }
-  }
-  for (const path of rule.require?.bind ?? []) paths.add(path);
-  for (const path of rule.message?.reads ?? []) paths.add(path);
-  return [...paths].sort();
-}
-
-function conditionsOf(rule: CompiledRule): readonly Condition[] {
-  return [rule.when, rule.unless, rule.unlessValid?.input].filter((condition) => condition !== undefined);
-}
 
 function shorten(value: unknown): unknown {
   if (typeof value === 'string') return value.length > limits.readStringCharsMax ? digest(value) : value;

@@ -13,10 +13,12 @@ import { replay } from './replay.ts';
 import { requests } from './requests.ts';
 import { resources } from './resources.ts';
 import { sessions } from './sessions.ts';
+import { terminate } from './terminate.ts';
 import { token } from './token.ts';
+import { tokens } from './tokens.ts';
 import { up } from './up.ts';
 import { version } from './version.ts';
 
 export const commands: readonly Define[] = [
-  up, psql, login, token, resources, requests, answer, sessions, replay, explain, policy, ledger, doctor, control, gateway, version,
+  up, psql, login, token, tokens, resources, requests, answer, sessions, replay, explain, terminate, policy, ledger, doctor, control, gateway, version,
 ];

@@ -46,10 +46,10 @@ async function up(): Promise<Ready> {
 }
 
 /** Processes that have the home in their command line. */
-function living(): number[] {
+function living(of = home): number[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {
-      return pid !== process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(home);
+      return pid !== process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(of);
     } catch {
       return false;
     }
@@ -145,6 +145,16 @@ describe('warder up --demo', () => {
       assert.equal(await until(() => (living().length === 0 ? true : undefined), { deadlineMs: recoverMs }), true, signal);
     }
     ready = await up();
+  });
+
+  test('Ctrl-C during a first start gives it up at once, and the next start is complete', async () => {
+    const other = join(folder, 'other');
+    const starting = spawn(process.execPath, [stub, 'up', '--demo', '--home', other, '--port-base', '0', '--json'], { stdio: ['ignore', 'ignore', 'ignore'] });
+    await until(() => existsSync(join(other, 'demo', 'orders', 'data', 'postmaster.pid')) || undefined, { deadlineMs: startMs });
+    starting.kill('SIGINT');
+    const [code] = await once(starting, 'exit');
+    assert.equal(code, 130);
+    assert.deepEqual(living(other), []);
   });
 
   test('a signal stops everything in order and leaves nothing running', async () => {

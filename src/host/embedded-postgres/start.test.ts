@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,6 +84,17 @@ describe('the embedded PostgreSQL', () => {
     parent.kill('SIGKILL');
     const gone = await until(() => (serves(pid, join(directory, 'data')) ? undefined : true), { deadlineMs: 5_000 });
     assert.equal(gone, true);
+  });
+
+  test('root whose folders nobody else may pass runs it in a user namespace', { skip: process.getuid?.() !== 0 || spawnSync('unshare', ['-U', 'true']).status !== 0 }, async () => {
+    chmodSync(folder, 0o700);
+    const server = await start();
+    assert.deepEqual(await query(server, 'select n from kept'), [{ n: 7 }]);
+    await server.stop();
+    chmodSync(folder, 0o711);
+    const again = await start();
+    assert.deepEqual(await query(again, 'select n from kept'), [{ n: 7 }], 'and the data changes hands back');
+    await again.stop();
   });
 
   test('a lost password is a fault that names the folder and not the password', async () => {

@@ -6,21 +6,19 @@ import { directorySource, nodeCrypto, verifyLedger } from '../verify/index.ts';
 import { realWorld } from './drafts.ts';
 
 /**
- * Starts a writing process again and again in the same folder and kills it with SIGKILL a random while after it is ready. Then opens the
- * log once more and checks that every acknowledged record is there, unchanged. `prefix` is put before the command, e.g. a tracer.
+ * Starts a writing process again and again in the same folder and kills it with SIGKILL when it has acknowledged some records. Then opens
+ * the log once more and checks that every acknowledged record is there, unchanged.
  */
 export async function runKills(
   directory: string,
-  options: { kills: number; waitMs: (round: number) => number; prefix?: readonly string[] },
+  options: { kills: number; after: (round: number) => number },
 ): Promise<{ acknowledged: number; size: number }> {
   const acknowledged = new Map<number, string>();
   for (let round = 0; round < options.kills; round += 1) {
-    const child = startWriter(directory, options.prefix ?? []);
-    const ended = collect(child, acknowledged);
-    await readiness(child);
-    await new Promise((resolve) => setTimeout(resolve, options.waitMs(round)));
-    child.kill('SIGKILL');
-    await ended;
+    const child = startWriter(directory);
+    const enough = acknowledged.size + options.after(round);
+    await collect(child, acknowledged, () => acknowledged.size >= enough && child.kill('SIGKILL'));
+    assert.equal(child.signalCode, 'SIGKILL', `the writer ended by itself with ${child.exitCode}`);
   }
   return { acknowledged: acknowledged.size, size: await checkAcknowledged(directory, acknowledged) };
 }
@@ -37,7 +35,11 @@ export function startWriter(directory: string, prefix: readonly string[] = [], m
 }
 
 /** Collects what the child acknowledges; resolves with its exit when all its output is read. */
-export function collect(child: ChildProcess, acknowledged: Map<number, string>): Promise<number | null> {
+export function collect(
+  child: ChildProcess,
+  acknowledged: Map<number, string>,
+  onMore: () => void = () => undefined,
+): Promise<number | null> {
   let rest = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     const lines = (rest + chunk.toString()).split('\n');
@@ -46,6 +48,7 @@ export function collect(child: ChildProcess, acknowledged: Map<number, string>):
       const [index, leaf] = line.split(' ');
       if (leaf !== undefined) acknowledged.set(Number(index), leaf);
     }
+    onMore();
   });
   return new Promise((resolve) => child.on('close', (code) => resolve(code)));
 }

@@ -70,7 +70,7 @@ export const ledgerTortures: readonly Torture[] = [
         const coin = seededCoin(seed);
         let [kills, acknowledged] = [0, 0];
         do {
-          const result = await runKills(join(directory, String(kills)), { kills: 10, waitMs: () => coin(80) });
+          const result = await runKills(join(directory, String(kills)), { kills: 10, after: () => 1 + coin(400) });
           kills += 10;
           acknowledged += result.acknowledged;
         } while (performance.now() < until);

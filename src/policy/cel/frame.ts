@@ -50,3 +50,9 @@ export function absorb(thrown: unknown): EvalError {
   if (thrown instanceof EvalError && thrown.kind !== 'STEPS') return thrown;
   throw thrown;
 }
+
+/** Counts the size of a result that grew out of its operands, so that doubling cannot eat the memory. */
+export function chargeFor(frame: Frame, result: CelValue): void {
+  if (typeof result === 'string') frame.chargeText(result.length);
+  else if (Array.isArray(result) || result instanceof Uint8Array) frame.charge(result.length);
+}

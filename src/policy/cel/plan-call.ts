@@ -1,8 +1,7 @@
-import { absorb, type Code } from './frame.ts';
+import { absorb, chargeFor, type Code } from './frame.ts';
 import { EvalError, noOverload } from './eval-error.ts';
 import { accepts, compilePattern, type Overload, overloadsOf } from './functions/index.ts';
 import { runOverload } from './functions/overload.ts';
-import { chargeFor } from './plan.ts';
 import { readerFor } from './read.ts';
 import { CelOptional, type CelValue, kindOf } from './values.ts';
 import type { CallExpression, CelExpression } from './ast.ts';

@@ -1,7 +1,7 @@
 import { absorb, type Code, type Frame } from './frame.ts';
 import { compare, mapEntries } from './equality.ts';
 import { EvalError, noOverload } from './eval-error.ts';
-import { insert } from './plan.ts';
+import { insert } from './containers.ts';
 import { localReader, Suspended } from './plan-path.ts';
 import { type Reader } from './read.ts';
 import { CelMap, CelOptional, type CelValue, kindOf } from './values.ts';

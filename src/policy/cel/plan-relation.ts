@@ -1,7 +1,7 @@
 import { compare, equals, mapGet } from './equality.ts';
 import { EvalError } from './eval-error.ts';
 import { planRaw } from './plan-path.ts';
-import { constantList } from './plan.ts';
+import { constantList } from './containers.ts';
 import { codePoints } from './functions/text.ts';
 import { type CelValue, kindOf } from './values.ts';
 import type { BinaryExpression, CelExpression } from './ast.ts';

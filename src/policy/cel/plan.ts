@@ -1,16 +1,17 @@
 import { arithmetic, type ArithmeticOperator, negate } from './arithmetic.ts';
+import { chargeFor, type Code } from './frame.ts';
+import { constantList, insert } from './containers.ts';
 import { EvalError } from './eval-error.ts';
 import { planCall } from './plan-call.ts';
 import { planAnd, planNot, planOr, planTernary } from './plan-logic.ts';
 import { planBind, planComprehension, planOptionalMap } from './plan-macro.ts';
 import { planIdent, planIndex, planSelect } from './plan-path.ts';
 import { planEquality, planIn, planOrder } from './plan-relation.ts';
-import { CelMap, CelOptional, type CelValue, kindOf, mapKey } from './values.ts';
+import { CelMap, CelOptional, type CelValue, kindOf } from './values.ts';
 import { dynType } from './types.ts';
 import type { BinaryExpression, CelExpression, ListExpression, MapExpression } from './ast.ts';
 import type { Checked } from './check.ts';
 import type { CelType } from './types.ts';
-import type { Code, Frame } from './frame.ts';
 
 /** Compiles a checked expression to closures. Every closure verifies what it is given, so that wrong data is an error, never a wrong result. */
 export class Planner {
@@ -131,32 +132,7 @@ function planArithmetic(op: ArithmeticOperator, left: Code, right: Code): Code {
   };
 }
 
-/** Counts the size of a result that grew out of its operands, so that doubling cannot eat the memory. */
-export function chargeFor(frame: Frame, result: CelValue): void {
-  if (typeof result === 'string') frame.chargeText(result.length);
-  else if (Array.isArray(result) || result instanceof Uint8Array) frame.charge(result.length);
-}
-
-/** The list of a literal with only literal members; made once, shared by all evaluations, never changed. */
-export function constantList(e: CelExpression): readonly CelValue[] | undefined {
-  if (e.kind !== 'list' || e.elements.length === 0) return undefined;
-  const values: CelValue[] = [];
-  for (const { optional, value } of e.elements) {
-    if (optional || value.kind !== 'literal') return undefined;
-    values.push(value.value);
-  }
-  return values;
-}
-
 function unwrapElement(value: CelValue): CelValue | undefined {
   if (value instanceof CelOptional) return value.value;
   throw new EvalError('TYPE', `? needs an optional value, not ${kindOf(value)}`);
-}
-
-/** Adds an entry. Throws an `EvalError` for a key that is none and for one that is there already. */
-export function insert(map: CelMap, key: CelValue, value: CelValue): void {
-  const canonical = typeof key === 'number' ? undefined : mapKey(key);
-  if (canonical === undefined) throw new EvalError('TYPE', `unsupported key type ${kindOf(key)}`);
-  if (map.entries.has(canonical)) throw new EvalError('OTHER', 'repeated key in a map');
-  map.entries.set(canonical, [key, value]);
 }

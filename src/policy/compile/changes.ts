@@ -129,6 +129,11 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
   }
   if (!context.policies.has(policy))
     return complain(['subject', 'policy'], 'REFERENCE', `there is no policy "${policy}"`, didYouMean(policy, context.policies));
+  if (spec.gates !== undefined || spec.onGateFailure !== undefined) {
+    const message = 'gates are not measured yet: a step moves only when "step" is changed, and nothing rolls back by itself';
+    const place = specNode(document, [spec.gates === undefined ? 'onGateFailure' : 'gates']);
+    context.problems.push(problemAt(place, { code: 'UNSUPPORTED', severity: 'warning', message }));
+  }
   const step = spec.step ?? 1;
   if (step > spec.steps.length) complain(['step'], 'REFERENCE', `there are only ${spec.steps.length} steps`);
   const reached = spec.steps.slice(0, step);
@@ -162,6 +167,7 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
       // While a step only shadows, a rule that was off is watched.
       outside: spec.from === 'off' && reached.some((candidate) => candidate.shadow === true) ? 'shadow' : spec.from,
       inside: spec.to,
+      keyPath: spec.key,
       key: compilePath(spec.key),
       salt: spec.salt,
       percent: Math.max(0, ...reached.map((candidate) => candidate.percent ?? 0)),

@@ -173,3 +173,8 @@ test('a baseline rule is enforced, whatever rollouts say', () => {
   );
   assert.match(first(rule('effect: deny, reason: NOPE'), manifest, rollout), /P401.*no rollout may/);
 });
+
+test('an approval that would have to be escalated is refused, because nobody escalates it', () => {
+  const terms = 'reviewers: [{ group: dba }], quorum: 1, timeout: PT1M, onTimeout: escalate, bind: [subject.id]';
+  assert.match(first(rule(`effect: require, require: { approval: { ${terms} } }`)), /UNSUPPORTED nobody escalates/);
+});

@@ -18,6 +18,8 @@ export interface Compiled {
   readonly ref: BundleRef;
   readonly rules: readonly CompiledRule[];
   readonly index: RuleIndex;
+  /** Rule id → the attribute paths it may read. */
+  readonly reads: ReadonlyMap<string, readonly string[]>;
   readonly data: CompiledData;
   /** Targets whose default is to allow; all others deny what no rule allows. */
   readonly allowedByDefault: ReadonlySet<Target>;
@@ -149,6 +151,7 @@ export interface CompiledRollout {
   readonly name: string;
   readonly outside: Mode;
   readonly inside: Mode;
+  readonly keyPath: string;
   readonly key: (view: View) => unknown;
   readonly salt: string;
   /** Highest percentage of the steps up to the present one. */

@@ -37,6 +37,11 @@ export function compileRequire(spec: RequireSpec, options: RequireOptions): Comp
   const { approval, justification, stepUp } = spec;
   checkBind(approval?.bind ?? [], options);
   checkReviewers(approval, options);
+  if (approval?.onTimeout === 'escalate') {
+    const place = nodeAt(options.node, ['approval', 'onTimeout']);
+    const hint = 'write deny; what is not enforced is refused, never ignored';
+    options.problems.push(problemAt(place, { code: 'UNSUPPORTED', message: 'nobody escalates an unanswered approval yet', hint }));
+  }
   if (justification?.ticket !== undefined) {
     const compiled = compilePattern(justification.ticket);
     const place = nodeAt(options.node, ['justification', 'ticket']);

@@ -91,6 +91,12 @@ export class Cursor {
     return this;
   }
 
+  /** Says of the named fields, where they are there, that they change nothing here, and why. */
+  noted(keys: readonly string[], why: string): this {
+    for (const key of keys) if (this.at(key).exists) this.at(key).info(why);
+    return this;
+  }
+
   unsupported(message: string, suggestion?: string): void {
     this.findings.add(this.place, { severity: 'unsupported', construct: this.name, message, suggestion });
   }

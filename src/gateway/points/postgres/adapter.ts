@@ -4,7 +4,7 @@ import type { Listener, LiveSession, PointContext } from '../../point.ts';
 import { CancelKeys } from './cancel.ts';
 import { Catalogs } from './catalogs.ts';
 import { clientTypes } from './client-messages.ts';
-import type { Connection } from './connection.ts';
+import { hangUp, type Connection } from './connection.ts';
 import { authentication, backendKeyData, negotiateProtocolVersion, parameterStatus, readyForQuery } from './encode.ts';
 import { login } from './login.ts';
 import { negotiate, serverTls, type ServerTls } from './negotiation.ts';
@@ -97,10 +97,8 @@ async function arrive(shared: Shared, socket: Socket): Promise<void> {
   } catch (thrown) {
     const fault = asFault(thrown);
     if (fault.code === 'INTERNAL') context.log.error({ fault: fault.message }, 'a login failed');
-    if (connection && !connection.gone) connection.socket.end(faultResponse(fault, 'FATAL'));
+    if (connection && !connection.gone) hangUp(connection, context.world, faultResponse(fault, 'FATAL'));
     else socket.destroy();
-    const linger = context.world.after(1_000, () => socket.destroy());
-    socket.once('close', () => linger.cancel());
   } finally {
     deadline.cancel();
     arriving.delete(socket);

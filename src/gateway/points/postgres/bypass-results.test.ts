@@ -102,7 +102,8 @@ describe('what the target says', () => {
   });
 
   test('PG-18 a temporary table of one session does not change what another session sees', async () => {
-    kit.script.guard = (_admitted, columns) => maskColumns(columns, ({ labels }) => (labels.includes('pii.email') ? () => null : undefined));
+    kit.script.guard = (_admitted, columns) =>
+      maskColumns(columns, ({ labels }) => (labels.includes('pii.email') ? () => null : undefined));
     const [one, other] = [await login(), await login()];
     await one.query("create temp table customers as select 1 id, 'shown' email");
     const third = await login();
@@ -124,7 +125,8 @@ describe('what the target says', () => {
   });
 
   test('PG-17 a portal is judged by what its statement meant when it was bound', async () => {
-    kit.script.guard = (_admitted, columns) => maskColumns(columns, ({ labels }) => (labels.includes('pii.email') ? () => null : undefined));
+    kit.script.guard = (_admitted, columns) =>
+      maskColumns(columns, ({ labels }) => (labels.includes('pii.email') ? () => null : undefined));
     const raw = await login();
     await raw.query('begin');
     raw.send(x.parse('s', 'select upper(email) from customers'), x.bind('p', 's'), x.sync);
@@ -139,9 +141,20 @@ describe('what the target says', () => {
     const raw = await login();
     await raw.query('set search_path = hidden; select name from customers; set search_path = public');
     assert.equal(kit.admitted.at(-1)?.certainty, 'partial');
-    raw.send(x.parse('', 'set search_path = hidden'), x.bind('', ''), x.execute(), x.parse('', 'select name from customers'), x.bind('', ''), x.execute(), x.sync);
+    raw.send(
+      x.parse('', 'set search_path = hidden'),
+      x.bind('', ''),
+      x.execute(),
+      x.parse('', 'select name from customers'),
+      x.bind('', ''),
+      x.execute(),
+      x.sync,
+    );
     await raw.ready();
-    assert.deepEqual(kit.admitted.slice(-2).map(({ certainty }) => certainty), ['parsed', 'partial']);
+    assert.deepEqual(
+      kit.admitted.slice(-2).map(({ certainty }) => certainty),
+      ['parsed', 'partial'],
+    );
     raw.close();
   });
 
@@ -154,7 +167,9 @@ describe('what the target says', () => {
     await raw.query('select 3');
     await raw.query('rollback');
     await raw.query('select 4');
-    const namespaces = kit.admitted.filter(({ text }) => /^select \d$/.test(text)).map(({ namespace }) => /search_path=([^;]*)/.exec(namespace)?.[1]);
+    const namespaces = kit.admitted
+      .filter(({ text }) => /^select \d$/.test(text))
+      .map(({ namespace }) => /search_path=([^;]*)/.exec(namespace)?.[1]);
     assert.deepEqual(namespaces, ['"$user", public', 'hidden', 'public', 'hidden']);
     raw.close();
   });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { World } from '#model';
 import type { Framer } from './wire.ts';
 
 /** Who takes the frames of a connection once its login is done. */
@@ -122,4 +123,18 @@ export class Connection {
     this.#consumer?.onGone();
     this.#rouse();
   }
+}
+
+/** A peer that does not take the end of a connection is cut after this. */
+const lingerMs = 1_000;
+
+/** Ends a connection in order, with a last message where there is one; cuts it when the peer does not take it. */
+export function hangUp(connection: Connection, world: World, last?: Buffer): void {
+  const { socket } = connection;
+  if (socket.destroyed) return;
+  if (last && !connection.gone) socket.end(last);
+  else socket.end();
+  socket.resume();
+  const deadline = world.after(lingerMs, () => socket.destroy());
+  socket.once('close', () => deadline.cancel());
 }

@@ -12,10 +12,10 @@ const quotingClasses = new Set(['22', '21', 'P0', '38', '39', 'XX', '01', '00', 
 const general: Readonly<Record<string, string>> = {
   '22': 'data exception',
   '21': 'cardinality violation',
-  'P0': 'raised by user code',
+  P0: 'raised by user code',
   '38': 'external routine exception',
   '39': 'external routine invocation exception',
-  'XX': 'internal error',
+  XX: 'internal error',
 };
 
 /**
@@ -24,7 +24,11 @@ const general: Readonly<Record<string, string>> = {
  *
  * EVASION: `CAST(email AS int)`, a violated constraint, or RAISE would otherwise show what masking hides.
  */
-export function diagnosticFor(kind: 'error' | 'notice', body: { readonly source: Buffer; readonly start: number; readonly end: number }, sensitive: boolean): Buffer {
+export function diagnosticFor(
+  kind: 'error' | 'notice',
+  body: { readonly source: Buffer; readonly start: number; readonly end: number },
+  sensitive: boolean,
+): Buffer {
   const fields = decodeDiagnostic(body.source, body.start, body.end);
   const encode = kind === 'error' ? errorResponse : noticeResponse;
   if (!fields.has('C')) fields.set('C', kind === 'error' ? 'XX000' : '00000');

@@ -26,11 +26,27 @@ const texts = [
   'delete from @',
   '',
 ];
-const simple = [...texts, 'begin', 'commit', 'rollback', 'savepoint a', 'rollback to a', 'select 1; select 2; insert into @ values (3)', 'begin; select 1; commit', 'insert into @ values (4); select 1/0'];
+const simple = [
+  ...texts,
+  'begin',
+  'commit',
+  'rollback',
+  'savepoint a',
+  'rollback to a',
+  'select 1; select 2; insert into @ values (3)',
+  'begin; select 1; commit',
+  'insert into @ values (4); select 1/0',
+];
 
 type Step =
   | { readonly kind: 'query'; readonly text: string }
-  | { readonly kind: 'run'; readonly statement: number; readonly describe: boolean; readonly fetches: readonly number[]; readonly binary: boolean }
+  | {
+      readonly kind: 'run';
+      readonly statement: number;
+      readonly describe: boolean;
+      readonly fetches: readonly number[];
+      readonly binary: boolean;
+    }
   | { readonly kind: 'describe'; readonly statement: number }
   | { readonly kind: 'sync' | 'flush' };
 

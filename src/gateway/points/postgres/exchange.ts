@@ -8,13 +8,14 @@ import { changesCatalog, replacesNames, taints } from './consequences.ts';
 import { Cursors } from './cursors.ts';
 import { isSensitive } from './diagnostics.ts';
 import { bindUnnamed, flush, query, readyForQuery, sync, type TransactionStatus } from './encode.ts';
-import type { Expected, OwnAnswer } from './expected.ts';
+import { owedFor, type Expected, type OwnAnswer } from './expected.ts';
 import type { Draft } from './operations.ts';
 import { Output } from './output.ts';
-import type { Plan, Step } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { Prepared } from './prepared.ts';
 import { Replies } from './replies.ts';
 import { Run } from './run.ts';
+import { checkSetting, resolvingSettings } from './settings.ts';
 import { Settling } from './settling.ts';
 import type { Target } from './upstream.ts';
 
@@ -66,8 +67,8 @@ export class Exchange {
       onReady: (status) => this.#onReady(status),
       onEnded: (run) => this.settling.settle(run),
       onParameter: (name, value) => {
-        checkParameter(name, value);
-        if (resolving.has(name)) this.view.settingsChanged();
+        checkSetting(name, value);
+        if (resolvingSettings.has(name)) this.view.settingsChanged();
       },
       listens: () => this.#listening,
     });
@@ -100,7 +101,13 @@ export class Exchange {
       runs.set(draft, run);
       this.settling.begin(run);
     }
-    for (const step of plan.steps) this.#expect(step, runs);
+    for (const step of plan.steps) {
+      const run = 'draft' in step && step.draft ? runs.get(step.draft) : undefined;
+      if (run) run.parts.bytesUp += step.bytes.length;
+      if (run && step.kind === 'execute') step.portal.run = run;
+      const owed = owedFor(step, run);
+      if (owed) this.#replies.queue.push(owed);
+    }
     if (ends === 'flush') this.unsynced = true;
     this.#send(plan.steps.map(({ bytes }) => bytes));
     await this.answered();
@@ -185,36 +192,6 @@ export class Exchange {
     });
   }
 
-  #expect(step: Step, runs: ReadonlyMap<Draft, Run>): void {
-    const { queue } = this.#replies;
-    const run = 'draft' in step && step.draft ? runs.get(step.draft) : undefined;
-    if (run) run.parts.bytesUp += step.bytes.length;
-    switch (step.kind) {
-      case 'query':
-        if (!run) throw new Fault('INTERNAL', 'a query was planned without its operation');
-        return queue.push({ kind: 'query', run });
-      case 'execute':
-        if (run) step.portal.run = run;
-        return queue.push({ kind: 'execute', portal: step.portal, run: step.portal.run });
-      case 'parse':
-        return queue.push({ kind: 'parse', statement: step.statement, shown: step.shown, run });
-      case 'bind':
-        return queue.push({ kind: 'bind', portal: step.portal, run });
-      case 'describe-portal':
-        return queue.push({ kind: 'describe-portal', portal: step.portal, shown: step.shown, run: run ?? step.portal.run });
-      case 'describe-statement':
-        return queue.push({ kind: 'describe-statement', run });
-      case 'close':
-        return queue.push({ kind: 'close', of: step.of, name: step.name, shown: step.shown, run: undefined });
-      case 'sync':
-        return queue.push({ kind: 'sync', run: undefined });
-      case 'flush':
-        return undefined;
-      default:
-        throw new Fault('INTERNAL', 'a step of a plan is of no known kind');
-    }
-  }
-
   #send(pieces: readonly Buffer[]): void {
     let total = 0;
     for (const { length } of pieces) total += length;
@@ -286,13 +263,16 @@ export class Exchange {
 const joinBytesMax = 64 * 1024;
 
 /** Statements after which SET TRANSACTION is still allowed. */
-const withoutSnapshot = new Set(['begin', 'set', 'show', 'reset', 'savepoint', 'listen', 'unlisten', 'notify', 'discard', 'deallocate', 'lock']);
-
-/** Settings that newer targets report and that decide what names mean. */
-const resolving = new Set(['search_path', 'session_authorization', 'is_superuser']);
-
-/** EVASION: in another encoding, or with backslashes in plain strings, the target would read another statement than the inspector did. */
-function checkParameter(name: string, value: string): void {
-  const bad = (name === 'client_encoding' && value !== 'UTF8') || (name === 'standard_conforming_strings' && value !== 'on');
-  if (bad) throw new Fault('PROTOCOL_UNSUPPORTED', `the setting ${name} was changed to "${value}", with which statements cannot be inspected`);
-}
+const withoutSnapshot = new Set([
+  'begin',
+  'set',
+  'show',
+  'reset',
+  'savepoint',
+  'listen',
+  'unlisten',
+  'notify',
+  'discard',
+  'deallocate',
+  'lock',
+]);

@@ -1,3 +1,5 @@
+import { Fault, unreachable } from '#model';
+import type { Step } from './plan.ts';
 import type { Portal, Statement } from './prepared.ts';
 import type { Run } from './run.ts';
 
@@ -65,4 +67,37 @@ export class ExpectedQueue {
     this.#head = 0;
     return rest;
   }
+}
+
+/** What the target owes for a step of a plan; undefined when it owes nothing. `run` is the operation that the step belongs to. */
+export function owedFor(step: Step, run: Run | undefined): Expected | undefined {
+  switch (step.kind) {
+    case 'query':
+      if (!run) throw new Fault('INTERNAL', 'a query was planned without its operation');
+      return { kind: 'query', run };
+    case 'parse':
+      return { kind: 'parse', statement: step.statement, shown: step.shown, run };
+    case 'bind':
+      return { kind: 'bind', portal: step.portal, run };
+    case 'describe-portal':
+      return { kind: 'describe-portal', portal: step.portal, shown: step.shown, run: run ?? step.portal.run };
+    case 'describe-statement':
+      return { kind: 'describe-statement', run };
+    case 'execute':
+      return { kind: 'execute', portal: step.portal, run: run ?? step.portal.run };
+    case 'close':
+      return { kind: 'close', of: step.of, name: step.name, shown: step.shown, run: undefined };
+    case 'sync':
+      return { kind: 'sync', run: undefined };
+    case 'flush':
+      return undefined;
+    default:
+      return unreachable(step);
+  }
+}
+
+/** The target did not send what it owes: nothing can be matched any more. */
+export function unexpected(type: number, first: Expected | undefined): Fault {
+  const owed = first ? first.kind : 'nothing';
+  return new Fault('RESPONSE_CUT', `the target sent a message of type 0x${type.toString(16)} while ${owed} was owed`);
 }

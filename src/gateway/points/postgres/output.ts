@@ -1,3 +1,10 @@
+/** A frame: source[start, end), header included. */
+export interface Frame {
+  readonly source: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** What goes to the client for one chunk of the target: runs of untouched bytes and messages of our own, written with one call. */
 export class Output {
   #pieces: Buffer[] = [];

@@ -2,13 +2,14 @@ import { Fault } from '#model';
 import type { Pipeline, Refusal } from '../../point.ts';
 import { diagnosticFor, sqlstateOf } from './diagnostics.ts';
 import { commandComplete, type TransactionStatus } from './encode.ts';
-import { ExpectedQueue, type Expected } from './expected.ts';
-import type { Output } from './output.ts';
+import { ExpectedQueue, unexpected, type Expected } from './expected.ts';
+import type { Frame, Output } from './output.ts';
+import { OwnReply } from './own-reply.ts';
 import type { Prepared } from './prepared.ts';
 import { refusalResponse } from './respond.ts';
 import { RowWriter } from './rows.ts';
 import type { Run } from './run.ts';
-import { decodeParameterStatus, decodeRowDescription, decodeTextRow, reply } from './target-messages.ts';
+import { decodeParameterStatus, decodeRowDescription, reply } from './target-messages.ts';
 
 /** What happens outside when something was read from the target. */
 export interface RepliesParts {
@@ -37,8 +38,7 @@ export class Replies {
   readonly #rows = new RowWriter();
   /** A guard refused: nothing more of this batch is shown until it ends. */
   #muted = false;
-  #own: (string | null)[][][] = [];
-  #ownError: string | undefined;
+  readonly #own = new OwnReply();
   /** An error ended the batch before its Sync: the target skips until one comes. */
   failed = false;
 
@@ -50,7 +50,7 @@ export class Replies {
   onFrame(type: number, source: Buffer, start: number, end: number): void {
     const first = this.queue.first;
     if (type === reply.dataRow) {
-      if (first?.kind === 'own') this.#own.at(-1)?.push(decodeTextRow(source, start + 5, end));
+      if (first?.kind === 'own') this.#own.row(source, start + 5, end);
       else this.#row(first, { source, start, end });
       return;
     }
@@ -77,15 +77,16 @@ export class Replies {
         throw new Fault('RESPONSE_CUT', 'the target began a COPY that was not admitted');
       default:
         if (!first) throw unexpected(type, first);
-        if (first.kind === 'own') this.#ownReply(type);
-        else this.#reply(first, type, { source, start, end });
+        if (first.kind !== 'own') this.#reply(first, type, { source, start, end });
+        else if (type === reply.rowDescription) this.#own.result();
     }
   }
 
   /** Whether a long row may be passed on in parts: only when nothing of it would be changed. */
   streams(type: number, size: number): boolean {
     const first = this.queue.first;
-    if (type !== reply.dataRow || size < streamedBytesMin || this.#muted || (first?.kind !== 'execute' && first?.kind !== 'query')) return false;
+    if (type !== reply.dataRow || size < streamedBytesMin || this.#muted || (first?.kind !== 'execute' && first?.kind !== 'query'))
+      return false;
     return first.run?.result?.guard.transparent === true;
   }
 
@@ -139,7 +140,7 @@ export class Replies {
   #error(first: Expected | undefined, source: Buffer, start: number, end: number): void {
     const code = sqlstateOf(source, start + 5, end);
     if (first?.kind === 'own') {
-      this.#ownError = code;
+      this.#own.error = code;
       return;
     }
     const poisoned = first?.kind === 'poison';
@@ -161,13 +162,12 @@ export class Replies {
 
   #ready(first: Expected | undefined, source: Buffer, start: number, end: number): void {
     const status = String.fromCharCode(source[start + 5] ?? 0);
-    if (end - start !== 6 || (status !== 'I' && status !== 'T' && status !== 'E')) throw new Fault('RESPONSE_CUT', 'the target sent a malformed ReadyForQuery');
+    if (end - start !== 6 || (status !== 'I' && status !== 'T' && status !== 'E'))
+      throw new Fault('RESPONSE_CUT', 'the target sent a malformed ReadyForQuery');
     if (first?.kind !== 'query' && first?.kind !== 'sync' && first?.kind !== 'own') throw unexpected(reply.readyForQuery, first);
     this.queue.shift();
     if (first.kind === 'own') {
-      const answer = this.#ownError === undefined ? { rows: this.#own } : { error: this.#ownError };
-      this.#own = [];
-      this.#ownError = undefined;
+      const answer = this.#own.take();
       this.#parts.onReady(status);
       first.resolve(answer);
       return;
@@ -299,16 +299,6 @@ export class Replies {
     }
     this.#pass(frame);
   }
-
-  #ownReply(type: number): void {
-    if (type === reply.rowDescription) this.#own.push([]);
-  }
-}
-
-interface Frame {
-  readonly source: Buffer;
-  readonly start: number;
-  readonly end: number;
 }
 
 /** Shorter rows are waited for. */
@@ -316,8 +306,3 @@ const streamedBytesMin = 16 * 1024;
 
 /** Rewritten rows are handed on in pieces of about this size. */
 const rowBytesMax = 256 * 1024;
-
-function unexpected(type: number, first: Expected | undefined): Fault {
-  const owed = first ? first.kind : 'nothing';
-  return new Fault('RESPONSE_CUT', `the target sent a message of type 0x${type.toString(16)} while ${owed} was owed`);
-}

@@ -78,7 +78,16 @@ const catalog: Catalog = {
   relation: () => undefined,
   byOid: (oid) =>
     oid === 20_000
-      ? { oid, schema: 'public', name: 'customers', kind: 'table', columns: [{ name: 'id', number: 1, labels: [] }, { name: 'email', number: 3, labels: ['pii.email'] }] }
+      ? {
+          oid,
+          schema: 'public',
+          name: 'customers',
+          kind: 'table',
+          columns: [
+            { name: 'id', number: 1, labels: [] },
+            { name: 'email', number: 3, labels: ['pii.email'] },
+          ],
+        }
       : undefined,
 };
 const field = { name: 'x', tableOid: 0, column: 0, typeOid: 25, format: 0 };
@@ -100,7 +109,10 @@ describe('the columns of a result', () => {
   });
 
   test('have unknown lineage when the relation or the column is not in the snapshot, which is then stale', () => {
-    for (const strange of [{ ...field, tableOid: 20_001, column: 1 }, { ...field, tableOid: 20_000, column: 9 }]) {
+    for (const strange of [
+      { ...field, tableOid: 20_001, column: 1 },
+      { ...field, tableOid: 20_000, column: 9 },
+    ]) {
       const { columns, stale } = describeColumns([strange], output('exact'), catalog);
       assert.equal(columns[0]?.lineage, 'unknown');
       assert.equal(stale, true);
@@ -113,7 +125,9 @@ describe('the columns of a result', () => {
   });
 
   test('are text when their bytes are text in the format that is used', () => {
-    const types = [25, 1043, 114, 3802, 23, 17, 1184].map((typeOid) => describeColumns([{ ...field, typeOid }], undefined, catalog).columns[0]?.type);
+    const types = [25, 1043, 114, 3802, 23, 17, 1184].map(
+      (typeOid) => describeColumns([{ ...field, typeOid }], undefined, catalog).columns[0]?.type,
+    );
     assert.deepEqual(types, ['text', 'text', 'text', 'text', 'other', 'other', 'other']);
     assert.equal(describeColumns([{ ...field, typeOid: 3802, format: 1 }], undefined, catalog).columns[0]?.type, 'other');
   });
@@ -128,14 +142,27 @@ const shown = (kind: 'error' | 'notice', given: Record<string, string>, sensitiv
 
 describe('diagnostics', () => {
   test('PG-21 details that quote values are left out where labelled columns are touched, names and codes stay', () => {
-    const violation = { S: 'ERROR', C: '23505', M: 'duplicate key value violates unique constraint "u"', D: 'Key (email)=(a@b.c) already exists.', n: 'u', t: 'customers', P: '7' };
+    const violation = {
+      S: 'ERROR',
+      C: '23505',
+      M: 'duplicate key value violates unique constraint "u"',
+      D: 'Key (email)=(a@b.c) already exists.',
+      n: 'u',
+      t: 'customers',
+      P: '7',
+    };
     const { D: _detail, ...rest } = violation;
     assert.deepEqual(shown('error', violation, true), rest);
     assert.deepEqual(shown('error', violation, false), violation);
   });
 
   test('PG-21 messages of data exceptions and of user code are replaced by the name of their class', () => {
-    for (const [C, M] of [['22P02', 'invalid input syntax for type integer: "a@b.c"'], ['P0001', 'the mail is a@b.c'], ['22003', 'value "4111" is out of range'], ['XX000', 'a@b.c']]) {
+    for (const [C, M] of [
+      ['22P02', 'invalid input syntax for type integer: "a@b.c"'],
+      ['P0001', 'the mail is a@b.c'],
+      ['22003', 'value "4111" is out of range'],
+      ['XX000', 'a@b.c'],
+    ]) {
       const result = shown('error', { S: 'ERROR', C: C ?? '', M: M ?? '' }, true);
       assert.doesNotMatch(result['M'] ?? '', /a@b|4111/);
       assert.equal(result['C'], C);
@@ -143,7 +170,11 @@ describe('diagnostics', () => {
   });
 
   test("PG-21 a notice of user code is withheld, the server's own is shown", () => {
-    assert.doesNotMatch(shown('notice', { S: 'NOTICE', C: '00000', M: 'a@b.c', R: 'exec_stmt_raise', W: 'PL/pgSQL function inline_code_block' }, true)['M'] ?? '', /a@b/);
+    assert.doesNotMatch(
+      shown('notice', { S: 'NOTICE', C: '00000', M: 'a@b.c', R: 'exec_stmt_raise', W: 'PL/pgSQL function inline_code_block' }, true)['M'] ??
+        '',
+      /a@b/,
+    );
     assert.match(shown('notice', { S: 'NOTICE', C: '00000', M: 'table "x" does not exist, skipping' }, true)['M'] ?? '', /skipping/);
   });
 

@@ -74,7 +74,12 @@ describe('SCRAM-SHA-256', () => {
   });
 
   test('the client refuses a challenge that asks for too much work or lacks its own nonce, and a server that cannot prove itself', async () => {
-    for (const bad of [`r=${clientNonce},s=${salt},i=4096`, `r=other${serverNonce},s=${salt},i=4096`, `r=${clientNonce}x,s=${salt},i=99999999999`, `r=${clientNonce}x,s=,i=1`]) {
+    for (const bad of [
+      `r=${clientNonce},s=${salt},i=4096`,
+      `r=other${serverNonce},s=${salt},i=4096`,
+      `r=${clientNonce}x,s=${salt},i=99999999999`,
+      `r=${clientNonce}x,s=,i=1`,
+    ]) {
       await assert.rejects(scramClient('pencil', clientNonce).answer(bad), Fault, bad);
     }
     const client = scramClient('pencil', clientNonce, 'user');

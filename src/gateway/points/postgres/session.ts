@@ -2,7 +2,7 @@ import { inspectSql, type Inspection } from '#inspect';
 import { asFault, Fault, limits } from '#model';
 import type { Admission, LiveSession, PointContext } from '../../point.ts';
 import type { Catalogs } from './catalogs.ts';
-import type { Connection } from './connection.ts';
+import { hangUp, type Connection } from './connection.ts';
 import { isEmpty, needsCopy } from './consequences.ts';
 import { emptyQueryResponse, readyForQuery, terminate } from './encode.ts';
 import { Exchange } from './exchange.ts';
@@ -22,8 +22,6 @@ export interface SessionParts {
 
 /** After the client is gone, what still runs at the target gets this long to end before its outcome is recorded as in doubt. */
 const drainMs = 5_000;
-/** A peer that does not take the end of a connection is cut after this. */
-const lingerMs = 1_000;
 
 /**
  * One logged-in client and its target. Segments of the client's stream are taken one after the other: inspected, admitted as a whole,
@@ -120,7 +118,8 @@ export class PostgresSession {
     }
     if (this.#queuedBytes > limits.batchBytesMax) {
       // A paused socket would not tell that the client went away, and its request for approval would stay.
-      if (this.#held) return this.end('protocol', new Fault('MESSAGE_TOO_LARGE', 'too much was sent while a statement waits for its approval'));
+      if (this.#held)
+        return this.end('protocol', new Fault('MESSAGE_TOO_LARGE', 'too much was sent while a statement waits for its approval'));
       this.#paused = true;
       socket.pause();
     }
@@ -179,11 +178,17 @@ export class PostgresSession {
     const unchanged = this.#wasHeld ? await this.#stillMeans(segment, plan) : plan;
     if (!unchanged) {
       exchange.settling.discard(admitted, 'refused');
-      return refusalResponse(refusalOfFault(new Fault('APPROVAL_WITHDRAWN', 'the database changed while the statement was waiting, so that it means something else now')));
+      return refusalResponse(
+        refusalOfFault(
+          new Fault('APPROVAL_WITHDRAWN', 'the database changed while the statement was waiting, so that it means something else now'),
+        ),
+      );
     }
     if (plan.drafts.some(({ inspection }) => needsCopy(inspection.facts))) {
       exchange.settling.discard(admitted, 'refused');
-      return refusalResponse(refusalOfFault(new Fault('PROTOCOL_UNSUPPORTED', 'COPY to or from the client is refused by Warder; use SELECT and INSERT')));
+      return refusalResponse(
+        refusalOfFault(new Fault('PROTOCOL_UNSUPPORTED', 'COPY to or from the client is refused by Warder; use SELECT and INSERT')),
+      );
     }
     await this.#cancelling;
     if (this.#ending) exchange.settling.discard(admitted, 'cancelled');
@@ -269,7 +274,7 @@ export class PostgresSession {
     this.#waiting?.abort(new Fault('APPROVAL_WITHDRAWN', 'the client went away'));
     if (fault) exchange.show([faultResponse(fault, 'FATAL')]);
     exchange.silence();
-    hangUp(client, context, undefined);
+    hangUp(client, context.world);
     if (!target.connection.gone && exchange.owed) {
       // Stopped, and waited for, so that the outcome is known.
       if (!this.#cancelling) this.#cancelRunning();
@@ -277,7 +282,7 @@ export class PostgresSession {
       await exchange.answered();
       deadline.cancel();
     }
-    hangUp(target.connection, context, terminate);
+    hangUp(target.connection, context.world, terminate);
     // What was being admitted is refused or admitted in vain; its record comes before the end of the session.
     await this.#work;
     await exchange.settling.close();
@@ -287,16 +292,6 @@ export class PostgresSession {
 
 function meaning({ drafts }: Plan): string {
   return JSON.stringify(drafts.map(({ text, inspection }) => [text, inspection.facts]));
-}
-
-function hangUp(connection: Connection, { world }: PointContext, last: Buffer | undefined): void {
-  const { socket } = connection;
-  if (socket.destroyed) return;
-  if (last && !connection.gone) socket.end(last);
-  else socket.end();
-  socket.resume();
-  const deadline = world.after(lingerMs, () => socket.destroy());
-  socket.once('close', () => deadline.cancel());
 }
 
 function stopping(): Fault {

@@ -20,7 +20,11 @@ describe('the startup packet', () => {
   });
 
   test('PG-08 harmless settings pass, by themselves and in options', () => {
-    const { settings, application } = startup({ DateStyle: 'ISO', application_name: 'psql', options: '-c statement_timeout=5s --lock-timeout=1s -cTimeZone=UTC' });
+    const { settings, application } = startup({
+      DateStyle: 'ISO',
+      application_name: 'psql',
+      options: '-c statement_timeout=5s --lock-timeout=1s -cTimeZone=UTC',
+    });
     assert.deepEqual(settings, { datestyle: 'ISO', statement_timeout: '5s', lock_timeout: '1s', timezone: 'UTC' });
     assert.equal(application, 'psql');
   });

@@ -57,7 +57,9 @@ function applyPolicy(line: string): void {
   const [kind = '', ...words] = line.split(' ');
   const what = words.join(' ');
   if (kind === 'deny') kit.script.decide = ({ text }) => (text.includes(what) ? refusal('NOT_HERE', `nothing with ${what}`) : undefined);
-  else if (kind === 'mask') kit.script.guard = (_admitted, columns) => maskColumns(columns, ({ labels }) => (labels.includes(what) ? () => Buffer.from('***') : undefined));
+  else if (kind === 'mask')
+    kit.script.guard = (_admitted, columns) =>
+      maskColumns(columns, ({ labels }) => (labels.includes(what) ? () => Buffer.from('***') : undefined));
   else if (kind === 'rows') kit.script.guard = (_admitted, columns) => maskColumns(columns, () => undefined, Number(what));
   else throw new Error(`a transcript has a policy of unknown kind: ${line}`);
 }
@@ -69,7 +71,12 @@ async function replay(source: string): Promise<string> {
   const exchange = async (): Promise<void> => {
     const readies = pending.filter((line) => /^(Query|Sync|FunctionCall)/.test(line)).length;
     raw.send(...pending.map(messageOf));
-    for (let i = 0; i < readies; i += 1) output.push(...render(await raw.ready()).split('\n').map((line) => `< ${line}`));
+    for (let i = 0; i < readies; i += 1)
+      output.push(
+        ...render(await raw.ready())
+          .split('\n')
+          .map((line) => `< ${line}`),
+      );
     pending = [];
   };
   for (const line of [...source.split('\n'), '']) {

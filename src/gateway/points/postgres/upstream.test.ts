@@ -65,7 +65,12 @@ function login(port: number, tls: UpstreamTls, more: Partial<Upstream> = {}): Pr
   return connectTarget(upstream, { application_name: 'test' }, { world: realWorld, signal: new AbortController().signal });
 }
 
-const greeting = Buffer.concat([authentication(0), parameterStatus('server_version', '9'), backendKeyData(7, int32(9)), readyForQuery('I')]);
+const greeting = Buffer.concat([
+  authentication(0),
+  parameterStatus('server_version', '9'),
+  backendKeyData(7, int32(9)),
+  readyForQuery('I'),
+]);
 
 describe('connecting to a target', () => {
   test('works over a unix socket, and over TLS with and without a check of the certificate', async () => {
@@ -115,18 +120,31 @@ describe('connecting to a target', () => {
     });
     (await login(port, { mode: 'disable' })).connection.socket.destroy();
     const inner = createHash('md5').update('owner secretowner').digest('hex');
-    assert.equal(answer, `md5${createHash('md5').update(inner + 'salt').digest('hex')}`);
+    assert.equal(
+      answer,
+      `md5${createHash('md5')
+        .update(inner + 'salt')
+        .digest('hex')}`,
+    );
     (await login(await scripted(greeting), { mode: 'disable' })).connection.socket.destroy();
   });
 
   test('what the target says about the account is not passed on', async () => {
-    const port = await scripted(errorResponse([['S', 'FATAL'], ['C', '28P01'], ['M', 'password authentication failed for user "owner"']]));
+    const port = await scripted(
+      errorResponse([
+        ['S', 'FATAL'],
+        ['C', '28P01'],
+        ['M', 'password authentication failed for user "owner"'],
+      ]),
+    );
     await assert.rejects(login(port, { mode: 'disable' }), (fault: Error & { code?: string }) => {
       assert.equal(fault.code, 'UPSTREAM_REFUSED');
       assert.doesNotMatch(JSON.stringify([fault.message, fault]), /owner/);
       return true;
     });
-    await assert.rejects(login(kit.upstream.port, { mode: 'disable' }, { host: kit.upstream.host, password: 'wrong' }), { code: 'UPSTREAM_REFUSED' });
+    await assert.rejects(login(kit.upstream.port, { mode: 'disable' }, { host: kit.upstream.host, password: 'wrong' }), {
+      code: 'UPSTREAM_REFUSED',
+    });
   });
 
   test('a target that is away, hangs up, or talks nonsense is unreachable or refused, never more', async () => {

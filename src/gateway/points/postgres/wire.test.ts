@@ -89,7 +89,10 @@ describe('the framing of the PostgreSQL protocol', () => {
             else frames.push(part);
           }
         }
-        assert.deepEqual(frames, messages.map((one) => one.toString('hex')));
+        assert.deepEqual(
+          frames,
+          messages.map((one) => one.toString('hex')),
+        );
       }),
       { numRuns: 300 },
     );
@@ -99,7 +102,11 @@ describe('the framing of the PostgreSQL protocol', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), fc.boolean(), (chunks, typed) => {
         try {
-          framesOf(chunks.map((chunk) => Buffer.from(chunk)), 1_000, typed ? 'typed' : 'startup');
+          framesOf(
+            chunks.map((chunk) => Buffer.from(chunk)),
+            1_000,
+            typed ? 'typed' : 'startup',
+          );
         } catch (thrown) {
           assert.ok(thrown instanceof Fault);
         }

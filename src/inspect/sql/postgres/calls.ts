@@ -1,7 +1,7 @@
 import type { SqlColumnRole } from '#model';
 import { expression } from './expressions.ts';
 import type { Place } from './expressions.ts';
-import { aggregateFunctions, countingFunctions, meaningOf, rankingFunctions } from './functions.ts';
+import { aggregateFunctions, countingFunctions, isInformationSchemaFunction, meaningOf, rankingFunctions } from './functions.ts';
 import { bodyOf, constantOf, namesOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
 import { derive, noValue } from './values.ts';
@@ -21,6 +21,7 @@ export function callValue(body: Body<'FuncCall'>, role: SqlColumnRole, place: Pl
   const values = (body.args ?? []).map((argument) => expression(argument, inner, place));
   if (body.agg_within_group === true) values.push(...order);
   const result = derive(values);
+  if (isInformationSchemaFunction(names)) return result;
   if (!builtIn || place.analysis.findings.catalog?.userFunction?.(name) === true) return { lineage: 'unknown', sources: result.sources };
   if (meaningOf(name).result === 'unknown' || isStoredSetting(name, body.args)) return { lineage: 'unknown', sources: result.sources };
   return result;

@@ -42,6 +42,18 @@ const dangerousPrefixes: readonly (readonly [string, string])[] = [
   ['pg_stat_statements', 'read.catalog.sensitive'],
 ];
 
+const informationSchemaFunctions: ReadonlySet<string> = new Set(
+  (
+    '_pg_expandarray _pg_index_position _pg_truetypid _pg_truetypmod _pg_char_max_length _pg_char_octet_length _pg_numeric_precision _pg_numeric_precision_radix ' +
+    '_pg_numeric_scale _pg_datetime_precision _pg_interval_type'
+  ).split(' '),
+);
+
+/** Helpers of the server's own information schema, which JDBC drivers call by name. */
+export function isInformationSchemaFunction(names: readonly string[]): boolean {
+  return names.length === 2 && names[0] === 'information_schema' && informationSchemaFunctions.has(names[1] ?? '');
+}
+
 /** Aggregates that only count: their result reveals no value of a plain column. */
 export const countingFunctions: ReadonlySet<string> = new Set(['count', 'regr_count']);
 
@@ -66,6 +78,7 @@ export const rowFunctions: ReadonlyMap<string, readonly string[]> = new Map([
   ['json_each_text', ['key', 'value']],
   ['jsonb_each_text', ['key', 'value']],
   ['pg_options_to_table', ['option_name', 'option_value']],
+  ['_pg_expandarray', ['x', 'n']],
   ['aclexplode', ['grantor', 'grantee', 'privilege_type', 'is_grantable']],
   ['pg_get_keywords', ['word', 'catcode', 'barelabel', 'catdesc', 'baredesc']],
   ['pg_timezone_names', ['name', 'abbrev', 'utc_offset', 'is_dst']],

@@ -1,5 +1,5 @@
 import type { Findings } from './findings.ts';
-import { meaningOf } from './functions.ts';
+import { isInformationSchemaFunction, meaningOf } from './functions.ts';
 import { harmlessFunctions } from './harmless-functions.ts';
 import { contentOf, isTagged } from './nodes.ts';
 import { shadowedName, touchRelation } from './relations.ts';
@@ -72,6 +72,7 @@ function callOf(body: Body<'FuncCall'>, findings: Findings): void {
   const schema = names.length > 1 ? names.at(-2) : undefined;
   if (schema !== undefined && schema !== 'pg_catalog') {
     findings.functions.add(names.join('.'));
+    if (isInformationSchemaFunction(names)) return;
     functionUnknown(names.join('.'), meaningOf(name).effects, findings);
     return;
   }

@@ -59,12 +59,15 @@ function mayConcern({ match }: PolicyDraft, { request }: CaseDraft['inputs']): b
 function outsideOf({ match }: PolicyDraft): CaseDraft['inputs'] | undefined {
   const kinds = match?.['request.kind'];
   const resources = match?.['request.resource'];
-  const named = (line: unknown): boolean => Array.isArray(line) && !line.some((value) => String(value).includes('*') || value === 'leases' || value === 'Lease');
-  if (!named(kinds) && !named(resources)) return undefined;
+  if (!keepsLeasesAway(kinds) && !keepsLeasesAway(resources)) return undefined;
   const metadata = { name: 'example', namespace: 'default' };
   const object = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata };
   const resource = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
   const admission = { operation: 'CREATE', kind: { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease' }, resource, ...metadata };
   const request = { operation: 'CREATE', kind: 'Lease', ...resource, ...metadata, namespaceLabels: {} };
   return { request, object, attributes: { admission, oldObject: null, namespaceObject: null } };
+}
+
+function keepsLeasesAway(line: unknown): boolean {
+  return Array.isArray(line) && !line.some((value) => String(value).includes('*') || value === 'leases' || value === 'Lease');
 }

@@ -69,6 +69,7 @@ function importConstraint(draft: Draft, { template, constraint, code }: Pair): v
   const spec = constraint.root.only('apiVersion', 'kind', 'metadata', 'spec', 'status').at('spec');
   spec.only('match', 'parameters', 'enforcementAction', 'scopedEnforcementActions');
   code.only('variables', 'validations', 'failurePolicy', 'matchCondition', 'matchConditions', 'generateVAP');
+  code.noted(['generateVAP'], 'no other policy is generated from this one');
   const set = draft.identifier(identifier(constraint.kind, constraint.name));
   const schema = template.root.path('spec', 'crd', 'spec', 'validation', 'openAPIV3Schema').plain();
   const values = withDefaults(spec.at('parameters').plain() ?? {}, schema);

@@ -93,6 +93,7 @@ function importRelay(draft: Draft, source: SourceDocument): void {
 
 function importListener(draft: Draft, { source, listener, base }: { source: SourceDocument; listener: Cursor; base: string }): void {
   listener.only('name', 'protocol', 'listen', 'upstream', 'tls', 'guardrails', 'mask', 'opa');
+  listener.noted(['listen', 'upstream', 'tls'], 'connections are configured as resources');
   const name = listener.at('name').text() ?? listener.name;
   const protocol = listener.at('protocol').text() ?? 'postgres';
   const lane: Lane | undefined = protocol === 'http' ? 'http' : sqlProtocols.includes(protocol) ? 'sql' : undefined;

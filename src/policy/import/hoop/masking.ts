@@ -7,6 +7,9 @@ import { detectorByEntity } from './vocabulary.ts';
 /** A mask rule of the relay: entities are found in free text, columns are known by name. */
 export function maskRule(rule: Cursor, position: number): RuleDraft | undefined {
   rule.only('name', 'entities', 'columns', 'strategy', 'keep_last', 'keep_first', 'mask_char', 'replacement');
+  for (const key of ['keep_first', 'mask_char', 'replacement']) {
+    if (rule.at(key).exists) rule.at(key).unsupported('what is put in place of a value is not a choice here', 'strategies: redact, partial, hash, drop');
+  }
   const strategy = rule.at('strategy').text() ?? 'redact';
   const obligations: ObligationSpec[] = [];
   const detectors = detectorsOf(rule.at('entities'));

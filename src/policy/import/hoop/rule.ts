@@ -96,7 +96,13 @@ function table(rule: Cursor): Condition | undefined {
   return { when: `${touched} || !sql.complete || size(sql.tables) == 0` };
 }
 
+/** In the shell protocol a rule can be limited to some operations; over SQL it looks at every statement, which is stricter. */
+function noteOperations(rule: Cursor): void {
+  if (rule.at('operations').items().length > 0) rule.at('operations').hint('the rule looks at every statement, whatever the operation', 'match sql.verbs to narrow it');
+}
+
 function words(rule: Cursor): Condition | undefined {
+  noteOperations(rule);
   const list = rule.at('words').texts().map((word) => word.toLowerCase().trim().replaceAll(/\s+/g, ' ')).filter((word) => word !== '');
   if (list.length === 0) return undefined;
   const effects = effectsOfWords(list);
@@ -112,6 +118,7 @@ function words(rule: Cursor): Condition | undefined {
 const unreadable = 'sql.normalized == ""';
 
 function pattern(rule: Cursor): Condition | undefined {
+  noteOperations(rule);
   const at = rule.at('pattern_regex');
   const source = at.text();
   if (source === undefined || source === '') return undefined;

@@ -56,6 +56,7 @@ interface ReadException {
 
 function read(source: SourceDocument, draft: Draft): ReadException | undefined {
   const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec').at('spec').only(...fields);
+  spec.noted(['reportResult', 'evaluationMode'], 'reports are not written; the decision records which exception was used');
   const condition = conditionOf(source);
   if (condition === undefined) return undefined;
   const own = { source, condition, images: spec.at('images').texts(), values: spec.at('allowedValues').texts() };

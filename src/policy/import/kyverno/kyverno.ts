@@ -1,12 +1,13 @@
 import type { Draft } from '../draft.ts';
 import { groupOf } from '../source.ts';
 import type { SourceDocument } from '../source.ts';
+import { importClusterPolicy } from './cluster-policy.ts';
 import { isException, refersTo } from './exception.ts';
 import { importImageValidating } from './image-validating.ts';
 import { importKyvernoMutating } from './mutating.ts';
 import { importKyvernoValidating } from './validating.ts';
 
-/** Imports the CEL policies of Kyverno; what else Kyverno has is named. */
+/** Imports the policies of Kyverno, as far as they are CEL or patterns; what else Kyverno has is named. */
 export function importKyverno(draft: Draft, sources: readonly SourceDocument[]): void {
   for (const source of sources) {
     const group = groupOf(source.apiVersion);
@@ -23,6 +24,10 @@ export function importKyverno(draft: Draft, sources: readonly SourceDocument[]):
       case 'ImageValidatingPolicy':
       case 'NamespacedImageValidatingPolicy':
         importImageValidating(draft, source, sources);
+        break;
+      case 'ClusterPolicy':
+      case 'Policy':
+        importClusterPolicy(draft, source);
         break;
       case 'PolicyException':
         checkException(source, sources);

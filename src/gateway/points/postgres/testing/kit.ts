@@ -2,7 +2,7 @@ import { createHmac, createHash, pbkdf2Sync } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { realWorld, startPostgres, type RunningPostgres } from '#host';
+import { realWorld, startPostgres, until, type RunningPostgres } from '#host';
 import { loadInspectors } from '#inspect';
 import { openLedger, type Ledger } from '#ledger';
 import {
@@ -72,7 +72,8 @@ export interface Kit {
   expire(delayMs: number): void;
   /** Ends every live session, as a revocation would. */
   terminate(fault: Fault): void;
-  reset(): void;
+  /** Forgets script and records, once the sessions of the test before are over. */
+  reset(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -90,7 +91,11 @@ export function refusal(reason: string, message: string): Refusal {
 }
 
 /** A guard that replaces the cells of the chosen columns. */
-export function maskColumns(columns: readonly ResultColumn[], choose: (column: ResultColumn) => CellFilter | undefined, rowsMax = Infinity): Guard {
+export function maskColumns(
+  columns: readonly ResultColumn[],
+  choose: (column: ResultColumn) => CellFilter | undefined,
+  rowsMax = Infinity,
+): Guard {
   const masked: Record<string, number> = {};
   const cells = columns.map((column): CellFilter | undefined => {
     const filter = choose(column);
@@ -123,8 +128,20 @@ export async function startKit(setup: string, classification: Classification = {
   await loadInspectors();
   const folder = mkdtempSync(join(tmpdir(), 'warder-pg-'));
   chmodSync(folder, 0o711);
-  const direct = await startPostgres({ directory: join(folder, 'server'), superuser: 'owner', password: 'owner secret', settings: { fsync: 'off' } });
-  const upstream: Upstream = { host: direct.host, port: direct.port, database: 'postgres', user: 'owner', password: 'owner secret', tls: { mode: 'disable' } };
+  const direct = await startPostgres({
+    directory: join(folder, 'server'),
+    superuser: 'owner',
+    password: 'owner secret',
+    settings: { fsync: 'off' },
+  });
+  const upstream: Upstream = {
+    host: direct.host,
+    port: direct.port,
+    database: 'postgres',
+    user: 'owner',
+    password: 'owner secret',
+    tls: { mode: 'disable' },
+  };
   const ledger = await openLedger({
     directory: join(folder, 'ledger'),
     keys: join(folder, 'keys'),
@@ -161,7 +178,13 @@ export async function startKit(setup: string, classification: Classification = {
 
 async function runDirect(upstream: Upstream, sql: string): Promise<void> {
   const { Client } = await import('pg');
-  const client = new Client({ host: upstream.host, port: upstream.port, user: upstream.user, password: upstream.password, database: 'postgres' });
+  const client = new Client({
+    host: upstream.host,
+    port: upstream.port,
+    user: upstream.user,
+    password: upstream.password,
+    database: 'postgres',
+  });
   await client.connect();
   try {
     await client.query(sql);
@@ -196,13 +219,15 @@ class Scripted {
     for (const end of this.#live) end.abort(fault);
   }
 
-  reset(): void {
+  async reset(): Promise<void> {
+    await until(() => (this.#live.size === 0 ? true : undefined), { deadlineMs: 5_000, everyMs: 5 });
     this.script = {};
     for (const list of [this.admitted, this.settled, this.refusals, this.opened, this.closed, this.logged]) list.length = 0;
   }
 
   context(tls: { key: string; cert: string }): PointContext {
-    const log = (fields: Readonly<Record<string, unknown>>, message: string): void => void this.logged.push(`${message} ${JSON.stringify(fields)}`);
+    const log = (fields: Readonly<Record<string, unknown>>, message: string): void =>
+      void this.logged.push(`${message} ${JSON.stringify(fields)}`);
     const year = realWorld.now() + 365 * 86_400_000;
     return {
       world: { ...realWorld, after: (delayMs, callback) => this.#after(delayMs, callback) },
@@ -212,7 +237,11 @@ class Scripted {
         verifiers: async (name) => {
           const known = { salt: salt.toString('base64'), iterations };
           if (name !== 'engineer') return { ...known, verifiers: [] };
-          const verifiers = [verifierFor('an older token', 'tok_old', year), verifierFor(password, 'tok_1', year), verifierFor('expired token', 'tok_2', 1)];
+          const verifiers = [
+            verifierFor('an older token', 'tok_old', year),
+            verifierFor(password, 'tok_1', year),
+            verifierFor('expired token', 'tok_2', 1),
+          ];
           return { ...known, subject, verifiers };
         },
       },
@@ -285,7 +314,9 @@ class Scripted {
     }
     const admitted = operations.map(async (operation): Promise<Admitted> => {
       const decisionId = newIdentifier('dec', realWorld);
-      const permit = await this.#ledger.decide(decidedRecord(live.session, { operation, decision: allow, decisionId, reads: {} }, undefined));
+      const permit = await this.#ledger.decide(
+        decidedRecord(live.session, { operation, decision: allow, decisionId, reads: {} }, undefined),
+      );
       // The point uses of it what its contract names; the request is the pipeline's own.
       return { live, operation, decision: allow, decisionId, permit } as unknown as Admitted;
     });

@@ -47,7 +47,13 @@ export class RawClient {
   }
 
   /** Straight to a server on a unix socket, as the oracle of what a client would get without Warder. */
-  static async direct(upstream: { readonly host: string; readonly port: number; readonly user: string; readonly password: string; readonly database: string }): Promise<RawClient> {
+  static async direct(upstream: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly password: string;
+    readonly database: string;
+  }): Promise<RawClient> {
     const socket = connect(`${upstream.host}/.s.PGSQL.${upstream.port}`);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
@@ -56,6 +62,15 @@ export class RawClient {
     const client = new RawClient(socket);
     await client.authenticate(upstream.password, { user: upstream.user, database: upstream.database });
     return client;
+  }
+
+  /** What the server really has, asked without Warder: cells and rows joined by `;`. */
+  static async ask(upstream: Parameters<typeof RawClient.direct>[0], sql: string): Promise<string> {
+    const raw = await RawClient.direct(upstream);
+    const replies = await raw.query(sql);
+    raw.close();
+    const rows = replies.filter(({ type }) => type === 'D');
+    return rows.map((row) => render([row]).slice(2)).join(';');
   }
 
   static async openTls(port: number, options: { readonly alpn?: readonly string[] } = {}): Promise<RawClient> {
@@ -158,8 +173,14 @@ const z = (text: string): Buffer => Buffer.from(`${text}\0`, 'utf8');
 
 /** Messages of the extended protocol. */
 export const extended = {
-  parse: (name: string, text: string, types: readonly number[] = []) => message('P', z(name), z(text), int16(types.length), ...types.map(int32)),
-  bind: (portal: string, statement: string, values: readonly (string | Buffer | null)[] = [], options: { resultFormat?: 0 | 1; formats?: readonly number[] } = {}) =>
+  parse: (name: string, text: string, types: readonly number[] = []) =>
+    message('P', z(name), z(text), int16(types.length), ...types.map(int32)),
+  bind: (
+    portal: string,
+    statement: string,
+    values: readonly (string | Buffer | null)[] = [],
+    options: { resultFormat?: 0 | 1; formats?: readonly number[] } = {},
+  ) =>
     message(
       'B',
       z(portal),
@@ -201,7 +222,10 @@ function detail(type: string, body: Buffer): string {
     }
     case 'E':
     case 'N': {
-      const fields = body.toString('utf8').split('\0').filter((field) => /^[SCMDHW]/.test(field));
+      const fields = body
+        .toString('utf8')
+        .split('\0')
+        .filter((field) => /^[SCMDHW]/.test(field));
       return ` ${fields.map((field) => `${field.charAt(0)}=${field.slice(1)}`).join('; ')}`;
     }
     case 'Z':

@@ -1,0 +1,31 @@
+import type { CompiledRule, Condition } from './compiled.ts';
+
+/**
+ * Every attribute path that a rule may read, with the exceptions and rollouts that bear on it, sorted; variables are replaced by what they
+ * read. Static: a superset of what one decision looks at.
+ */
+export function pathsRead(rule: CompiledRule): readonly string[] {
+  const paths = new Set<string>();
+  const { exceptions, rollouts } = rule.changes;
+  const matchers = [...rule.matchers, ...rule.dataMatchers, ...exceptions.flatMap((exception) => exception.matchers)];
+  for (const { path, data } of matchers) {
+    paths.add(path);
+    if (data !== undefined) paths.add(`data.${data}`);
+  }
+  for (const condition of conditionsOf(rule)) {
+    for (const program of [condition.program, ...condition.variables.map((variable) => variable.program)]) {
+      for (const path of program.reads) if (path !== 'vars' && !path.startsWith('vars.')) paths.add(path);
+    }
+  }
+  for (const { keyPath } of rollouts) paths.add(keyPath);
+  for (const path of rule.require?.bind ?? []) paths.add(path);
+  for (const path of rule.message?.reads ?? []) paths.add(path);
+  return [...paths].sort();
+}
+
+function conditionsOf(rule: CompiledRule): readonly Condition[] {
+  const { exceptions, rollouts } = rule.changes;
+  const own = [rule.when, rule.unless, rule.unlessValid?.input, ...rule.obligations.map(({ forEach }) => forEach?.list)];
+  const others = [...exceptions.map(({ when }) => when), ...rollouts.flatMap(({ cohorts }) => cohorts)];
+  return [...own, ...others].filter((condition) => condition !== undefined);
+}
