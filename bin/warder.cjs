@@ -64,8 +64,16 @@ if (isNewEnough()) {
   runThere(node);
 } else {
   process.stderr.write(
-    'warder: the Node ' + majorNeeded + ' that Warder brings along is not installed, and this is Node ' + process.versions.node + '\n' +
-      '  Run `npm ci --ignore-scripts` in ' + root + ', or use Node ' + majorNeeded + ' or newer.\n'
+    'warder: the Node ' +
+      majorNeeded +
+      ' that Warder brings along is not installed, and this is Node ' +
+      process.versions.node +
+      '\n' +
+      '  Run `npm ci --ignore-scripts` in ' +
+      root +
+      ', or use Node ' +
+      majorNeeded +
+      ' or newer.\n',
   );
   process.exit(2);
 }

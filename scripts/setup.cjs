@@ -22,7 +22,11 @@ function fail(message, remedy) {
 /** What is installed must fit this: the lock file, and the platform whose packages npm chose. */
 function wanted() {
   var text = fs.readFileSync(path.join(root, 'package-lock.json'));
-  return crypto.createHash('sha256').update(text).update(process.platform + '-' + process.arch).digest('hex');
+  return crypto
+    .createHash('sha256')
+    .update(text)
+    .update(process.platform + '-' + process.arch)
+    .digest('hex');
 }
 
 function read(file) {
@@ -36,15 +40,25 @@ function read(file) {
 function isMusl() {
   if (process.platform !== 'linux') return false;
   if (fs.existsSync('/etc/alpine-release')) return true;
-  return fs.existsSync('/lib/ld-musl-' + (process.arch === 'arm64' ? 'aarch64' : 'x86_64') + '.so.1') && !fs.existsSync('/lib64/ld-linux-x86-64.so.2') && !fs.existsSync('/lib/ld-linux-aarch64.so.1');
+  return (
+    fs.existsSync('/lib/ld-musl-' + (process.arch === 'arm64' ? 'aarch64' : 'x86_64') + '.so.1') &&
+    !fs.existsSync('/lib64/ld-linux-x86-64.so.2') &&
+    !fs.existsSync('/lib/ld-linux-aarch64.so.1')
+  );
 }
 
 function checkMachine() {
   if (Number(process.versions.node.split('.')[0]) < oldestNode) {
-    fail('Node ' + process.versions.node + ' is too old to install Warder', 'Install Node ' + oldestNode + ' or newer; Warder brings the Node it runs on with it.');
+    fail(
+      'Node ' + process.versions.node + ' is too old to install Warder',
+      'Install Node ' + oldestNode + ' or newer; Warder brings the Node it runs on with it.',
+    );
   }
   if (isMusl()) {
-    fail('this system uses musl instead of glibc', 'The Node and the PostgreSQL that come with Warder need glibc: use Debian, Ubuntu, Fedora or the like, x64 or arm64.');
+    fail(
+      'this system uses musl instead of glibc',
+      'The Node and the PostgreSQL that come with Warder need glibc: use Debian, Ubuntu, Fedora or the like, x64 or arm64.',
+    );
   }
 }
 
@@ -80,7 +94,10 @@ function installedByHand() {
 
 function explain(output) {
   if (/ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENETUNREACH|network/.test(output)) {
-    fail('npm could not reach its registry', 'Connect to the network (or tell npm about your proxy or mirror: `npm config set registry …`) and start again.');
+    fail(
+      'npm could not reach its registry',
+      'Connect to the network (or tell npm about your proxy or mirror: `npm config set registry …`) and start again.',
+    );
   }
   if (/EACCES|EROFS|EPERM/.test(output)) {
     fail('npm may not write to ' + modules, 'Run it as the owner of ' + root + ', or copy the checkout to a folder of your own.');

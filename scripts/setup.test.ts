@@ -13,7 +13,10 @@ let root: string;
 /** An npm that writes down its arguments and does what the test wants. */
 function npmThat(does: string): string {
   const file = join(root, 'npm.cjs');
-  writeFileSync(file, `const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(root, 'calls'))}, process.argv.slice(2).join(' ') + '\\n'); ${does}`);
+  writeFileSync(
+    file,
+    `const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(root, 'calls'))}, process.argv.slice(2).join(' ') + '\\n'); ${does}`,
+  );
   return file;
 }
 
@@ -81,7 +84,10 @@ describe('the set-up before npm start', () => {
   test('the command without its Node says how to install it', (t) => {
     const old = join(root, 'old-node.cjs');
     // The stub as an old Node would see it: no bundled Node beside it and a low version.
-    writeFileSync(old, `Object.defineProperty(process.versions, 'node', { value: '20.1.0' }); require(${JSON.stringify(join(root, 'bin', 'warder.cjs'))});`);
+    writeFileSync(
+      old,
+      `Object.defineProperty(process.versions, 'node', { value: '20.1.0' }); require(${JSON.stringify(join(root, 'bin', 'warder.cjs'))});`,
+    );
     const { status, stderr } = spawnSync(process.execPath, [old, 'version'], { encoding: 'utf8' });
     assert.equal(status, 2);
     assert.match(stderr, /npm ci --ignore-scripts/);
@@ -94,7 +100,10 @@ describe('the set-up before npm start', () => {
     writeFileSync(join(bin, 'node'), '#!/bin/sh\necho "$@"\nexit 7\n');
     chmodSync(join(bin, 'node'), 0o755);
     const old = join(root, 'old-node.cjs');
-    writeFileSync(old, `Object.defineProperty(process.versions, 'node', { value: '20.1.0' }); require(${JSON.stringify(join(root, 'bin', 'warder.cjs'))});`);
+    writeFileSync(
+      old,
+      `Object.defineProperty(process.versions, 'node', { value: '20.1.0' }); require(${JSON.stringify(join(root, 'bin', 'warder.cjs'))});`,
+    );
     const { status, stdout } = spawnSync(process.execPath, [old, 'requests', '--json'], { encoding: 'utf8' });
     assert.equal(status, 7);
     assert.match(stdout, /src\/main\.ts requests --json/);

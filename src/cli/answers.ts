@@ -114,7 +114,12 @@ export interface RequestAnswer {
     readonly approvals: number;
     readonly reviewers: readonly { readonly group?: string; readonly ownerOf?: string; readonly min: number }[];
   }[];
-  readonly answers: readonly { readonly by: string; readonly answer: 'approve' | 'refuse'; readonly at: number; readonly comment?: string }[];
+  readonly answers: readonly {
+    readonly by: string;
+    readonly answer: 'approve' | 'refuse';
+    readonly at: number;
+    readonly comment?: string;
+  }[];
   readonly openedAt: number;
   readonly expiresAt: number;
   readonly endedAt?: number;

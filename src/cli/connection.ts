@@ -22,7 +22,10 @@ export function connect(options: CommonOptions, as?: 'home'): Connection {
   const base = apiAddress(options);
   const { token, identity } = as === 'home' ? { token: operatorToken(options), identity: 'home' as const } : findToken(options, base);
   if (token === undefined) {
-    throw new Fault('UNAUTHENTICATED', 'there is no token: neither WARDER_TOKEN, nor a login, nor an operator token in the home that this user may read');
+    throw new Fault(
+      'UNAUTHENTICATED',
+      'there is no token: neither WARDER_TOKEN, nor a login, nor an operator token in the home that this user may read',
+    );
   }
   // Reason: the control plane sends what its response schemas say; `Answer` is the part of it that the command uses.
   const call = async <Answer>(wanted: ApiCall): Promise<Answer> => (await callApi({ base, token }, wanted)) as Answer;
@@ -34,7 +37,10 @@ export function connect(options: CommonOptions, as?: 'home'): Connection {
       const items: Item[] = [];
       let after: string | undefined;
       do {
-        const query = new URLSearchParams({ limit: String(Math.min(pageItems, max - items.length)), ...(after === undefined ? {} : { after }) });
+        const query = new URLSearchParams({
+          limit: String(Math.min(pageItems, max - items.length)),
+          ...(after === undefined ? {} : { after }),
+        });
         const page = await call<{ items: Item[]; next?: string }>({ path: `${path}${path.includes('?') ? '&' : '?'}${query}` });
         items.push(...page.items);
         after = page.next;
@@ -51,7 +57,10 @@ export function apiAddress(options: CommonOptions): string {
   const home = homePath(options.home);
   const endpoints = readEndpoints(homeAt(home).endpoints);
   if (endpoints === undefined) {
-    throw new Fault('CONTROL_UNREACHABLE', `no Warder runs with the home ${home}; start it with \`warder up\`, or name another with --home, WARDER_HOME or WARDER_API`);
+    throw new Fault(
+      'CONTROL_UNREACHABLE',
+      `no Warder runs with the home ${home}; start it with \`warder up\`, or name another with --home, WARDER_HOME or WARDER_API`,
+    );
   }
   return endpoints.api;
 }

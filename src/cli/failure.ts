@@ -5,7 +5,9 @@ import { paint } from './paint.ts';
 export function showFault(fault: Fault, { json }: { readonly json: boolean }): void {
   if (json) {
     const problems = fault.detail['problems'];
-    process.stdout.write(`${JSON.stringify({ error: { code: fault.code, message: fault.message, remedy: fault.remedy, ...(problems === undefined ? {} : { problems }) } })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ error: { code: fault.code, message: fault.message, remedy: fault.remedy, ...(problems === undefined ? {} : { problems }) } })}\n`,
+    );
     return;
   }
   const { red, dim } = paint(process.stderr);

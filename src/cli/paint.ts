@@ -26,7 +26,14 @@ export function visible(text: string, lines = false): string {
 // EVASION: bidirectional controls and zero-width characters make a text read differently from what it is.
 function hides(code: number): boolean {
   return (
-    code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0xad || code === 0x061c || (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) || code === 0xfeff || (code >= 0xe0000 && code <= 0xe007f)
+    code < 0x20 ||
+    (code >= 0x7f && code < 0xa0) ||
+    code === 0xad ||
+    code === 0x061c ||
+    (code >= 0x200b && code <= 0x200f) ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    (code >= 0x2060 && code <= 0x206f) ||
+    code === 0xfeff ||
+    (code >= 0xe0000 && code <= 0xe007f)
   );
 }

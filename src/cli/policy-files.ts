@@ -14,7 +14,8 @@ export function readPolicyFiles(folder: string, { all = false }: { readonly all?
     if (!all && !/\.ya?ml$/.test(path)) continue;
     const text = readFileSync(path, 'utf8');
     bytes += Buffer.byteLength(text);
-    if (bytes > limits.bundleBytesMax) throw new Fault('CONFIG_INVALID', `the files in ${folder} are larger than ${limits.bundleBytesMax} bytes`);
+    if (bytes > limits.bundleBytesMax)
+      throw new Fault('CONFIG_INVALID', `the files in ${folder} are larger than ${limits.bundleBytesMax} bytes`);
     files.push({ path: relative(folder, path).split(sep).join('/') || path, text });
   }
   if (!files.some((file) => /\.ya?ml$/.test(file.path))) throw new Fault('CONFIG_INVALID', `there is no YAML file in ${folder}`);
@@ -27,6 +28,8 @@ function pathsIn(folder: string): string[] {
     const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
     return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => join(entry.parentPath, entry.name));
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `cannot read the policies in ${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Fault('CONFIG_INVALID', `cannot read the policies in ${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }

@@ -18,18 +18,44 @@ const seen: { path: string; token: string }[] = [];
 /** An API with two pages of requests, one refusal, and one bundle that does not compile. */
 function answer(path: string): { status: number; body: unknown } {
   if (path.startsWith('/api/v1/requests?')) {
-    const item = { id: 'req_1', status: 'waiting', requester: { id: 'user:e', name: 'e' }, resource: { id: 'pg:o', name: 'o' }, text: 'select 1', requirements: [], answers: [], openedAt: 1 };
-    return path.includes('after=req_1') ? { status: 200, body: { items: [{ ...item, id: 'req_2' }] } } : { status: 200, body: { items: [item], next: 'req_1' } };
+    const item = {
+      id: 'req_1',
+      status: 'waiting',
+      requester: { id: 'user:e', name: 'e' },
+      resource: { id: 'pg:o', name: 'o' },
+      text: 'select 1',
+      requirements: [],
+      answers: [],
+      openedAt: 1,
+    };
+    return path.includes('after=req_1')
+      ? { status: 200, body: { items: [{ ...item, id: 'req_2' }] } }
+      : { status: 200, body: { items: [item], next: 'req_1' } };
   }
   if (path.endsWith('/approve')) return { status: 403, body: { code: 'FORBIDDEN', detail: 'no reviewer' } };
   if (path.endsWith('/policy/bundles')) {
-    return { status: 422, body: { code: 'POLICY_INVALID', detail: 'the bundle has 1 problem', problems: [{ code: 'CEL', severity: 'error', message: 'no such attribute', path: 'a.yaml', line: 3, column: 5 }] } };
+    return {
+      status: 422,
+      body: {
+        code: 'POLICY_INVALID',
+        detail: 'the bundle has 1 problem',
+        problems: [{ code: 'CEL', severity: 'error', message: 'no such attribute', path: 'a.yaml', line: 3, column: 5 }],
+      },
+    };
   }
-  if (path.endsWith('/me')) return { status: 200, body: { subject: { id: 'user:e', name: 'e', groups: [], roles: ['reviewer'] }, token: { id: 'tok_1', expiresAt: 5 } } };
+  if (path.endsWith('/me'))
+    return {
+      status: 200,
+      body: { subject: { id: 'user:e', name: 'e', groups: [], roles: ['reviewer'] }, token: { id: 'tok_1', expiresAt: 5 } },
+    };
   return { status: 404, body: { code: 'NOT_FOUND', detail: 'nothing here' } };
 }
 
-async function warder(args: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<{ status: number; out: string; err: string }> {
+async function warder(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  input = '',
+): Promise<{ status: number; out: string; err: string }> {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOME: folder, NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...environment },
@@ -62,7 +88,10 @@ describe('the command line', () => {
     api = `http://127.0.0.1:${address.port}`;
     mkdirSync(join(folder, '.warder', 'run'), { recursive: true });
     mkdirSync(join(folder, '.warder', 'secrets'));
-    writeFileSync(join(folder, '.warder', 'run', 'endpoints.json'), JSON.stringify({ api, postgres: { host: '127.0.0.1', port: 1 }, resources: [], pid: 1 }));
+    writeFileSync(
+      join(folder, '.warder', 'run', 'endpoints.json'),
+      JSON.stringify({ api, postgres: { host: '127.0.0.1', port: 1 }, resources: [], pid: 1 }),
+    );
     writeFileSync(join(folder, '.warder', 'secrets', 'operator-token'), 'operators-token\n');
   });
   after(() => {
@@ -74,7 +103,10 @@ describe('the command line', () => {
   test('lists go through all pages', async () => {
     const { status, out } = await warder(['requests', '--json']);
     assert.equal(status, 0);
-    assert.deepEqual(JSON.parse(out).map((one: { id: string }) => one.id), ['req_1', 'req_2']);
+    assert.deepEqual(
+      JSON.parse(out).map((one: { id: string }) => one.id),
+      ['req_1', 'req_2'],
+    );
   });
 
   test('the identity is WARDER_TOKEN, else the login, else the home', async () => {

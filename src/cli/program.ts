@@ -23,9 +23,10 @@ export async function runCli(argv: readonly string[], parts: Program): Promise<n
     .showSuggestionAfterError(true)
     .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'warder: ')) })
     .addHelpText('after', `\n${notes}`);
-  for (const define of commands) define(program, parts, (code) => {
-    status = code;
-  });
+  for (const define of commands)
+    define(program, parts, (code) => {
+      status = code;
+    });
   for (const command of leaves(program)) addCommon(command);
   throwInsteadOfExit(program);
   try {

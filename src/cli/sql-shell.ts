@@ -21,7 +21,11 @@ export async function runShell(target: Target, args: readonly string[]): Promise
   try {
     await client.connect();
   } catch (cause) {
-    throw new Fault('UPSTREAM_UNREACHABLE', `cannot connect to ${target.database} at ${target.host}:${target.port}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Fault(
+      'UPSTREAM_UNREACHABLE',
+      `cannot connect to ${target.database} at ${target.host}:${target.port}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   try {
     if (texts.length > 0) {
@@ -39,7 +43,11 @@ function textsOf(args: readonly string[]): string[] {
   const texts: string[] = [];
   for (let at = 0; at < args.length; at += 2) {
     const text = args[at + 1];
-    if (args[at] !== '-c' || text === undefined) throw new Fault('USAGE', 'psql is not installed here (Debian: apt-get install postgresql-client); without it only -c TEXT is understood');
+    if (args[at] !== '-c' || text === undefined)
+      throw new Fault(
+        'USAGE',
+        'psql is not installed here (Debian: apt-get install postgresql-client); without it only -c TEXT is understood',
+      );
     texts.push(text);
   }
   return texts;
@@ -76,7 +84,11 @@ async function interact(client: Client, target: Target): Promise<number> {
 
 async function show(client: Client, text: string): Promise<boolean> {
   try {
-    const answer: QueryArrayResult | QueryArrayResult[] = await client.query({ text, rowMode: 'array', types: { getTypeParser: () => String } });
+    const answer: QueryArrayResult | QueryArrayResult[] = await client.query({
+      text,
+      rowMode: 'array',
+      types: { getTypeParser: () => String },
+    });
     for (const result of Array.isArray(answer) ? answer : [answer]) showResult(result);
     return true;
   } catch (thrown) {
@@ -95,7 +107,10 @@ function showResult(result: QueryArrayResult): void {
     process.stdout.write(`${result.command}${result.rowCount === null ? '' : ` ${result.rowCount}`}\n`);
     return;
   }
-  const columns = result.fields.map((field, at) => ({ title: field.name, of: (row: unknown[]) => (row[at] === null ? '' : String(row[at])) }));
+  const columns = result.fields.map((field, at) => ({
+    title: field.name,
+    of: (row: unknown[]) => (row[at] === null ? '' : String(row[at])),
+  }));
   process.stdout.write(`${tableLines(result.rows.slice(0, rowsShownMax), columns).join('\n')}\n`);
   const more = result.rows.length > rowsShownMax ? `, ${rowsShownMax} shown` : '';
   process.stdout.write(`(${result.rows.length} ${result.rows.length === 1 ? 'row' : 'rows'}${more})\n\n`);

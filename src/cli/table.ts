@@ -17,7 +17,11 @@ export function printTable<Row>(rows: readonly Row[], columns: readonly Column<R
     process.stdout.write(`${dim(empty)}\n`);
     return;
   }
-  process.stdout.write(`${tableLines(rows, columns).map((line, i) => (i === 0 ? dim(line) : line)).join('\n')}\n`);
+  process.stdout.write(
+    `${tableLines(rows, columns)
+      .map((line, i) => (i === 0 ? dim(line) : line))
+      .join('\n')}\n`,
+  );
 }
 
 /** The table's lines, the first one with the titles. */

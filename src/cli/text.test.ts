@@ -9,20 +9,48 @@ import { tableLines } from './table.ts';
 import { duration, span, timeOfDay } from './times.ts';
 
 const session: SessionAnswer = {
-  id: 'ses_1', subject: 'user:engineer', resource: 'pg:orders-demo', point: 'postgres', source: '127.0.0.1:5000', client: 'psql',
-  opened: 1_000, closed: 61_000, operations: 1, denied: 0,
+  id: 'ses_1',
+  subject: 'user:engineer',
+  resource: 'pg:orders-demo',
+  point: 'postgres',
+  source: '127.0.0.1:5000',
+  client: 'psql',
+  opened: 1_000,
+  closed: 61_000,
+  operations: 1,
+  denied: 0,
 };
 const operation: OperationAnswer = {
-  n: 1, t: 2_000, operation: 'op_1', verb: 'select', normalized: 'select $1', text: "select 'x'", evidence: 'shown', verdict: 'allow', reason: 'OK',
-  rules: ['access/read'], decision: 'dec_1',
+  n: 1,
+  t: 2_000,
+  operation: 'op_1',
+  verb: 'select',
+  normalized: 'select $1',
+  text: "select 'x'",
+  evidence: 'shown',
+  verdict: 'allow',
+  reason: 'OK',
+  rules: ['access/read'],
+  decision: 'dec_1',
   outcome: { status: 'done', rows: 2, masked: { 'pii.email': 2, 'pii.card': 1 }, rowsWithheld: 0, durationMs: 4.567, rules: [] },
 };
 const request: RequestAnswer = {
-  id: 'req_1', status: 'waiting', session: 'ses_1', decision: 'dec_1', requester: { id: 'user:engineer', name: 'engineer' },
-  resource: { id: 'pg:orders-demo', name: 'orders-demo' }, source: '127.0.0.1:5000', verb: 'delete', objects: ['public.orders'],
-  text: 'delete from orders\nwhere true', parameters: ['a', null],
+  id: 'req_1',
+  status: 'waiting',
+  session: 'ses_1',
+  decision: 'dec_1',
+  requester: { id: 'user:engineer', name: 'engineer' },
+  resource: { id: 'pg:orders-demo', name: 'orders-demo' },
+  source: '127.0.0.1:5000',
+  verb: 'delete',
+  objects: ['public.orders'],
+  text: 'delete from orders\nwhere true',
+  parameters: ['a', null],
   requirements: [{ rule: 'writes/approval', message: 'A DBA must look.', quorum: 1, approvals: 0, reviewers: [{ group: 'dba', min: 1 }] }],
-  answers: [], openedAt: 0, expiresAt: 90_000, mayAnswer: true,
+  answers: [],
+  openedAt: 0,
+  expiresAt: 90_000,
+  mayAnswer: true,
 };
 
 describe('text for people', () => {
@@ -34,10 +62,16 @@ describe('text for people', () => {
   });
 
   test('a table aligns its columns and cuts what is too long', () => {
-    const lines = tableLines([{ a: 'x', b: 5 }, { a: 'longer', b: 12_345 }], [
-      { title: 'A', of: (row) => row.a },
-      { title: 'COUNT', of: (row) => String(row.b), right: true },
-    ]);
+    const lines = tableLines(
+      [
+        { a: 'x', b: 5 },
+        { a: 'longer', b: 12_345 },
+      ],
+      [
+        { title: 'A', of: (row) => row.a },
+        { title: 'COUNT', of: (row) => String(row.b), right: true },
+      ],
+    );
     assert.deepEqual(lines, ['A       COUNT', 'x           5', 'longer  12345']);
     assert.equal(tableLines([{}], [{ title: 'T', of: () => 'y'.repeat(500) }])[1]?.length, 100);
   });
@@ -73,15 +107,38 @@ describe('text for people', () => {
 
   test('a request for programs has id, status, requester, resource, exact text and expiry', () => {
     const { id, status, requester, resource, text, expiresAt } = flat(request) as Record<string, unknown>; // Reason: only its members are looked at.
-    assert.deepEqual([id, status, requester, resource, text, expiresAt], ['req_1', 'waiting', 'engineer', 'orders-demo', request.text, 90_000]);
+    assert.deepEqual(
+      [id, status, requester, resource, text, expiresAt],
+      ['req_1', 'waiting', 'engineer', 'orders-demo', request.text, 90_000],
+    );
   });
 
   test('an explanation names rules with effect and mode, the attributes they read, and the bundle digest', () => {
     const decision: DecisionAnswer = {
-      id: 'dec_1', t: 0, session: 'ses_1', n: 1, subject: 'user:engineer', resource: 'pg:orders-demo', verb: 'drop', objects: [], normalized: 'drop table x',
-      certainty: 'parsed', unknown: [], verdict: 'deny', reason: 'DESTRUCTIVE_DDL', rules: ['ddl/deny'],
-      matched: [{ rule: 'ddl/deny', effect: 'deny', mode: 'enforce' }, { rule: 'ddl/watch', effect: 'observe', mode: 'shadow' }],
-      obligations: [], requirements: [], reads: { 'sql.effects': ['drop.table'] }, errors: [], bundle: { name: 'b', version: '1', digest: 'sha256:ab' }, record: 'o#4',
+      id: 'dec_1',
+      t: 0,
+      session: 'ses_1',
+      n: 1,
+      subject: 'user:engineer',
+      resource: 'pg:orders-demo',
+      verb: 'drop',
+      objects: [],
+      normalized: 'drop table x',
+      certainty: 'parsed',
+      unknown: [],
+      verdict: 'deny',
+      reason: 'DESTRUCTIVE_DDL',
+      rules: ['ddl/deny'],
+      matched: [
+        { rule: 'ddl/deny', effect: 'deny', mode: 'enforce' },
+        { rule: 'ddl/watch', effect: 'observe', mode: 'shadow' },
+      ],
+      obligations: [],
+      requirements: [],
+      reads: { 'sql.effects': ['drop.table'] },
+      errors: [],
+      bundle: { name: 'b', version: '1', digest: 'sha256:ab' },
+      record: 'o#4',
     };
     const text = decisionText(decision);
     assert.match(text, /DENY {2}DESTRUCTIVE_DDL/);

@@ -12,7 +12,12 @@ export function timeOfDay(ms: number): string {
 /** How long, in the two largest units: `3m 20s`, `2h 5m`, `0s`. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  const units: readonly [number, string][] = [[86_400, 'd'], [3_600, 'h'], [60, 'm'], [1, 's']];
+  const units: readonly [number, string][] = [
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [60, 'm'],
+    [1, 's'],
+  ];
   const parts: string[] = [];
   let rest = seconds;
   for (const [size, name] of units) {

@@ -1,10 +1,12 @@
 import type { Ledger } from '#ledger';
-import { asFault, type World } from '#model';
+import { asFault, type Timer, type World } from '#model';
 import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 
 const entriesPerCall = 256;
 const retryMs = 1_000;
+/** Entries gather this long before they travel, so that the mirror writes them together. */
+const gatherMs = 100;
 
 /**
  * Streams durable entries to the control plane's mirror, in order, at least once. The cursor is the mirror's own count, told at every
@@ -15,10 +17,11 @@ export class Shipper {
   #cursor = 0;
   #running = false;
   #stopped = false;
+  #gathering: Timer | undefined;
 
   constructor(parts: { readonly world: World; readonly ledger: Ledger; readonly link: Link; readonly log: Log }) {
     this.#parts = parts;
-    parts.ledger.onGrow(() => this.#kick());
+    parts.ledger.onGrow(() => this.#gather());
   }
 
   /** The mirror has `mirrored` entries of this log. */
@@ -29,6 +32,7 @@ export class Shipper {
 
   stop(): void {
     this.#stopped = true;
+    this.#gathering?.cancel();
   }
 
   #kick(): void {
@@ -44,13 +48,17 @@ export class Shipper {
       })
       .finally(() => {
         this.#running = false;
-        // Entries that became durable between the last look and now must not wait for the next one.
-        if (this.#cursor < this.#parts.ledger.size && this.#parts.link.up) queueMicrotask(() => this.#retryUnlessStopped());
+        // Entries that became durable during the last call must not wait for the next one to come.
+        if (this.#cursor < this.#parts.ledger.size) this.#gather();
       });
   }
 
-  #retryUnlessStopped(): void {
-    if (!this.#stopped) this.#parts.world.after(5, () => this.#kick());
+  #gather(): void {
+    if (this.#stopped) return;
+    this.#gathering ??= this.#parts.world.after(gatherMs, () => {
+      this.#gathering = undefined;
+      this.#kick();
+    });
   }
 
   async #ship(): Promise<void> {

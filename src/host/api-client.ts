@@ -50,7 +50,12 @@ function parse(text: string, base: string): unknown {
 function problem(status: number, value: unknown): Fault {
   const { code, detail, title, problems } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>; // Reason: an object; members are checked below.
   const known = typeof code === 'string' && code in faultTable ? (code as FaultCode) : byStatus(status); // Reason: `in` shows that it is one.
-  const message = typeof detail === 'string' && detail !== '' ? detail : typeof title === 'string' ? title : `the control plane answered with status ${status}`;
+  const message =
+    typeof detail === 'string' && detail !== ''
+      ? detail
+      : typeof title === 'string'
+        ? title
+        : `the control plane answered with status ${status}`;
   return new Fault(known, message, Array.isArray(problems) ? { detail: { problems } } : {});
 }
 

@@ -25,7 +25,11 @@ export interface HomePaths {
   readonly store: string;
   readonly demoTarget: string;
   readonly control: { readonly ledger: string; readonly keys: string };
-  readonly gateway: { readonly ledger: string; readonly keys: string; readonly tls: { readonly keyFile: string; readonly certFile: string } };
+  readonly gateway: {
+    readonly ledger: string;
+    readonly keys: string;
+    readonly tls: { readonly keyFile: string; readonly certFile: string };
+  };
 }
 
 /** The default home: WARDER_HOME, else `.warder` in the working folder. */
@@ -85,7 +89,8 @@ export function secretIn(path: string, world: World): string {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw new Fault('HOME_UNUSABLE', `cannot write ${path}`, { cause });
   }
   const secret = readFileSync(path, 'utf8').trim();
-  if (secret.length < 32) throw new Fault('CONFIG_INVALID', `${path} holds no secret; put back the one that was there, or remove the file if nothing uses it`);
+  if (secret.length < 32)
+    throw new Fault('CONFIG_INVALID', `${path} holds no secret; put back the one that was there, or remove the file if nothing uses it`);
   return secret;
 }
 

@@ -14,7 +14,10 @@ import { addTrust, readTrust } from './trust.ts';
 import { realWorld } from './world.ts';
 
 let folder: string;
-const withCode = (code: string) => (fault: unknown): boolean => fault instanceof Fault && fault.code === code;
+const withCode =
+  (code: string) =>
+  (fault: unknown): boolean =>
+    fault instanceof Fault && fault.code === code;
 
 describe('the home of an installation', () => {
   beforeEach(() => {
@@ -58,7 +61,10 @@ describe('the home of an installation', () => {
       server.listen({ host: '127.0.0.1', port: postgres }, resolve);
     });
     t.after(() => server.close());
-    await assert.rejects(choosePorts(home, postgres - 432), (fault) => fault instanceof Fault && fault.code === 'PORT_IN_USE' && fault.message.includes(String(postgres)));
+    await assert.rejects(
+      choosePorts(home, postgres - 432),
+      (fault) => fault instanceof Fault && fault.code === 'PORT_IN_USE' && fault.message.includes(String(postgres)),
+    );
     assert.notEqual((await choosePorts(home, 0)).postgres, postgres);
     await assert.rejects(choosePorts(home, Number.NaN), withCode('INVALID_INPUT'));
   });
@@ -81,6 +87,9 @@ describe('the home of an installation', () => {
     assert.deepEqual(addTrust(home.trust, [{ origin: 'a', vkey: '1' }]), []);
     assert.deepEqual(addTrust(home.trust, [{ origin: 'a', vkey: '1' }]), []);
     assert.deepEqual(addTrust(home.trust, [{ origin: 'a', vkey: '2' }]), ['a']);
-    assert.deepEqual(readTrust(home.trust)?.ledgers.map((ledger) => ledger.vkey), ['1', '2']);
+    assert.deepEqual(
+      readTrust(home.trust)?.ledgers.map((ledger) => ledger.vkey),
+      ['1', '2'],
+    );
   });
 });

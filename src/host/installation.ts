@@ -70,6 +70,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     removeEndpoints(home);
     await endOrphans(options.entry, ['control', 'gateway'], parts.processArgs);
     const endpoints = await parts.start(await choosePorts(home, options.portBase));
+    // From here on whoever started it stops it, in order and with a checkpoint of the databases.
+    options.signal.removeEventListener('abort', giveUp);
     return {
       home,
       endpoints,
@@ -165,14 +167,17 @@ class Parts {
   async #startStore(): Promise<DatabaseConfig> {
     const { databaseUrl, world, events } = this.#options;
     if (databaseUrl !== undefined) return { kind: 'url', url: databaseUrl };
-    const passwords = { superuser: secretIn(join(this.#home.secrets, 'store-superuser'), world), warder: secretIn(join(this.#home.secrets, 'store'), world) };
+    const passwords = {
+      superuser: secretIn(join(this.#home.secrets, 'store-superuser'), world),
+      warder: secretIn(join(this.#home.secrets, 'store'), world),
+    };
     const store = new SupervisedPostgres(
       {
         directory: this.#home.store,
         superuser: 'postgres',
         password: passwords.superuser,
         settings: { max_connections: '60' },
-        log: () => events.progress('creating the control plane\'s database'),
+        log: () => events.progress("creating the control plane's database"),
       },
       { world, onDeath: (inMs) => events.warning(`the control plane's database died; starting it again in ${inMs} ms`) },
     );
@@ -183,14 +188,17 @@ class Parts {
 
   async #startTarget(): Promise<ResourceConfig> {
     const { world, events } = this.#options;
-    const passwords = { superuser: secretIn(join(this.#home.secrets, 'orders-demo-superuser'), world), app: secretIn(join(this.#home.secrets, 'orders-demo'), world) };
+    const passwords = {
+      superuser: secretIn(join(this.#home.secrets, 'orders-demo-superuser'), world),
+      app: secretIn(join(this.#home.secrets, 'orders-demo'), world),
+    };
     const target = new SupervisedPostgres(
       {
         directory: this.#home.demoTarget,
         superuser: 'postgres',
         password: passwords.superuser,
         settings: { max_connections: '200' },
-        log: () => events.progress('creating the demo\'s database orders-demo'),
+        log: () => events.progress("creating the demo's database orders-demo"),
       },
       { world, onDeath: (inMs) => events.warning(`the demo's database died; starting it again in ${inMs} ms`) },
     );
@@ -249,7 +257,9 @@ class Parts {
 }
 
 /** Waits for all, also when one fails: what is half started could not be stopped. Then throws the first fault. */
-async function allOrFirstFault<T extends readonly Promise<unknown>[]>(work: readonly [...T]): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+async function allOrFirstFault<T extends readonly Promise<unknown>[]>(
+  work: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(work);
   return Promise.all(work) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>; // Reason: what Promise.all gives for this tuple.
 }

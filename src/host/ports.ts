@@ -27,7 +27,8 @@ export async function choosePorts(home: Home, base: number | undefined): Promise
     return { api, postgres };
   }
   const from = base ?? remembered?.base ?? usualBase;
-  if (!Number.isInteger(from) || from < 0 || from > 64_000) throw new Fault('INVALID_INPUT', `--port-base must be a whole number from 0 to 64000, not ${from}`);
+  if (!Number.isInteger(from) || from < 0 || from > 64_000)
+    throw new Fault('INVALID_INPUT', `--port-base must be a whole number from 0 to 64000, not ${from}`);
   const ports = { api: from + 878, postgres: from + 432 };
   for (const port of [ports.api, ports.postgres]) {
     if (!(await isFree(port))) throw new Fault('PORT_IN_USE', `port ${port} on ${host} is taken`);
@@ -36,7 +37,9 @@ export async function choosePorts(home: Home, base: number | undefined): Promise
   return ports;
 }
 
-function parse(value: unknown): { chosen: 'free'; api: number; postgres: number; base?: never } | { chosen: 'base'; base: number } | undefined {
+function parse(
+  value: unknown,
+): { chosen: 'free'; api: number; postgres: number; base?: never } | { chosen: 'base'; base: number } | undefined {
   if (typeof value !== 'object' || value === null || !('chosen' in value)) return undefined;
   const { chosen, api, postgres, base } = value as Record<string, unknown>; // Reason: narrowed to an object just above.
   if (chosen === 'free' && typeof api === 'number' && typeof postgres === 'number') return { chosen, api, postgres };

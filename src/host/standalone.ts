@@ -16,7 +16,10 @@ export interface StandaloneControl {
 }
 
 /** The configuration of a control plane that nobody supervises. `release` ends what was started for it. Throws HOME_IN_USE. */
-export async function standaloneControl(options: StandaloneControl, world: World): Promise<{ config: ControlConfig; release(): Promise<void> }> {
+export async function standaloneControl(
+  options: StandaloneControl,
+  world: World,
+): Promise<{ config: ControlConfig; release(): Promise<void> }> {
   const home = openHome(options.home);
   secretIn(home.linkSecretFile, world);
   const store = options.databaseUrl === undefined ? await ownStore(options, world) : undefined;
@@ -82,6 +85,7 @@ export function parseAddress(text: string): { readonly host: string; readonly po
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
   const host = parts?.[1] ?? parts?.[2];
-  if (host === undefined || port > 65_535) throw new Fault('INVALID_INPUT', `${text} is no address; write host:port, such as 127.0.0.1:7432`);
+  if (host === undefined || port > 65_535)
+    throw new Fault('INVALID_INPUT', `${text} is no address; write host:port, such as 127.0.0.1:7432`);
   return { host, port };
 }

@@ -10,7 +10,9 @@ export interface Trust {
 export function readTrust(path: string): Trust | undefined {
   const value = readJson(path);
   if (typeof value !== 'object' || value === null || !('ledgers' in value) || !Array.isArray(value.ledgers)) return undefined;
-  const ledgers = value.ledgers.filter((entry): entry is LedgerName => typeof entry?.origin === 'string' && typeof entry?.vkey === 'string');
+  const ledgers = value.ledgers.filter(
+    (entry): entry is LedgerName => typeof entry?.origin === 'string' && typeof entry?.vkey === 'string',
+  );
   return { ledgers };
 }
 

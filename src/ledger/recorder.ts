@@ -32,6 +32,8 @@ interface Waiting {
   readonly done: (result: Receipt | Fault) => void;
   /** Called instead when the record became durable after the caller had been refused. */
   readonly late?: (receipt: Receipt) => void;
+  /** Nobody waits for it: it may share the write of the next record that somebody waits for. */
+  readonly unhurried?: boolean;
   refused: boolean;
 }
 
@@ -62,9 +64,12 @@ export class Recorder implements Ledger {
   #sweep: Timer | undefined;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
+  readonly #outcomeLingerMs: number;
+  #linger: Timer | undefined;
+  #flushing = false;
 
   constructor(
-    setting: { origin: string; world: World; onFatal: (fault: Fault) => void },
+    setting: { origin: string; world: World; inline?: boolean; onFatal: (fault: Fault) => void },
     transport: Transport,
     opened: Extract<Answer, { kind: 'opened' }>,
   ) {
@@ -75,6 +80,7 @@ export class Recorder implements Ledger {
     this.#world = setting.world;
     this.#onFatal = setting.onFatal;
     this.#transport = transport;
+    this.#outcomeLingerMs = setting.inline === true ? 0 : limits.ledgerOutcomeLingerMs;
     this.#pulse = new Pulse(setting.world, {
       tick: () => transport.send({ kind: 'tick' }),
       record: (draft) => this.#enqueue(JSON.stringify(draft), { deadline: undefined, done: () => undefined }),
@@ -162,11 +168,12 @@ export class Recorder implements Ledger {
         deadline: urgent ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
         done: (result) => (result instanceof Fault ? reject(result) : resolve(result)),
         ...(late === undefined ? {} : { late }),
+        ...(draft.kind === 'operation.settled' ? { unhurried: true } : {}),
       });
     });
   }
 
-  #enqueue(text: string, how: Pick<Waiting, 'deadline' | 'done' | 'late'>): void {
+  #enqueue(text: string, how: Pick<Waiting, 'deadline' | 'done' | 'late' | 'unhurried'>): void {
     if (this.#failed !== undefined) {
       how.done(this.#failed);
       return;
@@ -187,12 +194,29 @@ export class Recorder implements Ledger {
       this.#flying.set(one.id, one);
       this.#flyingBytes += one.text.length;
       this.#outgoing.push(one);
-      if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
+      this.#schedule(one.unhurried === true);
     }
     if (taken > 0) this.#waiting.splice(0, taken);
   }
 
+  /**
+   * An outcome lingers for a moment, so that it shares the disk's sync with the next decision instead of making that wait for a sync of its
+   * own. The order of records does not change: whatever is flushed is flushed whole.
+   */
+  #schedule(unhurried: boolean): void {
+    if (this.#flushing) return;
+    if (unhurried && this.#outcomeLingerMs > 0) {
+      this.#linger ??= this.#world.after(this.#outcomeLingerMs, () => this.#flush());
+      return;
+    }
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
   #flush(): void {
+    this.#flushing = false;
+    this.#linger?.cancel();
+    this.#linger = undefined;
     const items = this.#outgoing.map(({ id, text, stamp }) => ({ id, draft: text, t: stamp.t, mono: stamp.mono }));
     this.#outgoing = [];
     if (items.length > 0) this.#transport.send({ kind: 'append', items });
@@ -272,6 +296,7 @@ export class Recorder implements Ledger {
 
   async #close(): Promise<void> {
     this.#pulse.stop();
+    this.#flush();
     if (!this.#idle) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;

@@ -44,6 +44,8 @@ export const limits = {
   entryBytesMax: 16 * 1024,
   /** Evidence kept inside the entry, sealed; longer evidence goes to the blob store. */
   sealedInlineBytesMax: 4 * 1024,
+  /** An outcome waits this long for a decision to share its sync with; after a crash in between it is in doubt. */
+  ledgerOutcomeLingerMs: 10,
   ledgerQueueEntriesMax: 4_096,
   ledgerQueueBytesMax: 16 * 1024 * 1024,
   ledgerBatchEntriesMax: 512,

@@ -1,3 +1,4 @@
+import { realWorld } from '#host';
 import type { RequestAnswer } from '../answers.ts';
 import { connect } from '../connection.ts';
 import { paint } from '../paint.ts';
@@ -25,8 +26,11 @@ export const answer: Define = (program) => {
         });
         if (options.json === true) return printJson(flat(request));
         const { bold, green, red, yellow } = paint(process.stdout);
-        const heads = { approve: request.status === 'waiting' ? yellow('Your approval is recorded; more are needed.') : green('Approved.'), refuse: red('Refused.') };
-        process.stdout.write(`${bold(heads[say])}\n${requestText(request, Date.now())}\n`);
+        const heads = {
+          approve: request.status === 'waiting' ? yellow('Your approval is recorded; more are needed.') : green('Approved.'),
+          refuse: red('Refused.'),
+        };
+        process.stdout.write(`${bold(heads[say])}\n${requestText(request, realWorld.now())}\n`);
       });
   }
 };

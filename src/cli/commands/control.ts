@@ -32,7 +32,8 @@ export const control: Define = (program, parts, exit) => {
           release = made.release;
           return made.config;
         },
-        announce: (ready) => process.stdout.write(`${JSON.stringify({ ready: true, api: `http://${ready.api.host}:${ready.api.port}` })}\n`),
+        announce: (ready) =>
+          process.stdout.write(`${JSON.stringify({ ready: true, api: `http://${ready.api.host}:${ready.api.port}` })}\n`),
       });
       await release?.();
       exit(status);

@@ -52,24 +52,48 @@ function machine(): Finding {
   const fits = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
   const message = `${process.platform}-${process.arch}, Node ${process.versions.node}`;
   if (fits) return { check: 'machine', state: 'good', message };
-  return { check: 'machine', state: 'doubtful', message, remedy: 'There is no embedded PostgreSQL for it: set DATABASE_URL, and protect targets of your own.' };
+  return {
+    check: 'machine',
+    state: 'doubtful',
+    message,
+    remedy: 'There is no embedded PostgreSQL for it: set DATABASE_URL, and protect targets of your own.',
+  };
 }
 
 function tools(): Finding {
   const found = spawnSync('psql', ['--version'], { encoding: 'utf8' });
   if (found.status === 0) return { check: 'psql', state: 'good', message: found.stdout.trim() };
-  return { check: 'psql', state: 'doubtful', message: 'not installed', remedy: '`warder psql` has a small shell; on Debian: apt-get install postgresql-client.' };
+  return {
+    check: 'psql',
+    state: 'doubtful',
+    message: 'not installed',
+    remedy: '`warder psql` has a small shell; on Debian: apt-get install postgresql-client.',
+  };
 }
 
 function folder(home: HomePaths): readonly Finding[] {
   if (!existsSync(home.root)) {
-    return [{ check: 'home', state: 'bad', message: `${home.root} does not exist`, remedy: 'Start with `warder up`, or name the home with --home or WARDER_HOME.' }];
+    return [
+      {
+        check: 'home',
+        state: 'bad',
+        message: `${home.root} does not exist`,
+        remedy: 'Start with `warder up`, or name the home with --home or WARDER_HOME.',
+      },
+    ];
   }
   try {
     accessSync(home.root, constants.R_OK | constants.W_OK | constants.X_OK);
     accessSync(home.secrets, constants.R_OK);
   } catch {
-    return [{ check: 'home', state: 'bad', message: `${home.root} belongs to somebody else`, remedy: 'Work as the user who runs Warder, or with a token: WARDER_API and WARDER_TOKEN.' }];
+    return [
+      {
+        check: 'home',
+        state: 'bad',
+        message: `${home.root} belongs to somebody else`,
+        remedy: 'Work as the user who runs Warder, or with a token: WARDER_API and WARDER_TOKEN.',
+      },
+    ];
   }
   const { bavail, bsize } = statfsSync(home.root);
   const room = bavail * bsize;
@@ -81,12 +105,31 @@ function folder(home: HomePaths): readonly Finding[] {
 async function gateways(connection: Connection): Promise<readonly Finding[]> {
   try {
     const found = await connection.list<GatewayAnswer>('/gateways', 100);
-    if (found.length === 0) return [{ check: 'gateways', state: 'bad', message: 'none has ever connected', remedy: 'Start one: `warder up`, or `warder gateway` with the same home.' }];
+    if (found.length === 0)
+      return [
+        {
+          check: 'gateways',
+          state: 'bad',
+          message: 'none has ever connected',
+          remedy: 'Start one: `warder up`, or `warder gateway` with the same home.',
+        },
+      ];
     return found.map((gateway): Finding => {
       const check = `gateway ${gateway.node}`;
-      if (!gateway.connected) return { check, state: 'bad', message: 'not connected', remedy: 'See its log in the home; `warder up` starts it again by itself.' };
-      if (gateway.policy?.current !== true) return { check, state: 'bad', message: 'has another bundle in force than the control plane', remedy: 'See its log in the home; push again with `warder policy push`.' };
-      return { check, state: 'good', message: `connected, bundle ${gateway.policy.digest.slice(0, 19)}…, ${gateway.ledger.mirrored} records mirrored` };
+      if (!gateway.connected)
+        return { check, state: 'bad', message: 'not connected', remedy: 'See its log in the home; `warder up` starts it again by itself.' };
+      if (gateway.policy?.current !== true)
+        return {
+          check,
+          state: 'bad',
+          message: 'has another bundle in force than the control plane',
+          remedy: 'See its log in the home; push again with `warder policy push`.',
+        };
+      return {
+        check,
+        state: 'good',
+        message: `connected, bundle ${gateway.policy.digest.slice(0, 19)}…, ${gateway.ledger.mirrored} records mirrored`,
+      };
     });
   } catch (thrown) {
     const fault = asFault(thrown);
@@ -102,8 +145,12 @@ function ledgers(home: HomePaths): Promise<Finding> {
     const trust = readTrust(home.trust);
     const texts: string[] = [];
     for (const log of findLogs(home.root, trust)) {
-      const report = await verifyLedger(directorySource(log.directory), { crypto: nodeCrypto, ...(trust === undefined ? {} : { trust: trust.ledgers }) });
-      if (report.status === 'tampered' || log.expected !== undefined) throw new Fault('LEDGER_TAMPERED', `${log.directory}: ${report.findings[0]?.message ?? log.expected}`);
+      const report = await verifyLedger(directorySource(log.directory), {
+        crypto: nodeCrypto,
+        ...(trust === undefined ? {} : { trust: trust.ledgers }),
+      });
+      if (report.status === 'tampered' || log.expected !== undefined)
+        throw new Fault('LEDGER_TAMPERED', `${log.directory}: ${report.findings[0]?.message ?? log.expected}`);
       if (report.status === 'unreadable') throw new Fault('LEDGER_UNREADABLE', `${log.directory} cannot be read`);
       texts.push(`${report.origin} ${report.status}, ${report.size + report.unsigned} records`);
     }

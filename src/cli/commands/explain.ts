@@ -26,8 +26,12 @@ export function decisionText(decision: DecisionAnswer): string {
     `${bold(decision.id)}  ${colour(decision.verdict.toUpperCase())}  ${decision.reason}`,
     dim(`${moment(decision.t)} · ${decision.subject} → ${decision.resource} · session ${decision.session}, operation ${decision.n}`),
     '',
-    ...visible(decision.normalized, true).split('\n').map((line) => `  ${cyan(line)}`),
-    dim(`  understood: ${decision.certainty}${decision.unknown.length === 0 ? '' : ` (not: ${decision.unknown.map((name) => visible(name)).join(', ')})`}`),
+    ...visible(decision.normalized, true)
+      .split('\n')
+      .map((line) => `  ${cyan(line)}`),
+    dim(
+      `  understood: ${decision.certainty}${decision.unknown.length === 0 ? '' : ` (not: ${decision.unknown.map((name) => visible(name)).join(', ')})`}`,
+    ),
     '',
     bold('Rules that matched'),
   ];
@@ -41,8 +45,21 @@ export function decisionText(decision: DecisionAnswer): string {
   if (reads.length === 0) lines.push(dim('  none'));
   for (const [path, value] of reads) lines.push(`  ${path} = ${visible(JSON.stringify(value) ?? 'absent')}`);
   for (const { rule, message } of decision.errors) lines.push(red(`  error in ${rule}: ${visible(message)}`));
-  lines.push('', ...consequences(decision), `${bold('Bundle')}  ${decision.bundle.name} ${decision.bundle.version}`, `  ${decision.bundle.digest}`, dim(`  recorded at ${decision.record}`));
-  if (decision.explanation !== undefined) lines.push('', bold('In words'), ...visible(decision.explanation, true).split('\n').map((line) => `  ${line}`));
+  lines.push(
+    '',
+    ...consequences(decision),
+    `${bold('Bundle')}  ${decision.bundle.name} ${decision.bundle.version}`,
+    `  ${decision.bundle.digest}`,
+    dim(`  recorded at ${decision.record}`),
+  );
+  if (decision.explanation !== undefined)
+    lines.push(
+      '',
+      bold('In words'),
+      ...visible(decision.explanation, true)
+        .split('\n')
+        .map((line) => `  ${line}`),
+    );
   return lines.join('\n').trimEnd();
 }
 
@@ -52,10 +69,14 @@ function consequences(decision: DecisionAnswer): string[] {
   if (decision.obligations.length > 0) lines.push(`${bold('Obligations')}  ${decision.obligations.join(', ')}`);
   for (const { rule, reason } of decision.requirements) lines.push(`${bold('Required')}  ${reason} by ${rule}`);
   if (decision.approval !== undefined) {
-    lines.push(`${bold('Approval')}  ${decision.approval.request}${decision.approval.record === undefined ? '' : `, recorded at ${decision.approval.record}`}`);
+    lines.push(
+      `${bold('Approval')}  ${decision.approval.request}${decision.approval.record === undefined ? '' : `, recorded at ${decision.approval.record}`}`,
+    );
   }
-  if (decision.shadow !== undefined) lines.push(`${bold('With rules in audit or shadow mode')}  ${decision.shadow.verdict} by ${decision.shadow.rules.join(', ')}`);
-  if (decision.outcome !== undefined) lines.push(`${bold('Outcome')}  ${decision.outcome.status}, ${decision.outcome.rows} rows, ${duration(decision.outcome.durationMs)}`);
+  if (decision.shadow !== undefined)
+    lines.push(`${bold('With rules in audit or shadow mode')}  ${decision.shadow.verdict} by ${decision.shadow.rules.join(', ')}`);
+  if (decision.outcome !== undefined)
+    lines.push(`${bold('Outcome')}  ${decision.outcome.status}, ${decision.outcome.rows} rows, ${duration(decision.outcome.durationMs)}`);
   if (lines.length > 0) lines.push('');
   return lines;
 }

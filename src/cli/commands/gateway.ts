@@ -19,7 +19,10 @@ export const gateway: Define = (program, parts, exit) => {
         await serveProcess<GatewayConfig, GatewayReady>({
           run: (config, fatal) => parts.processes.gateway(config, fatal),
           standalone: () =>
-            standaloneGateway({ home: homePath(options.home), node: options.node, version: parts.version, listenPostgres: options.postgres }, realWorld),
+            standaloneGateway(
+              { home: homePath(options.home), node: options.node, version: parts.version, listenPostgres: options.postgres },
+              realWorld,
+            ),
           announce: (ready) => process.stdout.write(`${JSON.stringify({ ready: true, listening: ready.listening })}\n`),
         }),
       );

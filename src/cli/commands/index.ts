@@ -20,5 +20,22 @@ import { up } from './up.ts';
 import { version } from './version.ts';
 
 export const commands: readonly Define[] = [
-  up, psql, login, token, tokens, resources, requests, answer, sessions, replay, explain, terminate, policy, ledger, doctor, control, gateway, version,
+  up,
+  psql,
+  login,
+  token,
+  tokens,
+  resources,
+  requests,
+  answer,
+  sessions,
+  replay,
+  explain,
+  terminate,
+  policy,
+  ledger,
+  doctor,
+  control,
+  gateway,
+  version,
 ];

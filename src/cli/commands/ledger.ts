@@ -53,7 +53,9 @@ export function findLogs(root: string, trust: Trust | undefined): readonly Log[]
 }
 
 function isLog(directory: string): boolean {
-  return ['checkpoint', 'checkpoints.log', 'wal', 'tile'].some((name) => existsSync(join(directory, name))) && statSync(directory).isDirectory();
+  return (
+    ['checkpoint', 'checkpoints.log', 'wal', 'tile'].some((name) => existsSync(join(directory, name))) && statSync(directory).isDirectory()
+  );
 }
 
 /** `--trust`, else the file that a home keeps; also when one ledger inside a home is named. */
@@ -69,7 +71,10 @@ function trustFor(root: string, named: string | undefined): Trust | undefined {
 
 async function verify(log: Log, trust: Trust | undefined): Promise<Verified> {
   const { directorySource, nodeCrypto, verifyLedger } = await import('#ledger/verify');
-  const report = await verifyLedger(directorySource(log.directory), { crypto: nodeCrypto, ...(trust === undefined ? {} : { trust: trust.ledgers }) });
+  const report = await verifyLedger(directorySource(log.directory), {
+    crypto: nodeCrypto,
+    ...(trust === undefined ? {} : { trust: trust.ledgers }),
+  });
   if (log.expected === undefined) return { ...report, directory: log.directory };
   const finding = { severity: 'tampered', what: 'ledger', message: `the whole ledger is missing: ${log.expected}` } as const;
   return { ...report, status: 'tampered', findings: [finding, ...report.findings], directory: log.directory };
@@ -95,7 +100,11 @@ export function reportText(report: Verified): string {
   };
   const lines = [`${name}  ${heads[report.status]}`];
   if (report.status === 'proven' || report.status === 'incomplete') {
-    lines.push(dim(`  ${report.checkpoints} signed checkpoints agree; ${report.unsigned} newest records not signed yet; ${report.pinned ? 'key known from before' : 'KEY NOT PINNED: the log only agrees with itself'}`));
+    lines.push(
+      dim(
+        `  ${report.checkpoints} signed checkpoints agree; ${report.unsigned} newest records not signed yet; ${report.pinned ? 'key known from before' : 'KEY NOT PINNED: the log only agrees with itself'}`,
+      ),
+    );
   }
   for (const finding of report.findings) {
     const colour = { tampered: red, hole: yellow, note: dim }[finding.severity];

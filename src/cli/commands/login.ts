@@ -21,7 +21,9 @@ export const login: Define = (program) => {
       await save({ ...readLogins(), [base]: token });
       if (options.json === true) return printJson({ api: base, subject: me.subject, expiresAt: me.token.expiresAt });
       const { green } = paint(process.stdout);
-      process.stdout.write(`${green('✔')} You are ${me.subject.name} (${me.subject.roles.join(', ')}) at ${base} until ${moment(me.token.expiresAt)}.\n`);
+      process.stdout.write(
+        `${green('✔')} You are ${me.subject.name} (${me.subject.roles.join(', ')}) at ${base} until ${moment(me.token.expiresAt)}.\n`,
+      );
     });
   program
     .command('logout')

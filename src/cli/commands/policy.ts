@@ -49,7 +49,14 @@ async function test(folder: string, options: CommonOptions): Promise<number> {
   const report = await runCases(readPolicyFiles(folder, { all: true }));
   const failed = report.results.filter((result) => !result.ok);
   if (options.json === true) {
-    const results = report.results.map(({ test: name, name: described, path, line, ok, failures }) => ({ test: name, name: described, path, line, ok, failures }));
+    const results = report.results.map(({ test: name, name: described, path, line, ok, failures }) => ({
+      test: name,
+      name: described,
+      path,
+      line,
+      ok,
+      failures,
+    }));
     printJson({ ok: report.ok, problems: report.problems, results, tests: report.tests });
     return report.ok ? 0 : 1;
   }
@@ -85,7 +92,9 @@ async function push(folder: string, options: CommonOptions): Promise<number> {
     return 0;
   }
   const { bold, dim, green, yellow } = paint(process.stdout);
-  const head = pushed.changed ? `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} is in force` : `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} was in force already`;
+  const head = pushed.changed
+    ? `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} is in force`
+    : `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} was in force already`;
   process.stdout.write(`${head}\n  ${pushed.digest}\n`);
   for (const { gateway, connected, current } of pushed.gateways) {
     const state = current ? green('has it') : yellow(connected ? 'has not confirmed it yet' : 'is away, gets it when it is back');

@@ -36,7 +36,8 @@ export const psql: Define = (program, _parts, exit) => {
 
 async function findTarget(resource: string | undefined, options: PsqlOptions): Promise<Target> {
   const endpoints = readEndpoints(homeAt(homePath(options.home)).endpoints);
-  if (endpoints === undefined) throw new Fault('CONTROL_UNREACHABLE', `no Warder runs with the home ${homePath(options.home)}, so its gateway is not known`);
+  if (endpoints === undefined)
+    throw new Fault('CONTROL_UNREACHABLE', `no Warder runs with the home ${homePath(options.home)}, so its gateway is not known`);
   const connection = connect(options);
   const database = resource ?? (await onlyResource(connection));
   const own = options.as === undefined;

@@ -25,7 +25,9 @@ export const replay: Define = (program) => {
       let after = '';
       let session: SessionAnswer;
       for (;;) {
-        const page = await connection.call<Timeline>({ path: `/sessions/${encodeURIComponent(id)}/timeline?limit=${pageOperations}${after}` });
+        const page = await connection.call<Timeline>({
+          path: `/sessions/${encodeURIComponent(id)}/timeline?limit=${pageOperations}${after}`,
+        });
         session = page.session;
         items.push(...page.items);
         if (page.next === undefined) break;
@@ -43,7 +45,9 @@ export function timelineText(session: SessionAnswer, items: readonly OperationAn
   const client = session.client === '' ? '' : ` with ${visible(session.client)}`;
   const lines = [
     `${bold(session.id)}  ${session.subject} → ${session.resource} through ${session.point}, from ${visible(session.source)}${client}`,
-    dim(`opened ${moment(session.opened)}, ${lasted}, ${session.operations} ${session.operations === 1 ? 'operation' : 'operations'}, ${session.denied} denied`),
+    dim(
+      `opened ${moment(session.opened)}, ${lasted}, ${session.operations} ${session.operations === 1 ? 'operation' : 'operations'}, ${session.denied} denied`,
+    ),
     '',
   ];
   for (const item of items) lines.push(...operationLines(item), '');
@@ -55,18 +59,26 @@ function operationLines(item: OperationAnswer): string[] {
   const { dim, green, red, yellow, cyan } = paint(process.stdout);
   const colour = { allow: green, deny: red, pending: yellow }[item.verdict];
   const rule = item.rules.length === 0 ? '' : `  ${item.rules.join(', ')}`;
-  const lines = [`${dim(timeOfDay(item.t))}  #${item.n}  ${colour(item.verdict.toUpperCase())}  ${item.reason}${rule}  ${dim(item.decision)}`];
+  const lines = [
+    `${dim(timeOfDay(item.t))}  #${item.n}  ${colour(item.verdict.toUpperCase())}  ${item.reason}${rule}  ${dim(item.decision)}`,
+  ];
   const indent = '    ';
   const text = item.text ?? item.normalized;
   for (const line of visible(text, true).split('\n')) lines.push(`${indent}${cyan(line)}`);
   if (item.parameters !== undefined && item.parameters.length > 0) {
-    lines.push(dim(`${indent}with ${item.parameters.map((value, at) => `$${at + 1} = ${value === null ? 'NULL' : `'${visible(value)}'`}`).join(', ')}`));
+    lines.push(
+      dim(
+        `${indent}with ${item.parameters.map((value, at) => `$${at + 1} = ${value === null ? 'NULL' : `'${visible(value)}'`}`).join(', ')}`,
+      ),
+    );
   }
   if (item.evidence === 'unavailable') lines.push(dim(`${indent}(the exact text is not available now; values are left out)`));
   if (item.evidence === 'withheld') lines.push(dim(`${indent}(values are left out for your role)`));
   if (item.approval !== undefined) {
     const { request, status, by, comment } = item.approval;
-    lines.push(`${indent}${yellow('approval')} ${request}: ${status}${by.length === 0 ? '' : ` by ${by.join(', ')}`}${comment === undefined ? '' : ` — ${visible(comment)}`}`);
+    lines.push(
+      `${indent}${yellow('approval')} ${request}: ${status}${by.length === 0 ? '' : ` by ${by.join(', ')}`}${comment === undefined ? '' : ` — ${visible(comment)}`}`,
+    );
   }
   lines.push(`${indent}${outcomeText(item)}`);
   return lines;
@@ -77,7 +89,9 @@ function outcomeText(item: OperationAnswer): string {
   const { outcome } = item;
   if (outcome === undefined) return dim(item.verdict === 'deny' ? 'nothing was sent on' : 'no outcome recorded');
   const masked = Object.values(outcome.masked).reduce((sum, cells) => sum + cells, 0);
-  const labels = Object.entries(outcome.masked).map(([label, cells]) => `${label} ${cells}`).join(', ');
+  const labels = Object.entries(outcome.masked)
+    .map(([label, cells]) => `${label} ${cells}`)
+    .join(', ');
   const parts = [
     `${outcome.status}${outcome.code === undefined ? '' : ` (${outcome.code})`}`,
     `${outcome.rows} ${outcome.rows === 1 ? 'row' : 'rows'}`,

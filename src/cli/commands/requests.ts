@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { realWorld } from '#host';
 import type { RequestAnswer } from '../answers.ts';
 import { connect } from '../connection.ts';
 import { paint, visible } from '../paint.ts';
@@ -27,13 +28,29 @@ export const requests: Define = (program) => {
       found.sort((a, b) => Number(b.status === 'waiting') - Number(a.status === 'waiting') || b.openedAt - a.openedAt);
       if (options.json === true) return printJson(found.map(flat));
       if (found.length === 0) process.stdout.write('No requests for you.\n');
-      for (const request of found) process.stdout.write(`${requestText(request, Date.now())}\n\n`);
+      for (const request of found) process.stdout.write(`${requestText(request, realWorld.now())}\n\n`);
     });
 };
 
 /** A request as programs get it: what a person decides on, without nesting. */
 export function flat(request: RequestAnswer): object {
-  const { id, status, requester, resource, text, parameters, expiresAt, openedAt, session, decision, verb, objects, requirements, answers, mayAnswer } = request;
+  const {
+    id,
+    status,
+    requester,
+    resource,
+    text,
+    parameters,
+    expiresAt,
+    openedAt,
+    session,
+    decision,
+    verb,
+    objects,
+    requirements,
+    answers,
+    mayAnswer,
+  } = request;
   return {
     id,
     status,
@@ -61,18 +78,29 @@ export function requestText(request: RequestAnswer, now: number): string {
   const left = request.status === 'waiting' ? `expires in ${span(request.expiresAt - now)}` : `opened ${moment(request.openedAt)}`;
   const lines = [
     `${bold(request.id)}  ${colour(request.status)}  ${request.requester.id} on ${request.resource.name}  ${dim(`${left} · from ${visible(request.source)} · ${request.decision}`)}`,
-    ...visible(request.text, true).split('\n').map((line) => `    ${cyan(line)}`),
+    ...visible(request.text, true)
+      .split('\n')
+      .map((line) => `    ${cyan(line)}`),
   ];
   if (request.parameters.length > 0) {
-    lines.push(dim(`    with ${request.parameters.map((value, at) => `$${at + 1} = ${value === null ? 'NULL' : `'${visible(value)}'`}`).join(', ')}`));
+    lines.push(
+      dim(
+        `    with ${request.parameters.map((value, at) => `$${at + 1} = ${value === null ? 'NULL' : `'${visible(value)}'`}`).join(', ')}`,
+      ),
+    );
   }
   for (const requirement of request.requirements) {
     const who = requirement.reviewers.map((reviewers) => reviewers.group ?? 'the owner').join(', ');
-    lines.push(`  ${requirement.rule}: ${visible(requirement.message)} ${dim(`(${requirement.approvals} of ${requirement.quorum}, by ${who})`)}`);
+    lines.push(
+      `  ${requirement.rule}: ${visible(requirement.message)} ${dim(`(${requirement.approvals} of ${requirement.quorum}, by ${who})`)}`,
+    );
   }
   for (const answer of request.answers) {
-    lines.push(`  ${answer.answer === 'approve' ? green('approved') : red('refused')} by ${answer.by} at ${moment(answer.at)}${answer.comment === undefined ? '' : ` — ${visible(answer.comment)}`}`);
+    lines.push(
+      `  ${answer.answer === 'approve' ? green('approved') : red('refused')} by ${answer.by} at ${moment(answer.at)}${answer.comment === undefined ? '' : ` — ${visible(answer.comment)}`}`,
+    );
   }
-  if (request.status === 'waiting' && request.mayAnswer) lines.push(dim(`  warder approve ${request.id}   ·   warder refuse ${request.id}`));
+  if (request.status === 'waiting' && request.mayAnswer)
+    lines.push(dim(`  warder approve ${request.id}   ·   warder refuse ${request.id}`));
   return lines.join('\n');
 }

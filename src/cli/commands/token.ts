@@ -12,7 +12,11 @@ export const token: Define = (program) => {
     .description('make a token: for yourself, or, as administrator, for another account')
     .argument('[name]', 'login name, such as engineer; yourself when left out')
     .action(async (name: string | undefined, options: CommonOptions) => {
-      const minted = await connect(options).call<MintedAnswer>({ method: 'POST', path: '/tokens', body: name === undefined ? {} : { subject: name } });
+      const minted = await connect(options).call<MintedAnswer>({
+        method: 'POST',
+        path: '/tokens',
+        body: name === undefined ? {} : { subject: name },
+      });
       if (options.json === true) return printJson(minted);
       // The token alone on standard output, so that WARDER_TOKEN=$(warder token engineer) works.
       process.stdout.write(`${minted.token}\n`);
@@ -20,7 +24,9 @@ export const token: Define = (program) => {
       const lines = [`Token of ${minted.name} until ${moment(minted.expiresAt)}. It is shown once and stored nowhere.`];
       const [resource] = endpoints?.resources ?? [];
       if (endpoints !== undefined && resource !== undefined) {
-        lines.push(`psql "postgresql://${minted.name}:${minted.token}@${endpoints.postgres.host}:${endpoints.postgres.port}/${resource}?sslmode=require"`);
+        lines.push(
+          `psql "postgresql://${minted.name}:${minted.token}@${endpoints.postgres.host}:${endpoints.postgres.port}/${resource}?sslmode=require"`,
+        );
       }
       if (process.stdout.isTTY) process.stderr.write(`${lines.join('\n')}\n`);
     });

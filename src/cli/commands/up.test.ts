@@ -40,24 +40,36 @@ async function up(): Promise<Ready> {
   started.stdout.on('data', (piece) => {
     output += String(piece);
   });
-  const line = await until(() => (output.includes('\n') ? output : started.exitCode === null ? undefined : `exit ${started.exitCode}`), { deadlineMs: startMs });
+  const line = await until(() => (output.includes('\n') ? output : started.exitCode === null ? undefined : `exit ${started.exitCode}`), {
+    deadlineMs: startMs,
+  });
   assert.ok(line !== undefined && line.startsWith('{"ready":true'), `${line}\n${errors}`);
   return JSON.parse(line) as Ready; // Reason: the line this very command promises.
 }
 
 /** Processes that have the home in their command line. */
 function living(of = home): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    try {
-      return pid !== process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(of);
-    } catch {
-      return false;
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return pid !== process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(of);
+      } catch {
+        return false;
+      }
+    });
 }
 
 async function customers(token: string): Promise<unknown> {
-  const client = new Client({ ...ready.postgres, user: 'engineer', password: token, database: 'orders-demo', ssl: { rejectUnauthorized: false }, connectionTimeoutMillis: 2_000 });
+  const client = new Client({
+    ...ready.postgres,
+    user: 'engineer',
+    password: token,
+    database: 'orders-demo',
+    ssl: { rejectUnauthorized: false },
+    connectionTimeoutMillis: 2_000,
+  });
   client.on('error', () => {});
   try {
     await client.connect();
@@ -71,7 +83,14 @@ async function customers(token: string): Promise<unknown> {
 
 const serves = (): Promise<unknown> => until(() => customers(ready.subjects.engineer.token), { deadlineMs: recoverMs, everyMs: 50 });
 const apiAnswers = (): Promise<true | undefined> =>
-  until(async () => (await fetch(`${ready.api}/api/v1/me`, { headers: { authorization: `Bearer ${ready.subjects.engineer.token}` } }).then((answer) => answer.ok || undefined, () => undefined)), { deadlineMs: recoverMs, everyMs: 50 });
+  until(
+    async () =>
+      await fetch(`${ready.api}/api/v1/me`, { headers: { authorization: `Bearer ${ready.subjects.engineer.token}` } }).then(
+        (answer) => answer.ok || undefined,
+        () => undefined,
+      ),
+    { deadlineMs: recoverMs, everyMs: 50 },
+  );
 
 describe('warder up --demo', () => {
   before(async () => {
@@ -102,7 +121,9 @@ describe('warder up --demo', () => {
   });
 
   test('no credential of the target is in an argument or the environment of any process', () => {
-    const secrets = ['orders-demo', 'orders-demo-superuser', 'store', 'link', 'operator-token'].map((name) => readFileSync(join(home, 'secrets', name), 'utf8').trim());
+    const secrets = ['orders-demo', 'orders-demo-superuser', 'store', 'link', 'operator-token'].map((name) =>
+      readFileSync(join(home, 'secrets', name), 'utf8').trim(),
+    );
     for (const pid of living()) {
       const seen = readFileSync(`/proc/${pid}/cmdline`, 'utf8') + readFileSync(`/proc/${pid}/environ`, 'utf8');
       for (const secret of secrets) assert.ok(!seen.includes(secret), `process ${pid}`);
@@ -139,7 +160,10 @@ describe('warder up --demo', () => {
     await until(() => (living().length === 0 ? true : undefined), { deadlineMs: recoverMs });
     const root = join(stub, '..', '..');
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      const npm = spawn('npm', ['exec', '--offline', '--', 'warder', 'up', '--home', home, '--json'], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
+      const npm = spawn('npm', ['exec', '--offline', '--', 'warder', 'up', '--home', home, '--json'], {
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
       await once(npm.stdout, 'data');
       npm.kill(signal);
       assert.equal(await until(() => (living().length === 0 ? true : undefined), { deadlineMs: recoverMs }), true, signal);
@@ -147,9 +171,11 @@ describe('warder up --demo', () => {
     ready = await up();
   });
 
-  test('Ctrl-C during a first start gives it up at once, and the next start is complete', async () => {
+  test('Ctrl-C during a first start gives it up at once and leaves nothing running', async () => {
     const other = join(folder, 'other');
-    const starting = spawn(process.execPath, [stub, 'up', '--demo', '--home', other, '--port-base', '0', '--json'], { stdio: ['ignore', 'ignore', 'ignore'] });
+    const starting = spawn(process.execPath, [stub, 'up', '--demo', '--home', other, '--port-base', '0', '--json'], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
     await until(() => existsSync(join(other, 'demo', 'orders', 'data', 'postmaster.pid')) || undefined, { deadlineMs: startMs });
     starting.kill('SIGINT');
     const [code] = await once(starting, 'exit');
@@ -163,6 +189,13 @@ describe('warder up --demo', () => {
     assert.equal(code, 0);
     assert.deepEqual(living(), []);
     assert.equal(existsSync(join(home, 'run', 'endpoints.json')), false);
+    for (const server of ['control/store', 'demo/orders']) {
+      assert.match(
+        readFileSync(join(home, server, 'server.log'), 'utf8').slice(-400),
+        /database system is shut down/,
+        `${server} was not shut down cleanly`,
+      );
+    }
   });
 });
 

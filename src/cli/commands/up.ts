@@ -27,7 +27,11 @@ export const up: Define = (program, parts, exit) => {
     .command('up')
     .description('run a control plane and a gateway on this machine, until Ctrl-C')
     .option('--demo', 'with a target to try things on: the database orders-demo and three accounts')
-    .addOption(new Option('--port-base <n>', 'first of the ports: API at n+878, PostgreSQL at n+432; 0 takes free ones (default 7000)').argParser(Number))
+    .addOption(
+      new Option('--port-base <n>', 'first of the ports: API at n+878, PostgreSQL at n+432; 0 takes free ones (default 7000)').argParser(
+        Number,
+      ),
+    )
     .option('--policies <folder>', 'documents of the first bundle')
     .action(async (options: UpOptions) => exit(await runUp(options, parts)));
 };
@@ -109,7 +113,8 @@ function greet({ installation, tokens, seconds }: { installation: Installation; 
   if (tokens === undefined) {
     lines.push(`  PostgreSQL clients connect to ${host}:${port}; resources: ${endpoints.resources.join(', ') || 'none yet'}.`, '');
   } else {
-    const url = (name: DemoAccount): string => `psql "postgresql://${name}:${tokens[name].token}@${host}:${port}/orders-demo?sslmode=require"`;
+    const url = (name: DemoAccount): string =>
+      `psql "postgresql://${name}:${tokens[name].token}@${host}:${port}/orders-demo?sslmode=require"`;
     lines.push(
       `  ${bold('engineer')}  ${cyan(url('engineer'))}`,
       `  ${bold('reviewer')}  ${cyan(url('reviewer'))}   ${dim('also a DBA')}`,

@@ -7,6 +7,8 @@ export const version: Define = (program, parts) => {
     .description('print the version')
     .action((options: CommonOptions) => {
       const facts = { warder: parts.version, node: process.versions.node, platform: `${process.platform}-${process.arch}` };
-      process.stdout.write(options.json === true ? `${JSON.stringify(facts)}\n` : `warder ${facts.warder} (Node ${facts.node}, ${facts.platform})\n`);
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify(facts)}\n` : `warder ${facts.warder} (Node ${facts.node}, ${facts.platform})\n`,
+      );
     });
 };

@@ -129,7 +129,9 @@ function revealing(random: Random, who: Omit<Customer, 'notes'>): string {
     `Refund to ${who.iban} agreed with finance.`,
     `Moved; please write to ${address(who.name)}.private@example.net instead of ${who.email}.`,
     `Paid with ${who.card} in the shop, the terminal was down. Call back: ${who.phone}.`,
-    who.country === 'US' ? `Identity checked by phone, SSN ${who.nationalId}.` : `Direct debit moved to ${who.iban}, confirmed from ${who.email}.`,
+    who.country === 'US'
+      ? `Identity checked by phone, SSN ${who.nationalId}.`
+      : `Direct debit moved to ${who.iban}, confirmed from ${who.email}.`,
   ];
   return random.pick(choices);
 }

@@ -60,12 +60,14 @@ describe('the orders-demo target', () => {
   });
 
   test('about a tenth of the notes hold personal data', async () => {
-    const { rows } = await app.query(`select count(*) filter (where notes ~ '@|[0-9]{4}|\\+[0-9]{2}|[0-9]{3}-[0-9]{2}-')::float / count(*) as share from customers`);
+    const { rows } = await app.query(
+      `select count(*) filter (where notes ~ '@|[0-9]{4}|\\+[0-9]{2}|[0-9]{3}-[0-9]{2}-')::float / count(*) as share from customers`,
+    );
     assert.ok(rows[0].share > 0.08 && rows[0].share < 0.12, String(rows[0].share));
   });
 
   test('the application role owns its tables, and is no superuser', async () => {
-    const { rows } = await app.query("select rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = current_user");
+    const { rows } = await app.query('select rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = current_user');
     assert.deepEqual(rows, [{ rolsuper: false, rolcreaterole: false, rolcreatedb: false }]);
     await app.query('begin; drop table public.payments; rollback');
   });

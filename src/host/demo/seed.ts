@@ -37,8 +37,19 @@ async function insertCustomers(client: Client, people: readonly (Customer & { id
      select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::date[], $9::text[], $10::text[],
                           $11::text[], $12::text[], $13::timestamptz[])`,
     [
-      column('id'), column('name'), column('email'), column('phone'), column('card'), column('iban'), column('nationalId'), column('birth'),
-      column('city'), column('country'), column('segment'), column('notes'), column('createdAt'),
+      column('id'),
+      column('name'),
+      column('email'),
+      column('phone'),
+      column('card'),
+      column('iban'),
+      column('nationalId'),
+      column('birth'),
+      column('city'),
+      column('country'),
+      column('segment'),
+      column('notes'),
+      column('createdAt'),
     ],
   );
 }

@@ -27,8 +27,14 @@ export function chooseAccount(programs: string, directory: string): Account {
   if (uid === 0 && barrier === undefined) return { kind: 'nobody', uid: nobody };
   const probe = spawnSync('unshare', ['-U', `--map-user=${nobody}`, 'true'], { stdio: 'ignore' });
   if (probe.status === 0) return { kind: 'namespace', uid };
-  const obstacle = uid === 0 ? `PostgreSQL does not run as root, and uid ${nobody} cannot reach ${barrier}` : `PostgreSQL does not run as uid ${uid}, which has no user name`;
-  const way = uid === 0 ? 'run as an ordinary user, or put Warder and its home where everybody may pass (chmod o+x)' : 'give the uid a line in /etc/passwd';
+  const obstacle =
+    uid === 0
+      ? `PostgreSQL does not run as root, and uid ${nobody} cannot reach ${barrier}`
+      : `PostgreSQL does not run as uid ${uid}, which has no user name`;
+  const way =
+    uid === 0
+      ? 'run as an ordinary user, or put Warder and its home where everybody may pass (chmod o+x)'
+      : 'give the uid a line in /etc/passwd';
   throw new Fault('PLATFORM_UNSUPPORTED', `${obstacle}, and this machine allows no user namespaces; ${way}`);
 }
 

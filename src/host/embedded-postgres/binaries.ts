@@ -23,7 +23,11 @@ export function findBinaries(): Binaries {
     manifest = join(dirname(dirname(fileURLToPath(import.meta.resolve(name)))), 'package.json');
     if (!existsSync(manifest)) throw new Error(`${manifest} is missing`);
   } catch (cause) {
-    throw new Fault('PLATFORM_UNSUPPORTED', `there is no embedded PostgreSQL for ${process.platform}-${process.arch} (package ${name} is not installed)`, { cause });
+    throw new Fault(
+      'PLATFORM_UNSUPPORTED',
+      `there is no embedded PostgreSQL for ${process.platform}-${process.arch} (package ${name} is not installed)`,
+      { cause },
+    );
   }
   const root = join(dirname(manifest), 'native');
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }; // Reason: npm's own manifest, always has one.

@@ -30,8 +30,17 @@ export async function initialise(options: {
   giveTo(account, secret);
   const log = openSync(output, 'w', 0o600);
   const command = commandFor(account, options.binaries.initdb, [
-    '-D', fresh, '-U', options.superuser, `--pwfile=${secret}`, '--auth=scram-sha-256', '--encoding=UTF8',
-    '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions',
+    '-D',
+    fresh,
+    '-U',
+    options.superuser,
+    `--pwfile=${secret}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-instructions',
   ]);
   try {
     const status = await new Promise<number | null>((resolve, reject) => {
@@ -45,7 +54,8 @@ export async function initialise(options: {
       child.once('error', reject);
       child.once('exit', resolve);
     });
-    if (status !== 0) throw new Fault('PLATFORM_UNSUPPORTED', `initdb failed with status ${status}: ${readFileSync(output, 'utf8').trim().slice(-2_000)}`);
+    if (status !== 0)
+      throw new Fault('PLATFORM_UNSUPPORTED', `initdb failed with status ${status}: ${readFileSync(output, 'utf8').trim().slice(-2_000)}`);
   } finally {
     closeSync(log);
     rmSync(secret, { force: true });

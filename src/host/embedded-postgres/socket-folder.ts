@@ -23,12 +23,17 @@ export function socketFolder(preferred: string, longestName: string, owners: rea
     mkdirSync(folder, { mode: 0o700 });
   } catch (cause) {
     // Reason: Node's file system errors always carry a code.
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw new Fault('HOME_UNUSABLE', `cannot make the socket folder ${folder}`, { cause });
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw new Fault('HOME_UNUSABLE', `cannot make the socket folder ${folder}`, { cause });
     const entry = lstatSync(folder);
     const mine = [process.getuid?.() ?? -1, ...owners].includes(entry.uid);
     // EVASION: somebody else may put a folder or a link there first and would see, or be, the server.
     if (!entry.isDirectory() || !mine || (entry.mode & 0o077) !== 0) {
-      throw new Fault('HOME_UNUSABLE', `the socket folder ${folder} exists and is not private to this user; choose a home with a shorter path`, { cause });
+      throw new Fault(
+        'HOME_UNUSABLE',
+        `the socket folder ${folder} exists and is not private to this user; choose a home with a shorter path`,
+        { cause },
+      );
     }
   }
   return folder;

@@ -37,7 +37,9 @@ describe('the embedded PostgreSQL', () => {
   test('a first start makes a UTF-8 server that only a password and a unix socket reach', async () => {
     const server = await start();
     assert.equal(server.fresh, true);
-    assert.deepEqual(await query(server, "select current_setting('server_encoding') e, current_setting('listen_addresses') l"), [{ e: 'UTF8', l: '' }]);
+    assert.deepEqual(await query(server, "select current_setting('server_encoding') e, current_setting('listen_addresses') l"), [
+      { e: 'UTF8', l: '' },
+    ]);
     const stranger = new Client({ host: server.host, port: server.port, user: 'owner', password: 'wrong', database: 'postgres' });
     await assert.rejects(stranger.connect(), /password authentication failed/);
     await query(server, 'create table kept (n int); insert into kept values (7)');
@@ -86,7 +88,9 @@ describe('the embedded PostgreSQL', () => {
     assert.equal(gone, true);
   });
 
-  test('root whose folders nobody else may pass runs it in a user namespace', { skip: process.getuid?.() !== 0 || spawnSync('unshare', ['-U', 'true']).status !== 0 }, async () => {
+  test('root whose folders nobody else may pass runs it in a user namespace', {
+    skip: process.getuid?.() !== 0 || spawnSync('unshare', ['-U', 'true']).status !== 0,
+  }, async () => {
     chmodSync(folder, 0o700);
     const server = await start();
     assert.deepEqual(await query(server, 'select n from kept'), [{ n: 7 }]);

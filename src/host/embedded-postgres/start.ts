@@ -141,27 +141,38 @@ async function ready(server: {
   readonly options: PostgresOptions;
 }): Promise<void> {
   const { Client } = await import('pg');
-  const result = await until(async () => {
-    if (server.child.exitCode !== null || server.child.signalCode !== null) return { kind: 'gone' as const };
-    if (!saysReady(server.data, server.child.pid)) return undefined;
-    const { superuser: user, password } = server.options;
-    const client = new Client({ host: server.host, port: server.port, user, password, database: 'postgres', connectionTimeoutMillis: 5_000 });
-    client.on('error', () => {});
-    try {
-      await client.connect();
-      await client.query('select 1');
-      return { kind: 'ready' as const };
-    } catch (error) {
-      // Reason: `pg` errors carry the SQLSTATE as `code`.
-      return (error as { code?: string }).code === '28P01' ? { kind: 'password' as const } : undefined;
-    } finally {
-      await client.end().catch(() => {});
-    }
-  }, { deadlineMs: readyMs });
+  const result = await until(
+    async () => {
+      if (server.child.exitCode !== null || server.child.signalCode !== null) return { kind: 'gone' as const };
+      if (!saysReady(server.data, server.child.pid)) return undefined;
+      const { superuser: user, password } = server.options;
+      const client = new Client({
+        host: server.host,
+        port: server.port,
+        user,
+        password,
+        database: 'postgres',
+        connectionTimeoutMillis: 5_000,
+      });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        await client.query('select 1');
+        return { kind: 'ready' as const };
+      } catch (error) {
+        // Reason: `pg` errors carry the SQLSTATE as `code`.
+        return (error as { code?: string }).code === '28P01' ? { kind: 'password' as const } : undefined;
+      } finally {
+        await client.end().catch(() => {});
+      }
+    },
+    { deadlineMs: readyMs },
+  );
   if (result?.kind === 'ready') return;
   server.child.kill('SIGQUIT');
   const tail = readFileSync(join(server.directory, 'server.log'), 'utf8').trim().slice(-1_500);
-  if (result?.kind === 'password') throw new Fault('HOME_UNUSABLE', `the PostgreSQL in ${server.directory} has another password than the one kept for it`);
+  if (result?.kind === 'password')
+    throw new Fault('HOME_UNUSABLE', `the PostgreSQL in ${server.directory} has another password than the one kept for it`);
   throw new Fault('PLATFORM_UNSUPPORTED', `PostgreSQL in ${server.directory} does not start; its log ends with: ${tail}`);
 }
 

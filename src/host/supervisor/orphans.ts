@@ -22,13 +22,16 @@ export async function endOrphans(entry: string, names: readonly string[], args: 
       signal(pid, 'SIGTERM');
       if ((await until(gone, { deadlineMs: gracefulMs, everyMs: 25 })) === true) return;
       signal(pid, 'SIGKILL');
-      if ((await until(gone, { deadlineMs: forcedMs, everyMs: 25 })) !== true) throw new Fault('HOME_IN_USE', `process ${pid} of an earlier start does not end`);
+      if ((await until(gone, { deadlineMs: forcedMs, everyMs: 25 })) !== true)
+        throw new Fault('HOME_IN_USE', `process ${pid} of an earlier start does not end`);
     }),
   );
 }
 
 function processes(): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 }
 
 function commandLine(pid: number): string[] {

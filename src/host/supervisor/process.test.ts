@@ -9,11 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { Fault, type World } from '#model';
 import { realWorld, until } from '../world.ts';
 import { Backoff } from './backoff.ts';
-import type { FixtureConfig, FixtureReady } from './fixture.ts';
+import type { FixtureConfig, FixtureReady } from './testing/fixture.ts';
 import { endOrphans } from './orphans.ts';
 import { SupervisedProcess } from './process.ts';
 
-const entry = fileURLToPath(new URL('fixture.ts', import.meta.url));
+const entry = fileURLToPath(new URL('testing/fixture.ts', import.meta.url));
 /** Waits are wanted, not waited for. */
 const hasty: World = { ...realWorld, after: (_delayMs, callback) => realWorld.after(1, callback) };
 
@@ -76,14 +76,19 @@ describe('a supervised process', () => {
     const one = supervise('serve');
     const { pid } = await one.start();
     process.kill(pid, 'SIGKILL');
-    const next = await until(() => (one.pid !== undefined && one.pid !== pid && diary().length === 2 ? one.pid : undefined), { deadlineMs: 5_000 });
+    const next = await until(() => (one.pid !== undefined && one.pid !== pid && diary().length === 2 ? one.pid : undefined), {
+      deadlineMs: 5_000,
+    });
     assert.ok(next !== undefined);
     assert.equal(deaths.length, 1);
     assert.match(deaths[0] ?? '', /SIGKILL/);
   });
 
   test('that fails for good at its start is not tried again, and its own fault is shown', async () => {
-    await assert.rejects(supervise('hopeless').start(), (fault) => fault instanceof Fault && fault.code === 'LEDGER_CORRUPT' && /the ledger is corrupt/.test(fault.message));
+    await assert.rejects(
+      supervise('hopeless').start(),
+      (fault) => fault instanceof Fault && fault.code === 'LEDGER_CORRUPT' && /the ledger is corrupt/.test(fault.message),
+    );
     assert.deepEqual(diary(), ['started']);
   });
 

@@ -122,7 +122,10 @@ export class SupervisedProcess<Ready> {
       else this.#first.reject(fault);
       return;
     }
-    onDeath(last === undefined ? `${name} died (${how})` : `${name} ended: ${last.message}`, this.#backoff.schedule(() => this.#launch()));
+    onDeath(
+      last === undefined ? `${name} died (${how})` : `${name} ended: ${last.message}`,
+      this.#backoff.schedule(() => this.#launch()),
+    );
   }
 
   #faultOf(how: string, last: { code: string; message: string } | undefined): Fault {

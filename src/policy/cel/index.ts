@@ -32,6 +32,7 @@ export { childrenOf } from './ast.ts';
 export { compile, type CompileResult, parse, type ParseResult, type Program } from './compile.ts';
 export { equals } from './equality.ts';
 export { EvalError, type EvalErrorKind } from './eval-error.ts';
+export { evaluateLine, type LineAnswer } from './evaluate-line.ts';
 export { format } from './format.ts';
 export type { Activation } from './frame.ts';
 export { partial, type Partial } from './partial.ts';

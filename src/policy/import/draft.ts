@@ -42,6 +42,8 @@ export class Draft {
   readonly options: ResolvedOptions;
   readonly policies: PolicyDraft[] = [];
   readonly documents: SourceFile[] = [];
+  /** The same by `Kind/name`. */
+  readonly written = new Map<string, SourceFile>();
   readonly imported = new Map<SourceDocument, string[]>();
   readonly foreign: ForeignEngine[] = [];
   readonly #origin = new Map<string, SourceDocument>();
@@ -70,7 +72,10 @@ export class Draft {
 
   policy(draft: PolicyDraft): void {
     if (draft.rules.length === 0) {
-      draft.source.root.unsupported(`nothing of ${draft.source.kind} "${draft.source.name}" could be imported`, 'see the other findings of this document');
+      draft.source.root.unsupported(
+        `nothing of ${draft.source.kind} "${draft.source.name}" could be imported`,
+        'see the other findings of this document',
+      );
       return;
     }
     this.policies.push(draft);
@@ -108,7 +113,12 @@ export class Draft {
   }
 
   exception(name: string, source: SourceDocument, spec: unknown): void {
-    this.#write('Exception', name, source, { apiVersion: 'warder/v1', kind: 'Exception', metadata: { name, labels: labelsOf(source) }, spec });
+    this.#write('Exception', name, source, {
+      apiVersion: 'warder/v1',
+      kind: 'Exception',
+      metadata: { name, labels: labelsOf(source) },
+      spec,
+    });
   }
 
   /** Says that a source became part of a document that is written for another one. */
@@ -129,7 +139,9 @@ export class Draft {
     const folder = this.options.folder === '' ? '' : `${this.options.folder}/`;
     const path = `${folder}${kind === 'Policy' ? '' : `${kind.toLowerCase()}-`}${name}.yaml`;
     this.#origin.set(path, source);
-    this.documents.push({ path, text: `${lines.join('\n')}\n${toYaml(document)}` });
+    const file = { path, text: `${lines.join('\n')}\n${toYaml(document)}` };
+    this.documents.push(file);
+    this.written.set(`${kind}/${name}`, file);
     const made = this.imported.get(source) ?? [];
     made.push(`${kind}/${name}`);
     this.imported.set(source, made);

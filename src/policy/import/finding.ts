@@ -21,18 +21,31 @@ export class Findings {
   readonly #seen = new Set<string>();
   readonly #list: ImportFinding[] = [];
 
-  add(place: Place, finding: Pick<ImportFinding, 'severity' | 'construct' | 'message'> & { readonly suggestion?: string | undefined }): void {
+  add(
+    place: Place,
+    finding: Pick<ImportFinding, 'severity' | 'construct' | 'message'> & { readonly suggestion?: string | undefined },
+  ): void {
     const { severity, message, suggestion } = finding;
     const construct = finding.construct === '' ? 'document' : finding.construct;
     const { line, column } = place;
     const key = `${place.file.path}:${line}:${column}:${construct}:${message}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    this.#list.push({ severity, construct, path: place.file.path, line, column, message, ...(suggestion === undefined ? {} : { suggestion }) });
+    this.#list.push({
+      severity,
+      construct,
+      path: place.file.path,
+      line,
+      column,
+      message,
+      ...(suggestion === undefined ? {} : { suggestion }),
+    });
   }
 
   /** In the order in which a reader walks the files. */
   inReadingOrder(): readonly ImportFinding[] {
-    return this.#list.toSorted((a, b) => compareText(a.path, b.path) || a.line - b.line || a.column - b.column || compareText(a.message, b.message));
+    return this.#list.toSorted(
+      (a, b) => compareText(a.path, b.path) || a.line - b.line || a.column - b.column || compareText(a.message, b.message),
+    );
   }
 }

@@ -22,7 +22,9 @@ function filesIn(folder: string): SourceFile[] {
 }
 
 function textsOf(files: readonly SourceFile[]): string[] {
-  return importPolicies(files, { today: '2026-11-20' }).documents.map(({ text }) => text).sort();
+  return importPolicies(files, { today: '2026-11-20' })
+    .documents.map(({ text }) => text)
+    .sort();
 }
 
 const folders = ['kubernetes', 'gatekeeper', 'kyverno', 'hoop', 'rego'];
@@ -32,7 +34,9 @@ for (const folder of folders) {
     test(`the cases written for ${folder} pass in the mode ${mode}`, async () => {
       const { documents, cases } = importPolicies(filesIn(folder), { today: '2026-11-20', mode });
       const report = await runCases([...documents, ...cases]);
-      const failed = report.results.filter((result) => !result.ok).map(({ test: name, name: one, failures }) => `${name}: ${one}: ${failures.join('; ')}`);
+      const failed = report.results
+        .filter((result) => !result.ok)
+        .map(({ test: name, name: one, failures }) => `${name}: ${one}: ${failures.join('; ')}`);
       assert.deepEqual(failed, []);
       assert.equal(report.ok, true);
     });
@@ -40,10 +44,14 @@ for (const folder of folders) {
 }
 
 test('cases of the sources’ own tests say what their authors expect', () => {
-  const gatekeeper = importPolicies(filesIn('gatekeeper'), { today: '2026-11-20' }).cases.map(({ text }) => text).join('\n');
+  const gatekeeper = importPolicies(filesIn('gatekeeper'), { today: '2026-11-20' })
+    .cases.map(({ text }) => text)
+    .join('\n');
   assert.match(gatekeeper, /name: "owners: bare"[^]*?verdict: deny/);
   assert.match(gatekeeper, /name: "owners: labelled"[^]*?shadow: false/);
-  const kyverno = importPolicies(filesIn('kyverno'), { today: '2026-11-20' }).cases.map(({ text }) => text).join('\n');
+  const kyverno = importPolicies(filesIn('kyverno'), { today: '2026-11-20' })
+    .cases.map(({ text }) => text)
+    .join('\n');
   assert.match(kyverno, /name: "tags: floating fail"[^]*?verdict: deny/);
 });
 
@@ -68,35 +76,110 @@ test('everything that is imported from the whole corpus compiles together', () =
 
 test('documents of kinds that nobody imports, and files that cannot be read, are named', () => {
   const files = [
-    { path: 'hook.yaml', text: 'apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: { name: x }\n' },
+    {
+      path: 'hook.yaml',
+      text: 'apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: { name: x }\n',
+    },
     { path: 'twice.yaml', text: 'a: 1\na: 2\n' },
     { path: 'nothing.yaml', text: 'just: words\n' },
   ];
   const { findings } = importPolicies(files, { today: '2026-11-20' });
-  assert.deepEqual(findings.map(({ path, severity }) => `${path} ${severity}`), ['hook.yaml unsupported', 'nothing.yaml unsupported', 'twice.yaml unsupported']);
+  assert.deepEqual(
+    findings.map(({ path, severity }) => `${path} ${severity}`),
+    ['hook.yaml unsupported', 'nothing.yaml unsupported', 'twice.yaml unsupported'],
+  );
 });
 
 test('whatever a document holds, the import answers with documents that compile and findings, never with a failure', () => {
   const word = fc.constantFrom(
-    'spec', 'matchConstraints', 'resourceRules', 'validations', 'expression', 'variables', 'name', 'message', 'messageExpression', 'mutations',
-    'jsonPatch', 'applyConfiguration', 'matchConditions', 'namespaceSelector', 'matchLabels', 'matchExpressions', 'key', 'operator', 'values',
-    'match', 'kinds', 'parameters', 'targets', 'code', 'source', 'engine', 'rules', 'type', 'words', 'input', 'guardrails', 'listeners', 'mask',
-    'policyRefs', 'images', 'attestors', 'paramKind', 'paramRef', 'output', 'deny', 'url', 'policyName', 'metadata', 'labels',
+    'spec',
+    'matchConstraints',
+    'resourceRules',
+    'validations',
+    'expression',
+    'variables',
+    'name',
+    'message',
+    'messageExpression',
+    'mutations',
+    'jsonPatch',
+    'applyConfiguration',
+    'matchConditions',
+    'namespaceSelector',
+    'matchLabels',
+    'matchExpressions',
+    'key',
+    'operator',
+    'values',
+    'match',
+    'kinds',
+    'parameters',
+    'targets',
+    'code',
+    'source',
+    'engine',
+    'rules',
+    'type',
+    'words',
+    'input',
+    'guardrails',
+    'listeners',
+    'mask',
+    'policyRefs',
+    'images',
+    'attestors',
+    'paramKind',
+    'paramRef',
+    'output',
+    'deny',
+    'url',
+    'policyName',
+    'metadata',
+    'labels',
   );
   const leaf = fc.oneof(
-    fc.constantFrom('object.spec.x > 1', '1 +', 'variables.a', 'K8sNativeValidation', 'operation', 'drop', '', '*', 'In', 'Deny', '[JSONPatch{op: "add", path: "/a", value: 1}]', 'Object{spec: Object.spec{a: 1}}', '!result.allow', 'params.x'),
-    fc.integer(), fc.boolean(), fc.constant(null),
+    fc.constantFrom(
+      'object.spec.x > 1',
+      '1 +',
+      'variables.a',
+      'K8sNativeValidation',
+      'operation',
+      'drop',
+      '',
+      '*',
+      'In',
+      'Deny',
+      '[JSONPatch{op: "add", path: "/a", value: 1}]',
+      'Object{spec: Object.spec{a: 1}}',
+      '!result.allow',
+      'params.x',
+    ),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
   );
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 5 }, leaf, fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(word, tie('value'), { maxKeys: 5 })),
   }));
   const kind = fc.constantFrom(
-    ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy'], ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding'],
-    ['admissionregistration.k8s.io/v1', 'MutatingAdmissionPolicy'], ['templates.gatekeeper.sh/v1', 'ConstraintTemplate'], ['constraints.gatekeeper.sh/v1beta1', 'X'],
-    ['policies.kyverno.io/v1', 'ValidatingPolicy'], ['policies.kyverno.io/v1', 'MutatingPolicy'], ['policies.kyverno.io/v1', 'ImageValidatingPolicy'],
-    ['policies.kyverno.io/v1', 'PolicyException'], ['kyverno.io/v1', 'ClusterPolicy'], ['warder/v1', 'ForeignPolicy'], ['', ''],
+    ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy'],
+    ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding'],
+    ['admissionregistration.k8s.io/v1', 'MutatingAdmissionPolicy'],
+    ['templates.gatekeeper.sh/v1', 'ConstraintTemplate'],
+    ['constraints.gatekeeper.sh/v1beta1', 'X'],
+    ['policies.kyverno.io/v1', 'ValidatingPolicy'],
+    ['policies.kyverno.io/v1', 'MutatingPolicy'],
+    ['policies.kyverno.io/v1', 'ImageValidatingPolicy'],
+    ['policies.kyverno.io/v1', 'PolicyException'],
+    ['kyverno.io/v1', 'ClusterPolicy'],
+    ['warder/v1', 'ForeignPolicy'],
+    ['', ''],
   );
-  const document = fc.tuple(kind, fc.dictionary(word, value), value).map(([[apiVersion, name], fields, spec]) => stringify({ ...(apiVersion === '' ? {} : { apiVersion, kind: name, metadata: { name: 'x' } }), ...fields, spec }));
+  const document = fc
+    .tuple(kind, fc.dictionary(word, value), value)
+    .map(([[apiVersion, name], fields, spec]) =>
+      stringify({ ...(apiVersion === '' ? {} : { apiVersion, kind: name, metadata: { name: 'x' } }), ...fields, spec }),
+    );
   fc.assert(
     fc.property(fc.array(document, { minLength: 1, maxLength: 3 }), (texts) => {
       const { documents } = importPolicies([{ path: 'x.yaml', text: texts.join('---\n') }], { today: '2026-11-20' });

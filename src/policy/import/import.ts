@@ -68,7 +68,15 @@ export function importPolicies(files: readonly SourceFile[], options: ImportOpti
 }
 
 /** Groups whose documents an importer looks at, each with findings of its own. */
-const claimed = ['admissionregistration.k8s.io', 'constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'test.gatekeeper.sh', 'policies.kyverno.io', 'kyverno.io', 'cli.kyverno.io'];
+const claimed = [
+  'admissionregistration.k8s.io',
+  'constraints.gatekeeper.sh',
+  'templates.gatekeeper.sh',
+  'test.gatekeeper.sh',
+  'policies.kyverno.io',
+  'kyverno.io',
+  'cli.kyverno.io',
+];
 
 /** What no importer knows is said, so that nobody takes a file for imported that was not. */
 function noteUnclaimed(draft: Draft, sources: readonly SourceDocument[]): void {
@@ -82,7 +90,10 @@ function noteUnclaimed(draft: Draft, sources: readonly SourceDocument[]): void {
     } else if (!claimed.includes(group) && isSample(source)) {
       root.info(`the ${kind} is no policy; it is used as parameters or as a sample for cases`);
     } else if (!claimed.includes(group)) {
-      root.unsupported('the document is of no kind that can be imported', 'kinds: admission policies of Kubernetes, Kyverno and Gatekeeper, rules of hoop, ForeignPolicy');
+      root.unsupported(
+        'the document is of no kind that can be imported',
+        'kinds: admission policies of Kubernetes, Kyverno and Gatekeeper, rules of hoop, ForeignPolicy',
+      );
     }
   }
 }

@@ -23,7 +23,12 @@ export function readSources(files: readonly SourceFile[], findings: Findings): S
     const { nodes, problems } = readYaml(file);
     for (const problem of problems) {
       const place: Place = { file, line: problem.line, column: problem.column };
-      findings.add(place, { severity: 'unsupported', construct: 'yaml', message: `the file cannot be read: ${problem.message}`, suggestion: problem.hint });
+      findings.add(place, {
+        severity: 'unsupported',
+        construct: 'yaml',
+        message: `the file cannot be read: ${problem.message}`,
+        suggestion: problem.hint,
+      });
     }
     // A file that is read in parts would be imported in parts.
     return problems.length > 0 ? [] : nodes.flatMap((node) => documentsIn(file, node, findings));
@@ -47,7 +52,10 @@ export function placeAt(file: SourceFile, offset: number): Place {
 function documentsIn(file: SourceFile, node: Node, findings: Findings): SourceDocument[] {
   const root = new Cursor({ node, place: node, name: '', findings });
   if (node.kind === 'map' && scalar(root.at('kind')) === 'List' && root.at('items').node?.kind === 'list') {
-    return root.at('items').items().flatMap((item) => (item.node === undefined ? [] : documentsIn(file, item.node, findings)));
+    return root
+      .at('items')
+      .items()
+      .flatMap((item) => (item.node === undefined ? [] : documentsIn(file, item.node, findings)));
   }
   const metadata = root.at('metadata');
   return [

@@ -111,7 +111,7 @@ async function welcome(
   parts: { readonly gone: AbortSignal; readonly track: (connection: Connection) => void },
 ): Promise<PostgresSession | undefined> {
   const { context, tls, keys } = shared;
-  const source = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+  const source = sourceOf(socket);
   const negotiated = await negotiate(socket, tls, parts.track);
   if (!negotiated) return undefined;
   const { connection, packet, encrypted } = negotiated;
@@ -123,6 +123,12 @@ async function welcome(
   const live = await login(connection, packet, { context, source, encrypted, endPoint: tls.endPoint });
   if (!live) return undefined;
   return begin(shared, { live, connection, startup: packet, gone: parts.gone });
+}
+
+/** `address:port`; IPv4 addresses as such, even on a socket that speaks both. */
+function sourceOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
+  const address = remoteAddress.replace(/^::ffff:/, '');
+  return address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}`;
 }
 
 async function begin(

@@ -87,6 +87,19 @@ describe('batches', () => {
     assert.equal(kit.settled.find(({ operation }) => operation.text.includes('log'))?.outcome.status, 'error');
   });
 
+  test('PG-15 between a Flush and its Sync no question of our own ends the open transaction, and what may have changed is not taken as understood', async () => {
+    const raw = await login();
+    raw.send(...one("insert into log values ('a')"), ...one('create table fresh(n int)'), ...one('set search_path = hidden'), x.flush);
+    for (let i = 0; i < 3; i += 1) await raw.next(({ type }) => type === 'C');
+    raw.send(...one('select name from customers'), x.flush);
+    await raw.next(({ type }) => type === 'C');
+    assert.equal(kit.admitted.at(-1)?.certainty, 'partial');
+    raw.send(...one('select 1/0'), x.sync);
+    assert.match(render(await raw.ready()), /C=22012/);
+    assert.equal(await really("select count(*) from log union all select count(*) from pg_class where relname = 'fresh'"), '0;0');
+    raw.close();
+  });
+
   test('PG-25 a refusal inside a transaction aborts it, and COMMIT rolls back', async () => {
     kit.script.decide = noDrop;
     const raw = await login();
@@ -191,6 +204,19 @@ describe('names that two layers might read differently', () => {
     await raw.query("prepare s as select 'swapped'");
     raw.send(x.bind('', 's'), x.execute(), x.sync);
     assert.equal(render(await raw.ready()), '2\nD honest\nC SELECT 1\nZ I');
+    raw.close();
+  });
+
+  test('PG-14 a statement that is replaced in a batch without Sync is made anew too', async () => {
+    const raw = await login();
+    raw.send(
+      x.parse('s', "select 'honest'"),
+      ...one("do $$ begin execute 'deallocate s'; execute 'prepare s as select ''swapped'''; end $$"),
+      x.flush,
+    );
+    await raw.until(({ type }) => type === 'C');
+    raw.send(x.bind('', 's'), x.execute(), x.sync);
+    assert.match(render(await raw.ready()), /D honest/);
     raw.close();
   });
 

@@ -75,6 +75,11 @@ export class CatalogView {
     return this.#unsettled || this.#dirty || this.#own !== undefined;
   }
 
+  /** Something was sent since the last refresh that may have changed what names mean. */
+  get outdated(): boolean {
+    return this.#dirty || this.#probe;
+  }
+
   /** An operation was sent. */
   released(effect: Released): void {
     if (effect.changesCatalog) this.#dirty = true;

@@ -4,6 +4,8 @@ import { StickyLabels } from './sticky-labels.ts';
 
 /** A snapshot older than this is taken anew before the next operation. */
 const snapshotNs = 60_000_000_000n;
+/** Waiting for the snapshot that another session is making. */
+const othersMs = 500;
 /** Catalogs kept per snapshot, one for each search path in use. */
 const pathsMax = 32;
 
@@ -89,7 +91,7 @@ export class Catalogs {
     const { id } = config.resource;
     const others = this.#loading.get(id);
     if (others) {
-      await others;
+      await this.#patiently(others);
       const snapshot = this.fresh(config);
       if (snapshot) return snapshot;
     }
@@ -101,5 +103,16 @@ export class Catalogs {
     } finally {
       if (this.#loading.get(id) === waited) this.#loading.delete(id);
     }
+  }
+
+  /** Another session may be slow for reasons of its own; nobody depends on it for long. */
+  #patiently(others: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const patience = this.#world.after(othersMs, resolve);
+      void others.finally(() => {
+        patience.cancel();
+        resolve();
+      });
+    });
   }
 }

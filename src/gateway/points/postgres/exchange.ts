@@ -88,6 +88,19 @@ export class Exchange {
   }
 
   /**
+   * Brings what is known of the catalog up to date. Not while a batch without Sync is open at the target: a question of Warder's own would
+   * end its transaction.
+   */
+  async refresh(): Promise<void> {
+    if (!this.unsynced) await this.view.refresh(this.status);
+  }
+
+  /** Names may mean something else than the catalog at hand says, and it cannot be asked about now. */
+  get outdated(): boolean {
+    return this.unsynced && this.view.outdated;
+  }
+
+  /**
    * INVARIANT: the only function that sends an operation to the target. Every operation of the batch spends its permit before the first
    * byte of the batch is written; a permit that is not genuine throws, and nothing is written. Resolves when everything is answered.
    */
@@ -111,6 +124,7 @@ export class Exchange {
     if (ends === 'flush') this.unsynced = true;
     this.#send(plan.steps.map(({ bytes }) => bytes));
     await this.answered();
+    if (this.#replaced) this.prepared.suspectAll();
   }
 
   /** Answers a segment of which nothing was forwarded, and leaves the transaction as an error of the target would leave it. */

@@ -39,14 +39,20 @@ export interface PlanContext {
   readonly prepared: Prepared;
   /** The transaction changed settings that its end may change back. */
   readonly unsettled: boolean;
+  /** What was sent before, in a batch that has no Sync yet, may have changed what names mean. */
+  readonly outdated: boolean;
   inspect(text: string, parameters: readonly (string | null)[]): Inspection;
 }
 
 /** The plan for a Query message. All statements of the text are one operation: they are decided and run together. */
-export function planQuery(message: Extract<ClientMessage, { kind: 'query' }>, inspection: Inspection, unsettled: boolean): Plan {
+export function planQuery(
+  message: Extract<ClientMessage, { kind: 'query' }>,
+  inspection: Inspection,
+  { unsettled, outdated }: Pick<PlanContext, 'unsettled' | 'outdated'>,
+): Plan {
   const several = inspection.outputs.length !== 1;
-  const tainted = several ? taints(inspection, unsettled) : [];
-  const originsHold = !several || (tainted.length === 0 && !changesCatalog(inspection.facts));
+  const tainted = [...(outdated ? afterUnsynced : []), ...(several ? taints(inspection, unsettled) : [])];
+  const originsHold = (!several && !outdated) || (tainted.length === 0 && !changesCatalog(inspection.facts));
   const draft: Draft = { kind: 'run', text: message.text, parameters: [], inspection, tainted, originsHold };
   return { steps: [{ kind: 'query', bytes: message.bytes, draft }], drafts: [draft] };
 }
@@ -64,6 +70,8 @@ export function planBatch(messages: readonly ClientMessage[], context: PlanConte
   }
   return planner.finish();
 }
+
+const afterUnsynced = ['after-unsynced'];
 
 class Planner {
   readonly #context: PlanContext;
@@ -86,6 +94,9 @@ class Planner {
 
   constructor(context: PlanContext) {
     this.#context = context;
+    if (!context.outdated) return;
+    this.#tainted = afterUnsynced;
+    this.#originsHold = false;
   }
 
   add(message: ClientMessage): LocalError | undefined {

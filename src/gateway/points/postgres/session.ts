@@ -163,7 +163,9 @@ export class PostgresSession {
   /** Inspects, admits and releases a segment. Gives the error to answer with when nothing of it was sent. */
   async #perform(segment: Extract<Segment, { kind: 'query' | 'batch' }>, ends: 'message' | 'sync' | 'flush'): Promise<Buffer | undefined> {
     const exchange = this.#exchange;
-    await exchange.view.refresh(exchange.status);
+    // A cancel request on its way must not meet what comes next.
+    await this.#cancelling;
+    await exchange.refresh();
     if (this.#ending) return undefined;
     const plan = this.#plan(segment);
     if (plan instanceof Fault) return refusalResponse(refusalOfFault(plan));
@@ -199,25 +201,24 @@ export class PostgresSession {
 
   /** After a hold the catalog may be another. Gives the plan made with it, unless the operations would mean something else now. */
   async #stillMeans(segment: Extract<Segment, { kind: 'query' | 'batch' }>, plan: Plan): Promise<Plan | undefined> {
-    const { view, status } = this.#exchange;
-    await view.refresh(status);
+    await this.#exchange.refresh();
     const now = this.#plan(segment);
     if (now instanceof Fault || 'sqlstate' in now) return undefined;
     return meaning(now) === meaning(plan) ? now : undefined;
   }
 
   #plan(segment: Extract<Segment, { kind: 'query' | 'batch' }>): Plan | LocalError | Fault {
-    const { prepared, settling, view } = this.#exchange;
+    const { prepared, settling, view, outdated } = this.#exchange;
     const { catalog, unsettled } = view;
     const inspect = (text: string, parameters: readonly (string | null)[]): Inspection =>
       inspectSql(text, { parameters, ...(catalog ? { catalog } : {}) });
     try {
-      if (segment.kind === 'batch') return planBatch(segment.messages, { prepared, unsettled, inspect });
+      if (segment.kind === 'batch') return planBatch(segment.messages, { prepared, unsettled, outdated, inspect });
       // SPEC: §54.2.3 — a simple Query destroys the unnamed statement and the unnamed portal.
       prepared.forget('');
       const run = prepared.close('');
       if (run) settling.settle(run);
-      return planQuery(segment.message, inspect(segment.message.text, []), unsettled);
+      return planQuery(segment.message, inspect(segment.message.text, []), { unsettled, outdated });
     } catch (thrown) {
       return asFault(thrown);
     }

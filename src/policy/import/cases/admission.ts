@@ -7,7 +7,11 @@ export function admissionInputs(source: SourceDocument): Readonly<Record<string,
   const plain = source.root.plain();
   const review = source.kind === 'AdmissionReview' ? plain : { request: createOf(source, plain) };
   const namespace = source.namespace === '' ? 'default' : source.namespace;
-  const around = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: { 'kubernetes.io/metadata.name': namespace } } };
+  const around = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: namespace, labels: { 'kubernetes.io/metadata.name': namespace } },
+  };
   const { request, object, ...attributes } = admissionAttributes(review, around);
   return { request, object, attributes };
 }
@@ -19,7 +23,14 @@ function createOf(source: SourceDocument, object: unknown) {
     kind: { group, version, kind: source.kind },
     resource: { group, version, resource: resourceOf(source.kind) },
     name: source.name,
-    namespace: source.kind === 'Namespace' ? source.name : clusterKinds.has(source.kind) ? '' : source.namespace === '' ? 'default' : source.namespace,
+    namespace:
+      source.kind === 'Namespace'
+        ? source.name
+        : clusterKinds.has(source.kind)
+          ? ''
+          : source.namespace === ''
+            ? 'default'
+            : source.namespace,
     operation: 'CREATE',
     userInfo: { username: 'somebody', groups: ['system:authenticated'] },
     object,
@@ -27,7 +38,14 @@ function createOf(source: SourceDocument, object: unknown) {
 }
 
 const clusterKinds: ReadonlySet<string> = new Set([
-  'Node', 'PersistentVolume', 'ClusterRole', 'ClusterRoleBinding', 'StorageClass', 'IngressClass', 'CustomResourceDefinition', 'PriorityClass',
+  'Node',
+  'PersistentVolume',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'StorageClass',
+  'IngressClass',
+  'CustomResourceDefinition',
+  'PriorityClass',
 ]);
 
 /** The plural that the API calls a kind by. Right for the kinds of Kubernetes itself; a policy on another kind gets no case that lies. */

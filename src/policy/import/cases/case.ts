@@ -44,12 +44,19 @@ function resourceOf({ target, match }: PolicyDraft): Record<string, unknown> {
   return { type: 'database', id: `pg:${name}`, name, engine: 'postgres', env: 'prod', owner: 'team:example', labels: {} };
 }
 
-/** Compiles one policy with everything that is no policy: the bundle in which its cases run. */
-export function bundleFor(policy: PolicyDraft, documents: readonly SourceFile[]): Bundle | undefined {
-  const others = new Set(documents.filter(({ text }) => text.includes('\nkind: Policy\n') && !text.includes(`\n  name: ${policy.name}\n`)));
-  const exceptions = documents.filter(({ text }) => text.includes('\nkind: Exception\n') && !text.includes(`policy: ${policy.name}\n`));
-  const manifest = { path: '', text: `apiVersion: warder/v1\nkind: Bundle\nmetadata: { name: cases }\nspec: { version: "0.0.0", defaults: { ${policy.target}: allow } }\n` };
-  const compiled = compileBundle([manifest, ...documents.filter((document) => !others.has(document) && !exceptions.includes(document))]);
+/** Compiles one policy with the data it reads and the exceptions from it: the bundle in which its cases run. */
+export function bundleFor(policy: PolicyDraft, draft: Draft): Bundle | undefined {
+  const own = draft.written.get(`Policy/${policy.name}`);
+  if (own === undefined) return undefined;
+  const data = [...own.text.matchAll(/\bdata\.([a-z0-9_]+)/g)].flatMap(([, name]) => draft.written.get(`DataSet/${name ?? ''}`) ?? []);
+  const exceptions = [...draft.written].filter(
+    ([name, { text }]) => name.startsWith('Exception/') && text.includes(`policy: ${policy.name}\n`),
+  );
+  const manifest = {
+    path: '',
+    text: `apiVersion: warder/v1\nkind: Bundle\nmetadata: { name: cases }\nspec: { version: "0.0.0", defaults: { ${policy.target}: allow } }\n`,
+  };
+  const compiled = compileBundle([manifest, own, ...new Set(data), ...exceptions.map(([, file]) => file)]);
   return compiled.ok ? compiled.bundle : undefined;
 }
 

@@ -2,6 +2,7 @@ import type { SourceFile } from '../../source.ts';
 import type { Draft } from '../draft.ts';
 import type { SourceDocument } from '../source.ts';
 import { caseFiles } from './case.ts';
+import type { CaseDraft } from './case.ts';
 import { kyvernoCases } from './kyverno-test.ts';
 import { recordedCases } from './recorded.ts';
 import { statementCases } from './statements.ts';
@@ -10,6 +11,9 @@ import { suiteCases } from './suite.ts';
 /** A first set of cases for what was imported: those of the sources' own tests, and what the policies do with what was at hand. */
 export function firstCases(draft: Draft, sources: readonly SourceDocument[], documents: readonly SourceFile[]): SourceFile[] {
   const own = [...suiteCases(draft, sources), ...kyvernoCases(draft, sources)];
-  const cases = [...own, ...recordedCases(draft, sources, documents), ...statementCases(draft)];
-  return caseFiles(draft, cases.filter((one) => documents.some((document) => document.path.endsWith(`/${one.policy.name}.yaml`) || document.path === `${one.policy.name}.yaml`)));
+  const cases = [...own, ...recordedCases(draft, sources), ...statementCases(draft)];
+  const kept = new Set(documents);
+  const isKept = ({ policy }: CaseDraft): boolean =>
+    [draft.written.get(`Policy/${policy.name}`)].some((file) => file !== undefined && kept.has(file));
+  return caseFiles(draft, cases.filter(isKept));
 }

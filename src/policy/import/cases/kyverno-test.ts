@@ -13,26 +13,41 @@ import { resolve } from './suite.ts';
 export function kyvernoCases(draft: Draft, sources: readonly SourceDocument[]): CaseDraft[] {
   const tests = sources.filter((source) => source.kind === 'Test' && source.apiVersion.startsWith('cli.kyverno.io/'));
   return tests.flatMap((test) => {
-    const paths = new Set(test.root.at('resources').texts().map((path) => resolve(test.file.path, path)));
-    return test.root.at('results').items().flatMap((result): CaseDraft[] => {
-      const policy = draft.policies.find((candidate) => candidate.source.name === result.at('policy').text());
-      const outcome = result.at('result').text();
-      if (policy === undefined || !['pass', 'fail', 'skip'].includes(outcome ?? '')) {
-        result.info('the policy was not imported, or the result is not about a verdict; the case is not imported');
-        return [];
-      }
-      return result.at('resources').texts().flatMap((wanted) => {
-        const [name = '', namespace] = wanted.split('/').reverse();
-        const kind = result.at('kind').text();
-        const object = sources.find(
-          (source) =>
-            paths.has(source.file.path) && source.name === name && (kind === undefined || source.kind === kind) &&
-            (namespace === undefined || namespace === '' || source.namespace === namespace),
-        );
-        if (object === undefined) return [];
-        const expect = expectation(policy, draft.options, outcome === 'fail');
-        return [{ policy, name: `${test.name === '' ? 'test' : test.name}: ${wanted} ${outcome}`, inputs: admissionInputs(object), expect }];
+    const paths = new Set(
+      test.root
+        .at('resources')
+        .texts()
+        .map((path) => resolve(test.file.path, path)),
+    );
+    return test.root
+      .at('results')
+      .items()
+      .flatMap((result): CaseDraft[] => {
+        const policy = draft.policies.find((candidate) => candidate.source.name === result.at('policy').text());
+        const outcome = result.at('result').text();
+        if (policy === undefined || !['pass', 'fail', 'skip'].includes(outcome ?? '')) {
+          result.info('the policy was not imported, or the result is not about a verdict; the case is not imported');
+          return [];
+        }
+        return result
+          .at('resources')
+          .texts()
+          .flatMap((wanted) => {
+            const [name = '', namespace] = wanted.split('/').reverse();
+            const kind = result.at('kind').text();
+            const object = sources.find(
+              (source) =>
+                paths.has(source.file.path) &&
+                source.name === name &&
+                (kind === undefined || source.kind === kind) &&
+                (namespace === undefined || namespace === '' || source.namespace === namespace),
+            );
+            if (object === undefined) return [];
+            const expect = expectation(policy, draft.options, outcome === 'fail');
+            return [
+              { policy, name: `${test.name === '' ? 'test' : test.name}: ${wanted} ${outcome}`, inputs: admissionInputs(object), expect },
+            ];
+          });
       });
-    });
   });
 }

@@ -1,4 +1,3 @@
-import type { SourceFile } from '../../source.ts';
 import type { Draft, PolicyDraft } from '../draft.ts';
 import { groupOf } from '../source.ts';
 import type { SourceDocument } from '../source.ts';
@@ -13,15 +12,18 @@ const samplesMax = 20;
  * Cases that record what an imported policy does today: with the objects that were among the files, and with one it is not about.
  * Whoever reads them decides whether that is right.
  */
-export function recordedCases(draft: Draft, sources: readonly SourceDocument[], documents: readonly SourceFile[]): CaseDraft[] {
+export function recordedCases(draft: Draft, sources: readonly SourceDocument[]): CaseDraft[] {
   const samples = sources.filter(isSample).filter((source) => !draft.imported.has(source));
   return draft.policies.flatMap((policy) => {
     if (policy.target !== 'k8s.admission') return [];
-    const bundle = bundleFor(policy, documents);
+    const bundle = bundleFor(policy, draft);
     if (bundle === undefined) return [];
     const notFired = policy.rules.map((rule) => `${policy.name}/${rule.id}`);
     const outside = outsideOf(policy);
-    const cases: CaseDraft[] = outside === undefined ? [] : [{ policy, name: 'another kind of object is not looked at', inputs: outside, expect: { verdict: 'allow', notFired } }];
+    const cases: CaseDraft[] =
+      outside === undefined
+        ? []
+        : [{ policy, name: 'another kind of object is not looked at', inputs: outside, expect: { verdict: 'allow', notFired } }];
     // Without the facts a policy needs it refuses everything, and there is nothing to learn from that.
     if (policy.facts !== undefined && policy.facts.length > 0) return cases;
     for (const sample of samples) {
@@ -42,11 +44,26 @@ export function recordedCases(draft: Draft, sources: readonly SourceDocument[], 
   });
 }
 
-const foreignGroups = ['constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'test.gatekeeper.sh', 'admissionregistration.k8s.io', 'policies.kyverno.io', 'kyverno.io', 'cli.kyverno.io', 'warder', 'kustomize.config.k8s.io'];
+const foreignGroups = [
+  'constraints.gatekeeper.sh',
+  'templates.gatekeeper.sh',
+  'test.gatekeeper.sh',
+  'admissionregistration.k8s.io',
+  'policies.kyverno.io',
+  'kyverno.io',
+  'cli.kyverno.io',
+  'warder',
+  'kustomize.config.k8s.io',
+];
 
 /** An object of a cluster that is no policy: something a policy could be asked about. */
 export function isSample(source: SourceDocument): boolean {
-  return source.kind !== '' && source.apiVersion !== '' && source.kind !== 'AdmissionReview' && !foreignGroups.includes(groupOf(source.apiVersion));
+  return (
+    source.kind !== '' &&
+    source.apiVersion !== '' &&
+    source.kind !== 'AdmissionReview' &&
+    !foreignGroups.includes(groupOf(source.apiVersion))
+  );
 }
 
 function mayConcern({ match }: PolicyDraft, { request }: CaseDraft['inputs']): boolean {

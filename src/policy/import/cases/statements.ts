@@ -40,7 +40,12 @@ function unique(cases: readonly CaseDraft[]): CaseDraft[] {
 
 /** A read of one constant touches nothing; only a rule that says so refuses it. */
 function harmless(policy: PolicyDraft): CaseDraft[] {
-  const quiet = policy.rules.filter((rule) => !effectsOf(rule).includes('read') && !(rule.when ?? '').includes('size(sql.tables) == 0') && !(rule.when ?? '').includes('select'));
+  const quiet = policy.rules.filter(
+    (rule) =>
+      !effectsOf(rule).includes('read') && !(rule.when ?? '').includes('size(sql.tables) == 0') && !(rule.when ?? '').includes('select'),
+  );
   const notFired = quiet.map((rule) => `${policy.name}/${rule.id}`);
-  return notFired.length === 0 ? [] : [{ policy, name: 'a harmless read is let through', inputs: { sql: 'SELECT 1' }, expect: { notFired } }];
+  return notFired.length === 0
+    ? []
+    : [{ policy, name: 'a harmless read is let through', inputs: { sql: 'SELECT 1' }, expect: { notFired } }];
 }

@@ -12,27 +12,39 @@ import { expectation } from './expectation.ts';
 export function suiteCases(draft: Draft, sources: readonly SourceDocument[]): CaseDraft[] {
   const suites = sources.filter((source) => source.kind === 'Suite' && source.apiVersion.startsWith('test.gatekeeper.sh/'));
   return suites.flatMap((suite) =>
-    suite.root.at('tests').items().flatMap((test): CaseDraft[] => {
-      test.only('name', 'template', 'constraint', 'cases', 'skip');
-      const constraint = resolve(suite.file.path, test.at('constraint').text() ?? '');
-      const policy = draft.policies.find((candidate) => candidate.source.file.path === constraint);
-      if (policy === undefined) {
-        test.at('constraint').info('nothing was imported for this constraint, so its cases are not either');
-        return [];
-      }
-      return test.at('cases').items().flatMap((one) => {
-        one.only('name', 'object', 'inventory', 'assertions', 'skip');
-        if (one.at('inventory').exists) one.at('inventory').unsupported('other objects of the cluster are not known while a policy is judged');
-        const object = documentAt(sources, resolve(suite.file.path, one.at('object').text() ?? ''));
-        const refused = violates(one.at('assertions').items().map((assertion) => assertion.at('violations').plain()));
-        if (object === undefined || refused === undefined) {
-          one.at('object').info('the object is not among the files, or nothing is asserted of it; the case is not imported');
+    suite.root
+      .at('tests')
+      .items()
+      .flatMap((test): CaseDraft[] => {
+        test.only('name', 'template', 'constraint', 'cases', 'skip');
+        const constraint = resolve(suite.file.path, test.at('constraint').text() ?? '');
+        const policy = draft.policies.find((candidate) => candidate.source.file.path === constraint);
+        if (policy === undefined) {
+          test.at('constraint').info('nothing was imported for this constraint, so its cases are not either');
           return [];
         }
-        const name = `${test.at('name').text() ?? 'suite'}: ${one.at('name').text() ?? 'case'}`;
-        return [{ policy, name, inputs: admissionInputs(object), expect: expectation(policy, draft.options, refused) }];
-      });
-    }),
+        return test
+          .at('cases')
+          .items()
+          .flatMap((one) => {
+            one.only('name', 'object', 'inventory', 'assertions', 'skip');
+            if (one.at('inventory').exists)
+              one.at('inventory').unsupported('other objects of the cluster are not known while a policy is judged');
+            const object = documentAt(sources, resolve(suite.file.path, one.at('object').text() ?? ''));
+            const refused = violates(
+              one
+                .at('assertions')
+                .items()
+                .map((assertion) => assertion.at('violations').plain()),
+            );
+            if (object === undefined || refused === undefined) {
+              one.at('object').info('the object is not among the files, or nothing is asserted of it; the case is not imported');
+              return [];
+            }
+            const name = `${test.at('name').text() ?? 'suite'}: ${one.at('name').text() ?? 'case'}`;
+            return [{ policy, name, inputs: admissionInputs(object), expect: expectation(policy, draft.options, refused) }];
+          });
+      }),
   );
 }
 
@@ -55,4 +67,3 @@ function violates(assertions: readonly unknown[]): boolean | undefined {
   if (first === undefined) return assertions.length === 0 ? undefined : true;
   return first === 'yes' || first === true || (typeof first === 'number' && first > 0);
 }
-

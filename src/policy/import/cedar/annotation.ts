@@ -26,7 +26,11 @@ const silent: ReadonlySet<string> = new Set(['id', 'advice', 'description', 'own
  * `@require_approval("dba:2")`, `@step_up("urn:acr")`, `@mask("pii.*")`, `@mask("pii.email=hash")`, `@redact("email,iban")`,
  * `@row_limit("100")`, `@notify("channel:#x")`, `@reason("CODE")`, `@message("…")`.
  */
-export function readAnnotations(annotations: Readonly<Record<string, string | null>>): { duties: Duties; mistakes: readonly Mistake[]; ignored: readonly string[] } {
+export function readAnnotations(annotations: Readonly<Record<string, string | null>>): {
+  duties: Duties;
+  mistakes: readonly Mistake[];
+  ignored: readonly string[];
+} {
   const mistakes: Mistake[] = [];
   const ignored: string[] = [];
   const require: { approval?: ReturnType<typeof approvalBy>; stepUp?: { acr: string } } = {};

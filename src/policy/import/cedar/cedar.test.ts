@@ -12,7 +12,10 @@ import { cedarPolicies } from './cedar.ts';
 import { cedarFact } from './evaluate.ts';
 import type { CedarFact } from './evaluate.ts';
 
-const file = { path: 'policies/orders.cedar', text: readFileSync(new URL('../../../../test/corpus/import/cedar/orders.cedar', import.meta.url), 'utf8') };
+const file = {
+  path: 'policies/orders.cedar',
+  text: readFileSync(new URL('../../../../test/corpus/import/cedar/orders.cedar', import.meta.url), 'utf8'),
+};
 const options = { today: '2026-11-20', mode: 'source', cedar: cedarStandIn } as const;
 
 function bundle() {
@@ -56,7 +59,10 @@ test('annotations of the policy that decided are obligations', () => {
   assert.ok(fact);
   const select = asked('select').fact;
   const response = decide(bundle(), { ...statement('select', select), phase: 'response' });
-  assert.deepEqual(response.obligations.map((obligation) => obligation.type), ['mask']);
+  assert.deepEqual(
+    response.obligations.map((obligation) => obligation.type),
+    ['mask'],
+  );
 });
 
 test('a forbid says its own reason, and nothing permitted is a refusal', () => {
@@ -88,5 +94,8 @@ test('an annotation with a value outside the grammar keeps the whole file out', 
 test('annotations that ask for nothing are named, known ones are silent', () => {
   const { ignored, mistakes } = readAnnotations({ id: 'x', owner: 'team:a', colour: 'blue', row_limit: 'many' });
   assert.deepEqual(ignored, ['colour']);
-  assert.deepEqual(mistakes.map((mistake) => mistake.annotation), ['row_limit']);
+  assert.deepEqual(
+    mistakes.map((mistake) => mistake.annotation),
+    ['row_limit'],
+  );
 });

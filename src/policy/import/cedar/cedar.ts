@@ -18,7 +18,8 @@ export function importCedar(draft: Draft, files: readonly SourceFile[]): void {
     if (!file.path.endsWith('.cedar')) continue;
     const source = wholeFile(file, 'cedar', draft.findings);
     const { cedar } = draft.options;
-    if (cedar === undefined) source.root.unsupported('Cedar policies are evaluated by Cedar, which is not loaded', 'import with the Cedar module');
+    if (cedar === undefined)
+      source.root.unsupported('Cedar policies are evaluated by Cedar, which is not loaded', 'import with the Cedar module');
     else importFile(draft, source, cedar);
   }
 }
@@ -36,10 +37,22 @@ function importFile(draft: Draft, source: SourceDocument, cedar: CedarModule): v
   const fact = identifier(source.name).replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const result = `facts.foreign.${fact}.result`;
   const name = draft.name(documentName('cedar', source.name));
-  const shared = { source, title: `Cedar: ${source.name}`, target: draft.options.target, modeAtSource: 'enforce', facts: [`foreign.${fact}`] } as const;
+  const shared = {
+    source,
+    title: `Cedar: ${source.name}`,
+    target: draft.options.target,
+    modeAtSource: 'enforce',
+    facts: [`foreign.${fact}`],
+  } as const;
   draft.policy({ ...shared, name, rules: requestRules(policies, result) });
   const onResult = policies.filter(({ effect, duties }) => effect === 'permit' && duties.onResult.length > 0);
-  if (onResult.length > 0) draft.policy({ ...shared, name: draft.name(documentName(name, 'result')), phase: 'response', rules: onResult.map((policy) => resultRule(policy, result)) });
+  if (onResult.length > 0)
+    draft.policy({
+      ...shared,
+      name: draft.name(documentName(name, 'result')),
+      phase: 'response',
+      rules: onResult.map((policy) => resultRule(policy, result)),
+    });
   draft.foreign.push({ policy: name, fact, engine: 'cedar', files: [source.file.path], data: [], input: 'authzen', ...foreignDefaults });
 }
 
@@ -62,7 +75,11 @@ function readCedarPolicies(source: SourceDocument, cedar: CedarModule): readonly
   let number = 0;
   for (const template of parts.policy_templates) {
     const suggestion = 'write the policy out for each principal';
-    unsupported(source, source.file.text.indexOf(template), { construct: 'template', message: 'templates are not linked here; the file is not imported', suggestion });
+    unsupported(source, source.file.text.indexOf(template), {
+      construct: 'template',
+      message: 'templates are not linked here; the file is not imported',
+      suggestion,
+    });
     sound = false;
   }
   const policies = parts.policies.flatMap((text): CedarPolicy[] => {
@@ -76,7 +93,8 @@ function readCedarPolicies(source: SourceDocument, cedar: CedarModule): readonly
     }
     const { effect, annotations = {} } = read.json;
     const { duties, mistakes, ignored } = readAnnotations(annotations);
-    for (const { annotation, message } of mistakes) unsupported(source, start, { construct: `@${annotation}`, message: `${message}; the file is not imported` });
+    for (const { annotation, message } of mistakes)
+      unsupported(source, start, { construct: `@${annotation}`, message: `${message}; the file is not imported` });
     for (const annotation of ignored) {
       const place = placeAt(source.file, start);
       source.root.findings.add(place, { severity: 'info', construct: `@${annotation}`, message: 'the annotation asks for nothing here' });
@@ -91,7 +109,9 @@ function requestRules(policies: readonly CedarPolicy[], result: string): RuleDra
   const decided = (id: string): string => `${quote(id)} in ${result}.determining`;
   const forbids = policies.filter(({ effect }) => effect === 'forbid');
   const permits = policies.filter(({ effect }) => effect === 'permit');
-  const explained = forbids.filter(({ duties }) => duties.reason !== undefined || duties.message !== undefined || duties.obligations.length > 0);
+  const explained = forbids.filter(
+    ({ duties }) => duties.reason !== undefined || duties.message !== undefined || duties.obligations.length > 0,
+  );
   return [
     ...explained.map(
       ({ id, duties }): RuleDraft => ({
@@ -105,12 +125,28 @@ function requestRules(policies: readonly CedarPolicy[], result: string): RuleDra
         ...(duties.obligations.length === 0 ? {} : { obligations: duties.obligations }),
       }),
     ),
-    { id: 'forbidden', effect: 'deny', when: `${result}.decision == "forbid"`, onError: 'deny', reason: 'CEDAR_FORBID', message: 'A policy forbids this.' },
+    {
+      id: 'forbidden',
+      effect: 'deny',
+      when: `${result}.decision == "forbid"`,
+      onError: 'deny',
+      reason: 'CEDAR_FORBID',
+      message: 'A policy forbids this.',
+    },
     ...(forbids.length === 0 ? [] : [notEvaluated(forbids, result)]),
     ...permits.flatMap(({ id, duties }): RuleDraft[] =>
       duties.require === undefined
         ? []
-        : [{ id: `require-${id}`.slice(0, 63), effect: 'require', when: decided(id), onError: 'deny', reason: duties.reason ?? 'APPROVAL_REQUIRED', require: duties.require }],
+        : [
+            {
+              id: `require-${id}`.slice(0, 63),
+              effect: 'require',
+              when: decided(id),
+              onError: 'deny',
+              reason: duties.reason ?? 'APPROVAL_REQUIRED',
+              require: duties.require,
+            },
+          ],
     ),
     { id: 'permitted', effect: 'allow', when: `${result}.decision == "permit"`, ...notifying(permits) },
   ];
@@ -134,7 +170,13 @@ function notifying(permits: readonly CedarPolicy[]): Partial<RuleDraft> {
 }
 
 function resultRule({ id, duties }: CedarPolicy, result: string): RuleDraft {
-  return { id: `result-${id}`.slice(0, 63), effect: 'transform', when: `${quote(id)} in ${result}.determining`, onError: 'deny', obligations: duties.onResult };
+  return {
+    id: `result-${id}`.slice(0, 63),
+    effect: 'transform',
+    when: `${quote(id)} in ${result}.determining`,
+    onError: 'deny',
+    obligations: duties.onResult,
+  };
 }
 
 function report(source: SourceDocument, error: CedarError, base: number): void {

@@ -44,7 +44,13 @@ export function cedarRequest(request: DecisionRequest): CedarRequest {
     ...groups.map((uid) => ({ uid, attrs: {}, parents: [] })),
     { uid: object, attrs: cedarRecord(attrs), parents: [] },
   ];
-  return { principal, action: { type: 'Action', id: actionOf(request) }, resource: object, context: cedarRecord({ ...context, ...attributes }), entities };
+  return {
+    principal,
+    action: { type: 'Action', id: actionOf(request) },
+    resource: object,
+    context: cedarRecord({ ...context, ...attributes }),
+    entities,
+  };
 }
 
 /** The verb of the operation where there is exactly one; `mixed` where one text does several things. */
@@ -61,7 +67,9 @@ function member(value: unknown, name: string): unknown {
 
 /** Cedar has no null and no fractions: such members are left out, and a policy that reads one fails. */
 function cedarRecord(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).flatMap(([key, inner]) => (cedarValue(inner) === undefined ? [] : [[key, cedarValue(inner)]])));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => (cedarValue(inner) === undefined ? [] : [[key, cedarValue(inner)]])),
+  );
 }
 
 function cedarValue(value: unknown): unknown {

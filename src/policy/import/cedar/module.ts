@@ -44,5 +44,8 @@ export interface CedarCall {
 
 export interface CedarResponse {
   readonly decision: 'allow' | 'deny';
-  readonly diagnostics: { readonly reason: readonly string[]; readonly errors: readonly { readonly policyId: string; readonly error: CedarError }[] };
+  readonly diagnostics: {
+    readonly reason: readonly string[];
+    readonly errors: readonly { readonly policyId: string; readonly error: CedarError }[];
+  };
 }

@@ -85,7 +85,11 @@ class Walker implements Rewritten {
     for (const child of childrenOf(e)) this.visit(child, { locals, compared: false });
   }
 
-  #scoped(outer: CelExpression, inner: readonly CelExpression[], { around, names }: { around: Surroundings; names: readonly string[] }): void {
+  #scoped(
+    outer: CelExpression,
+    inner: readonly CelExpression[],
+    { around, names }: { around: Surroundings; names: readonly string[] },
+  ): void {
     this.visit(outer, { locals: around.locals, compared: false });
     const locals = new Set([...around.locals, ...names]);
     for (const e of inner) this.visit(e, { locals, compared: false });
@@ -104,7 +108,9 @@ class Walker implements Rewritten {
     if (operand.kind === 'ident' && operand.name === 'variables' && !around.locals.has('variables')) {
       const text = this.#dialect.variables.get(field);
       if (text === undefined) {
-        this.#refuse(`variables.${field}`, e, { message: `there is no variable "${field}" before this expression, or it could not be imported` });
+        this.#refuse(`variables.${field}`, e, {
+          message: `there is no variable "${field}" before this expression, or it could not be imported`,
+        });
         return;
       }
       // `has(variables.x)` keeps its parentheses.
@@ -126,27 +132,40 @@ class Walker implements Rewritten {
       return;
     }
     const said = this.#dialect.call?.(e, this.#source);
-    if (said === undefined) return this.#children(e, around);
-    if ('message' in said) return this.#refuse(name, e, said);
-    this.edits.push(...said);
-    // What was not replaced as a whole is still looked into.
-    for (const child of childrenOf(e)) {
-      const covered = said.some((edit) => edit.start <= child.start && child.end <= edit.end && edit.start < edit.end);
-      if (!covered) this.visit(child, { locals: around.locals, compared: false });
+    if (said !== undefined && 'message' in said) return this.#refuse(name, e, said);
+    if (said !== undefined) {
+      this.edits.push(...said);
+      return this.#outside(e, said, around);
     }
+    const positions = integerArguments[e.name] ?? [];
+    if (e.target !== undefined) this.visit(e.target, { locals: around.locals, compared: false });
+    for (const [i, argument] of e.args.entries())
+      this.#integer(argument, positions.includes(i), { locals: around.locals, compared: false });
+  }
+
+  /** Looks into the parts of an expression that were not replaced. */
+  #outside(e: CelExpression, edits: readonly Edit[], around: Surroundings): void {
+    for (const child of childrenOf(e)) {
+      const touching = edits.filter((edit) => edit.start < child.end && child.start < edit.end);
+      if (touching.length === 0) this.visit(child, { locals: around.locals, compared: false });
+      else if (!touching.some((edit) => edit.start <= child.start && child.end <= edit.end)) this.#outside(child, touching, around);
+    }
+  }
+
+  /** An operand that must be an integer, converted where only the document knows what it is. */
+  #integer(e: CelExpression, wanted: boolean, around: Surroundings): void {
+    const wrap = wanted && needsInt(e);
+    const extent = wrap ? extentOf(this.#source, e) : e;
+    if (wrap) this.edits.push({ start: extent.start, end: extent.start, text: 'int(' });
+    this.visit(e, around);
+    if (wrap) this.edits.push({ start: extent.end, end: extent.end, text: ')' });
   }
 
   #binary(e: BinaryExpression, around: Surroundings): void {
     if (this.#typeTest(e, around)) return;
     const compared = e.op === '==' || e.op === '!=';
-    const integers = arithmetic.has(e.op) && (e.op === '%' || e.op === '/' || isInteger(e.left) || isInteger(e.right));
-    for (const operand of [e.left, e.right]) {
-      const wrap = integers && needsInt(operand);
-      const extent = wrap ? extentOf(this.#source, operand) : operand;
-      if (wrap) this.edits.push({ start: extent.start, end: extent.start, text: 'int(' });
-      this.visit(operand, { locals: around.locals, compared });
-      if (wrap) this.edits.push({ start: extent.end, end: extent.end, text: ')' });
-    }
+    const integers = arithmetic.has(e.op) && (e.op === '%' || e.op === '/' || mayBeInteger(e.left) || mayBeInteger(e.right));
+    for (const operand of [e.left, e.right]) this.#integer(operand, integers, { locals: around.locals, compared });
   }
 
   /** `c ? x : null` may give null: neither side may be typed so narrowly that the other does not fit. */
@@ -177,18 +196,53 @@ class Walker implements Rewritten {
   }
 }
 
+/** Functions whose arguments, by position, are integers. */
+const integerArguments: Readonly<Record<string, readonly number[]>> = {
+  substring: [0, 1],
+  charAt: [0],
+  slice: [0, 1],
+  range: [0],
+  flatten: [0],
+};
+
 const arithmetic: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%']);
 
 /** Integers for certain. Numbers that come out of a JSON document are doubles to the evaluator, integers to their author. */
 function isInteger(e: CelExpression): boolean {
+  if (e.kind === 'ternary') return isInteger(e.then) && isInteger(e.otherwise);
+  if (e.kind === 'binary') return arithmetic.has(e.op) && isInteger(e.left) && isInteger(e.right);
+  return isIntegerLeaf(e);
+}
+
+/** An integer in at least one of the ways it can come about: then its author counts in integers. */
+function mayBeInteger(e: CelExpression): boolean {
+  if (e.kind === 'ternary') return mayBeInteger(e.then) || mayBeInteger(e.otherwise);
+  if (e.kind === 'binary') return arithmetic.has(e.op) && (e.op === '/' || e.op === '%' || mayBeInteger(e.left) || mayBeInteger(e.right));
+  return isIntegerLeaf(e);
+}
+
+function isIntegerLeaf(e: CelExpression): boolean {
   if (e.kind === 'literal') return typeof e.value === 'bigint';
-  if (e.kind === 'call') return e.name === 'size' || e.name === 'int' || e.name === 'indexOf' || e.name === 'compareTo';
-  if (e.kind === 'binary') return arithmetic.has(e.op) && (isInteger(e.left) || isInteger(e.right));
+  if (e.kind === 'call') return integerFunctions.has(e.name);
   return e.kind === 'unary' && isInteger(e.operand);
 }
 
+const integerFunctions: ReadonlySet<string> = new Set([
+  'size',
+  'int',
+  'indexOf',
+  'lastIndexOf',
+  'compareTo',
+  'major',
+  'minor',
+  'patch',
+  'prefixLength',
+]);
+
 function needsInt(e: CelExpression): boolean {
-  return !isInteger(e) && (e.kind === 'select' || e.kind === 'index' || e.kind === 'ident' || e.kind === 'ternary' || e.kind === 'binary' || isUnwrap(e));
+  // Arithmetic that may be about integers is made to be, operand by operand.
+  if (isInteger(e) || (e.kind === 'binary' && mayBeInteger(e))) return false;
+  return ['select', 'index', 'ident', 'ternary', 'binary', 'unary'].includes(e.kind) || isUnwrap(e);
 }
 
 function isUnwrap(e: CelExpression): boolean {
@@ -226,6 +280,22 @@ function unescapeField(field: string): string {
 }
 
 const reservedWords: ReadonlySet<string> = new Set([
-  'true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package',
-  'namespace', 'return',
+  'true',
+  'false',
+  'null',
+  'in',
+  'as',
+  'break',
+  'const',
+  'continue',
+  'else',
+  'for',
+  'function',
+  'if',
+  'import',
+  'let',
+  'loop',
+  'package',
+  'namespace',
+  'return',
 ]);

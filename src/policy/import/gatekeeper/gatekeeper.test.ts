@@ -33,7 +33,10 @@ test('required labels: missing and malformed labels are refused with the constra
   assert.equal(missing.reason, 'TEAM_LABELS');
   assert.equal(missing.message, 'a label is missing; all of these are needed: owner, cost-centre');
   assert.equal(ask({ object: namespace('shop', { owner: 'team-shop', 'cost-centre': '42' }) }).verdict, 'allow');
-  assert.equal(ask({ object: namespace('shop', { owner: 'shop', 'cost-centre': '42' }) }).message, 'a label does not have the form it needs');
+  assert.equal(
+    ask({ object: namespace('shop', { owner: 'shop', 'cost-centre': '42' }) }).message,
+    'a label does not have the form it needs',
+  );
 });
 
 test('excluded namespaces and other kinds are not looked at', () => {

@@ -34,7 +34,8 @@ function importTemplate(draft: Draft, template: SourceDocument, sources: readonl
   const code = celSource(spec.at('targets'));
   if (code === undefined) return;
   const own = sources.filter((source) => groupOf(source.apiVersion) === constraints && source.kind === kindOf(template));
-  if (own.length === 0) template.root.hint(`no Constraint of the kind ${kindOf(template) ?? '?'} is among the files: the template alone does nothing`);
+  if (own.length === 0)
+    template.root.hint(`no Constraint of the kind ${kindOf(template) ?? '?'} is among the files: the template alone does nothing`);
   for (const constraint of own) importConstraint(draft, { template, constraint, code });
 }
 
@@ -49,11 +50,17 @@ function celSource(targets: Cursor): Cursor | undefined {
       const engine = item.at('engine').text() ?? '';
       if (engine === 'K8sNativeValidation') continue;
       if (cel !== undefined) item.info(`the template's CEL is imported; its ${engine} says the same for another engine`);
-      else item.unsupported(`the engine ${engine} does not run here`, 'give the template a K8sNativeValidation source, or compile the Rego and import the bundle');
+      else
+        item.unsupported(
+          `the engine ${engine} does not run here`,
+          'give the template a K8sNativeValidation source, or compile the Rego and import the bundle',
+        );
     }
     if (cel !== undefined) return cel;
     if (target.at('rego').exists) {
-      target.at('rego').unsupported('Rego does not run here', 'give the template a K8sNativeValidation source, or compile the Rego and import the bundle');
+      target
+        .at('rego')
+        .unsupported('Rego does not run here', 'give the template a K8sNativeValidation source, or compile the Rego and import the bundle');
     }
   }
   return undefined;
@@ -113,7 +120,10 @@ function modeOfAction(at: Cursor, action: string): Mode {
 function scopedMode(scoped: Cursor): Mode {
   const modes = scoped.items().flatMap((item) => {
     item.only('action', 'enforcementPoints');
-    const points = item.at('enforcementPoints').items().map((point) => point.at('name').text() ?? '');
+    const points = item
+      .at('enforcementPoints')
+      .items()
+      .map((point) => point.at('name').text() ?? '');
     const here = points.some((point) => point === '*' || point === 'validation.gatekeeper.sh' || point === 'vap.k8s.io');
     if (!here) item.info(`the enforcement points ${points.join(', ')} are not admission; the action there is not imported`);
     return here ? [modeOfAction(item.at('action'), item.at('action').text() ?? '')] : [];

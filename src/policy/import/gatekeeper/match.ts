@@ -17,12 +17,16 @@ export function selectKinds(match: Cursor): { readonly match: MatchSpec; readonl
   match.info('Gatekeeper is asked about CREATE and UPDATE unless it is set up otherwise, and so is this policy');
   const lines: Record<string, readonly string[]> = { 'request.operation': ['CREATE', 'UPDATE'] };
   const conditions: string[] = [];
-  const kinds = match.at('kinds').items().map((item) => {
-    item.only('apiGroups', 'kinds');
-    return { groups: named(item.at('apiGroups')), kinds: named(item.at('kinds')) };
-  });
+  const kinds = match
+    .at('kinds')
+    .items()
+    .map((item) => {
+      item.only('apiGroups', 'kinds');
+      return { groups: named(item.at('apiGroups')), kinds: named(item.at('kinds')) };
+    });
   if (kinds.length > 0 && kinds.every((item) => item.kinds.length > 0)) lines['request.kind'] = unique(kinds.flatMap((item) => item.kinds));
-  if (kinds.length > 0 && kinds.every((item) => item.groups.length > 0)) lines['request.group'] = unique(kinds.flatMap((item) => item.groups));
+  if (kinds.length > 0 && kinds.every((item) => item.groups.length > 0))
+    lines['request.group'] = unique(kinds.flatMap((item) => item.groups));
   if (kinds.length > 1) conditions.push(kinds.map(kindCel).join(' || '));
   const within = namespacesCel(match.at('namespaces').texts());
   if (within !== undefined) conditions.push(`request.namespace == "" || ${within}`);

@@ -15,7 +15,9 @@ function imported(name: string) {
 }
 
 function unsupported(name: string): string[] {
-  return imported(name).findings.filter((finding) => finding.severity === 'unsupported').map(({ construct, line }) => `${line} ${construct}`);
+  return imported(name)
+    .findings.filter((finding) => finding.severity === 'unsupported')
+    .map(({ construct, line }) => `${line} ${construct}`);
 }
 
 function statement(text: string, database = 'appdb'): DecisionRequest {
@@ -76,5 +78,9 @@ test('what a relay has and this has not is named with its line', () => {
     '34 analyzer',
     '46 listeners[3].protocol',
   ]);
-  assert.deepEqual(unsupported('guardrail.json'), ['6 [0].output.rules[0]', '11 [1].supported_entity_types[0].entity_types[2]', '12 [1].custom_entity_types[0]']);
+  assert.deepEqual(unsupported('guardrail.json'), [
+    '6 [0].output.rules[0]',
+    '11 [1].supported_entity_types[0].entity_types[2]',
+    '12 [1].custom_entity_types[0]',
+  ]);
 });

@@ -48,7 +48,10 @@ function importGuardrail(draft: Draft, source: SourceDocument): void {
   root.only('id', 'name', 'description', 'input', 'output', 'connection_ids', 'attributes', 'created_at', 'updated_at');
   noteConnections(root);
   for (const rule of root.at('output').only('name', 'rules').at('rules').items()) {
-    rule.unsupported('rules over answers do not deny here: answers are masked', 'mask columns by label, or redact free text with detectors');
+    rule.unsupported(
+      'rules over answers do not deny here: answers are masked',
+      'mask columns by label, or redact free text with detectors',
+    );
   }
   const rules = rulesOf(root.at('input').only('name', 'rules').at('rules'), 'sql');
   policyOf(draft, { source, name: source.name, description: root.at('description').text(), rules });
@@ -57,7 +60,10 @@ function importGuardrail(draft: Draft, source: SourceDocument): void {
 function noteConnections(root: Cursor): void {
   const connections = root.at('connection_ids');
   if (!connections.exists || connections.items().length === 0) return;
-  connections.hint('connections are not known here by these ids: the policy is about every database', 'add match: { resource.name: […] } with the names of the resources');
+  connections.hint(
+    'connections are not known here by these ids: the policy is about every database',
+    'add match: { resource.name: […] } with the names of the resources',
+  );
 }
 
 function rulesOf(rules: Cursor, lane: Lane): RuleDraft[] {
@@ -75,19 +81,39 @@ function importRelay(draft: Draft, source: SourceDocument): void {
   const root = source.root.only('guardrails', 'mask', 'listeners', 'opa', 'analyzer', 'pii');
   const listeners = root.at('listeners').items();
   const protocols = new Set(listeners.map((listener) => listener.at('protocol').text() ?? 'postgres'));
-  const lanes: Lane[] = [...(protocols.size === 0 || sqlProtocols.some((name) => protocols.has(name)) ? ['sql' as const] : []), ...(protocols.has('http') ? ['http' as const] : [])];
+  const lanes: Lane[] = [
+    ...(protocols.size === 0 || sqlProtocols.some((name) => protocols.has(name)) ? ['sql' as const] : []),
+    ...(protocols.has('http') ? ['http' as const] : []),
+  ];
   for (const key of ['opa', 'analyzer', 'pii'] as const) {
-    if (root.at(key).exists) root.at(key).unsupported(`"${key}" configures another evaluator, which is not imported`, key === 'opa' ? 'keep it as a remote engine: write a ForeignPolicy with engine: opa-remote' : undefined);
+    if (root.at(key).exists)
+      root
+        .at(key)
+        .unsupported(
+          `"${key}" configures another evaluator, which is not imported`,
+          key === 'opa' ? 'keep it as a remote engine: write a ForeignPolicy with engine: opa-remote' : undefined,
+        );
   }
-  const optedOut = listeners.filter((listener) => listener.path('guardrails', 'rules').exists && listener.path('guardrails', 'rules').items().length === 0);
+  const optedOut = listeners.filter(
+    (listener) => listener.path('guardrails', 'rules').exists && listener.path('guardrails', 'rules').items().length === 0,
+  );
   const ownMask = listeners.filter((listener) => listener.path('mask', 'rules').exists);
   const base = documentName('hoop', source.file.path.replace(/^.*\//, '').replace(/\.[a-z]+$/, ''));
   const mode = modeOf(root.path('guardrails', 'mode'));
   for (const lane of lanes) {
     const rules = rulesOf(root.path('guardrails', 'rules'), lane);
-    if (rules.length > 0) policyOf(draft, { source, name: lanes.length > 1 ? `${base}-${lane}` : base, rules, lane, mode, match: allBut(optedOut) });
+    if (rules.length > 0)
+      policyOf(draft, { source, name: lanes.length > 1 ? `${base}-${lane}` : base, rules, lane, mode, match: allBut(optedOut) });
   }
-  if (lanes.includes('sql')) policyOf(draft, { source, name: `${base}-masking`, rules: masksOf(root.path('mask', 'rules')), phase: 'response', match: allBut(ownMask), optional: true });
+  if (lanes.includes('sql'))
+    policyOf(draft, {
+      source,
+      name: `${base}-masking`,
+      rules: masksOf(root.path('mask', 'rules')),
+      phase: 'response',
+      match: allBut(ownMask),
+      optional: true,
+    });
   for (const listener of listeners) importListener(draft, { source, listener, base });
 }
 
@@ -104,9 +130,16 @@ function importListener(draft: Draft, { source, listener, base }: { source: Sour
   }
   const match: MatchSpec = { 'resource.name': [name] };
   const shared = { source, lane, match, optional: true } as const;
-  policyOf(draft, { ...shared, name: `${base}-${name}`, rules: rulesOf(guardrails, lane), mode: modeOf(listener.path('guardrails', 'mode')) });
-  if (lane === 'sql') policyOf(draft, { ...shared, name: `${base}-${name}-masking`, rules: masksOf(listener.path('mask', 'rules')), phase: 'response' });
-  if (listener.at('opa').exists) listener.at('opa').unsupported('"opa" asks a remote engine, which is not imported', 'write a ForeignPolicy with engine: opa-remote');
+  policyOf(draft, {
+    ...shared,
+    name: `${base}-${name}`,
+    rules: rulesOf(guardrails, lane),
+    mode: modeOf(listener.path('guardrails', 'mode')),
+  });
+  if (lane === 'sql')
+    policyOf(draft, { ...shared, name: `${base}-${name}-masking`, rules: masksOf(listener.path('mask', 'rules')), phase: 'response' });
+  if (listener.at('opa').exists)
+    listener.at('opa').unsupported('"opa" asks a remote engine, which is not imported', 'write a ForeignPolicy with engine: opa-remote');
 }
 
 function masksOf(rules: Cursor): RuleDraft[] {
@@ -125,7 +158,8 @@ function allBut(listeners: readonly Cursor[]): MatchSpec {
 function modeOf(mode: Cursor): Mode {
   const name = mode.text() ?? 'enforce';
   if (name === 'enforce') return 'enforce';
-  if (!['audit', 'observe', 'monitor', 'dry_run'].includes(name)) mode.unsupported(`the mode "${name}" is not known; the rules only record`);
+  if (!['audit', 'observe', 'monitor', 'dry_run'].includes(name))
+    mode.unsupported(`the mode "${name}" is not known; the rules only record`);
   return 'audit';
 }
 
@@ -142,7 +176,10 @@ interface HoopPolicy {
   readonly optional?: boolean;
 }
 
-function policyOf(draft: Draft, { source, name, description, rules, lane = 'sql', phase, mode = 'enforce', match, optional = false }: HoopPolicy): void {
+function policyOf(
+  draft: Draft,
+  { source, name, description, rules, lane = 'sql', phase, mode = 'enforce', match, optional = false }: HoopPolicy,
+): void {
   if (optional && rules.length === 0) return;
   const title = name === '' ? 'Imported rules' : name;
   const own = { name: draft.name(documentName(title)), title, description, source, target: lane, modeAtSource: mode, match, rules };

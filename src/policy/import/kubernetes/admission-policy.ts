@@ -94,7 +94,9 @@ export function draftAdmissionPolicy(draft: Draft, policy: AdmissionPolicy): voi
     condition.only('name', 'expression');
     const said = translate(condition.at('expression'), { ...speaker.options, result: 'bool' });
     if (said === undefined) {
-      policy.source.root.unsupported('the policy is not imported: one of its match conditions cannot be evaluated here, so it would apply to too much');
+      policy.source.root.unsupported(
+        'the policy is not imported: one of its match conditions cannot be evaluated here, so it would apply to too much',
+      );
       return;
     }
     conditions.push(said.text);
@@ -175,7 +177,11 @@ function annotationRule(annotation: Cursor, { speaker, applies }: RuleContext): 
   if (said === undefined) return undefined;
   annotation.info('the annotation is recorded as an observation with the attributes it read; its text is not computed');
   const value = `dyn(${said.text})`;
-  return { id: `annotation-${identifier(key).replaceAll('_', '-')}`.slice(0, 63), effect: 'observe', when: applies(`!(${value} in [null, ""])`) };
+  return {
+    id: `annotation-${identifier(key).replaceAll('_', '-')}`.slice(0, 63),
+    effect: 'observe',
+    when: applies(`!(${value} in [null, ""])`),
+  };
 }
 
 /** Only the variables that rules need, and those these need: an unused one would only be something to read. */

@@ -1,4 +1,5 @@
 import type { Dialect, Refusal } from '../expression/rewrite.ts';
+import { namedFormat } from './named-format.ts';
 
 /** What a policy of Kubernetes or of a relative calls `params`, and its variables. */
 export interface KubernetesNames {
@@ -23,5 +24,6 @@ export function kubernetesDialect({ params, variables }: KubernetesNames): Diale
     refusedRoots: { authorizer, 'authorizer.requestResource': authorizer },
     variables,
     refusedCalls: {},
+    call: namedFormat,
   };
 }

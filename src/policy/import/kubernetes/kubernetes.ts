@@ -8,8 +8,16 @@ export function importKubernetes(draft: Draft, sources: readonly SourceDocument[
   for (const source of sources) {
     if (isValidatingPolicy(source)) importValidatingPolicy(draft, source, sources);
     else if (isMutatingPolicy(source)) importMutatingPolicy(draft, source, sources);
-    else if (isValidatingBinding(source)) checkBinding(source, sources.some((other) => isValidatingPolicy(other) && other.name === policyOf(source)));
-    else if (isMutatingBinding(source)) checkBinding(source, sources.some((other) => isMutatingPolicy(other) && other.name === policyOf(source)));
+    else if (isValidatingBinding(source))
+      checkBinding(
+        source,
+        sources.some((other) => isValidatingPolicy(other) && other.name === policyOf(source)),
+      );
+    else if (isMutatingBinding(source))
+      checkBinding(
+        source,
+        sources.some((other) => isMutatingPolicy(other) && other.name === policyOf(source)),
+      );
   }
 }
 
@@ -19,5 +27,7 @@ function policyOf(binding: SourceDocument): string | undefined {
 
 function checkBinding(binding: SourceDocument, found: boolean): void {
   if (found) return;
-  binding.root.path('spec', 'policyName').unsupported(`the policy "${policyOf(binding) ?? ''}" is not among the files`, 'add its file to the import');
+  binding.root
+    .path('spec', 'policyName')
+    .unsupported(`the policy "${policyOf(binding) ?? ''}" is not among the files`, 'add its file to the import');
 }

@@ -40,8 +40,14 @@ export function selectResources(constraints: Cursor, within?: Selection): Select
       .at('matchPolicy')
       .info('matchPolicy Equivalent: any version of the named groups and resources is judged, without converting objects between versions');
   }
-  const rules = constraints.at('resourceRules').items().map((rule) => readRule(rule, exact));
-  const excluded = constraints.at('excludeResourceRules').items().map((rule) => readRule(rule, exact));
+  const rules = constraints
+    .at('resourceRules')
+    .items()
+    .map((rule) => readRule(rule, exact));
+  const excluded = constraints
+    .at('excludeResourceRules')
+    .items()
+    .map((rule) => readRule(rule, exact));
   const conditions: string[] = [];
   const varying = dimensions.filter((dimension) => new Set(rules.map((rule) => JSON.stringify(rule[dimension]))).size > 1);
   const narrow = rules.some((rule) => rule.names.length > 0 || rule.scope !== '*');
@@ -82,10 +88,22 @@ function matchOf(rules: readonly ResourceRule[]): MatchSpec {
   const line = (path: string, values: readonly (readonly string[])[]): void => {
     if (values.length > 0 && values.every((list) => list.length > 0)) match[path] = [...new Set(values.flat())];
   };
-  line('request.group', rules.map((rule) => rule.groups));
-  line('request.version', rules.map((rule) => rule.versions));
-  line('request.operation', rules.map((rule) => rule.operations));
-  line('request.resource', rules.map((rule) => rule.resources.flatMap(resourceGlobs)));
+  line(
+    'request.group',
+    rules.map((rule) => rule.groups),
+  );
+  line(
+    'request.version',
+    rules.map((rule) => rule.versions),
+  );
+  line(
+    'request.operation',
+    rules.map((rule) => rule.operations),
+  );
+  line(
+    'request.resource',
+    rules.map((rule) => rule.resources.flatMap(resourceGlobs)),
+  );
   for (const [path, values] of Object.entries(match)) if (values.includes('**')) delete match[path];
   return match;
 }

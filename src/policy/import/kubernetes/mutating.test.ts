@@ -11,11 +11,17 @@ const { documents, findings } = importPolicies([{ path: 'mutating.yaml', text }]
 function patches(metadata: object, spec: object = {}) {
   const object = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'web', ...metadata }, spec };
   const decision = decide(bundleOf(documents), admission({ object }));
-  const made = decision.obligations.flatMap((obligation) => (obligation.type === 'mutate' ? [[obligation.patch.path, obligation.patch.value] as const] : []));
+  const made = decision.obligations.flatMap((obligation) =>
+    obligation.type === 'mutate' ? [[obligation.patch.path, obligation.patch.value] as const] : [],
+  );
   return { verdict: decision.verdict, reason: decision.reason, made: Object.fromEntries(made) };
 }
 
-const always = { '/spec/automountServiceAccountToken': false, '/metadata/annotations/example.com~1by': 'warder', '/spec/priorityClassName': 'low' };
+const always = {
+  '/spec/automountServiceAccountToken': false,
+  '/metadata/annotations/example.com~1by': 'warder',
+  '/spec/priorityClassName': 'low',
+};
 
 test('mutations are patches, with parameters and attributes filled in', () => {
   const { verdict, made } = patches({ name: 'p', labels: { a: 'b' } });

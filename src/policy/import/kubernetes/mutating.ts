@@ -27,11 +27,15 @@ export function isMutatingBinding(source: SourceDocument): boolean {
 export function importMutatingPolicy(draft: Draft, source: SourceDocument, sources: readonly SourceDocument[]): void {
   const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec', 'status').at('spec');
   spec.only('paramKind', 'matchConstraints', 'matchConditions', 'variables', 'mutations', 'failurePolicy', 'reinvocationPolicy');
-  if (spec.at('reinvocationPolicy').text() === 'IfNeeded') spec.at('reinvocationPolicy').info('obligations are merged, not applied one after the other; nothing is invoked twice');
+  if (spec.at('reinvocationPolicy').text() === 'IfNeeded')
+    spec.at('reinvocationPolicy').info('obligations are merged, not applied one after the other; nothing is invoked twice');
   const bindings = sources.filter((other) => isMutatingBinding(other) && other.root.path('spec', 'policyName').text() === source.name);
-  if (bindings.length === 0) source.root.hint(`no binding names the policy "${source.name}": it does nothing in its cluster, and is imported without one`);
+  if (bindings.length === 0)
+    source.root.hint(`no binding names the policy "${source.name}": it does nothing in its cluster, and is imported without one`);
   for (const binding of bindings.length === 0 ? [undefined] : bindings) {
-    const bound = (binding ?? source).root.at(binding === undefined ? 'no-binding' : 'spec').only('policyName', 'paramRef', 'matchResources');
+    const bound = (binding ?? source).root
+      .at(binding === undefined ? 'no-binding' : 'spec')
+      .only('policyName', 'paramRef', 'matchResources');
     const selection = selectResources(spec.at('matchConstraints'));
     const narrowed = selectResources(bound.at('matchResources'), selection);
     const found = findParameters(draft, { paramKind: spec.at('paramKind'), paramRef: bound.at('paramRef'), sources });

@@ -12,13 +12,18 @@ export function mutationRules(mutations: readonly Cursor[], { applies, options }
     const type = mutation.at('patchType').text() ?? (mutation.at('jsonPatch').exists ? 'JSONPatch' : 'ApplyConfiguration');
     const patches = readPatches(mutation, type, options);
     const groups = Map.groupBy(patches, (patch) => [...patch.conditions, ...patch.needs.map((path) => `${path} != null`)].join(' && '));
-    return [...groups].map(([condition, group], n): RuleDraft => ({
-      id: groups.size === 1 ? `mutation-${i + 1}` : `mutation-${i + 1}-${n + 1}`,
-      effect: 'transform',
-      when: applies(condition === '' ? 'true' : condition),
-      onError,
-      obligations: group.map(({ op, path, value }) => ({ type: 'mutate', patch: { op, path, ...(value === undefined ? {} : { value }) } })),
-    }));
+    return [...groups].map(
+      ([condition, group], n): RuleDraft => ({
+        id: groups.size === 1 ? `mutation-${i + 1}` : `mutation-${i + 1}-${n + 1}`,
+        effect: 'transform',
+        when: applies(condition === '' ? 'true' : condition),
+        onError,
+        obligations: group.map(({ op, path, value }) => ({
+          type: 'mutate',
+          patch: { op, path, ...(value === undefined ? {} : { value }) },
+        })),
+      }),
+    );
   });
 }
 

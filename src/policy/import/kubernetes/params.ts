@@ -32,7 +32,10 @@ const none: Parameters = { text: undefined, data: {}, suffix: '' };
  *
  * SPEC: admissionregistration.k8s.io/v1 ParamKind and ParamRef.
  */
-export function findParameters(draft: Draft, of: { paramKind: Cursor; paramRef: Cursor; sources: readonly SourceDocument[] }): FoundParameters {
+export function findParameters(
+  draft: Draft,
+  of: { paramKind: Cursor; paramRef: Cursor; sources: readonly SourceDocument[] },
+): FoundParameters {
   const { paramKind, paramRef, sources } = of;
   paramKind.only('apiVersion', 'kind');
   if (!paramKind.exists || !paramRef.exists) {
@@ -78,9 +81,23 @@ function parametersOf(draft: Draft, source: SourceDocument, { local, many }: { l
 /** Whether a label selector selects a document: the same law as for requests, on labels that are known. */
 function selects(selector: Cursor, source: SourceDocument): boolean {
   selector.only('matchLabels', 'matchExpressions');
-  const labels = new Map(source.root.path('metadata', 'labels').entries().map(([key, value]) => [key, value.text()]));
-  const plainly = selector.at('matchLabels').entries().every(([key, value]) => labels.get(key) === value.text());
-  return plainly && selector.at('matchExpressions').items().every((item) => requirement(item, labels));
+  const labels = new Map(
+    source.root
+      .path('metadata', 'labels')
+      .entries()
+      .map(([key, value]) => [key, value.text()]),
+  );
+  const plainly = selector
+    .at('matchLabels')
+    .entries()
+    .every(([key, value]) => labels.get(key) === value.text());
+  return (
+    plainly &&
+    selector
+      .at('matchExpressions')
+      .items()
+      .every((item) => requirement(item, labels))
+  );
 }
 
 function requirement(item: Cursor, labels: ReadonlyMap<string, string | undefined>): boolean {

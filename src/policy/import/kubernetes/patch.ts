@@ -61,7 +61,11 @@ export class PatchReader {
     }
   }
 
-  #branches(e: CelExpression & { kind: 'ternary' }, conditions: readonly string[], visit: (branch: CelExpression, inner: readonly string[]) => void): void {
+  #branches(
+    e: CelExpression & { kind: 'ternary' },
+    conditions: readonly string[],
+    visit: (branch: CelExpression, inner: readonly string[]) => void,
+  ): void {
     const condition = translate(this.#at, { ...this.#options, span: this.#extent(e.condition), result: 'bool' });
     if (condition === undefined) return;
     visit(e.then, [...conditions, `(${condition.text})`]);
@@ -72,14 +76,16 @@ export class PatchReader {
     const field = (name: string) => e.fields.find((candidate) => candidate.field === name)?.value;
     const op = this.#constant(field('op'));
     const path = this.#path(field('path'));
-    if (op !== 'add' && op !== 'replace' && op !== 'remove') return this.#refuse(e, `the operation ${typeof op === 'string' ? op : 'of the patch'} is not made here: add, replace and remove are`);
+    if (op !== 'add' && op !== 'replace' && op !== 'remove')
+      return this.#refuse(e, `the operation ${typeof op === 'string' ? op : 'of the patch'} is not made here: add, replace and remove are`);
     if (path === undefined) return this.#refuse(field('path') ?? e, 'the path of the patch is computed from the object');
     if (op === 'remove') {
       this.patches.push({ conditions, needs: [], op, path });
       return;
     }
     const value = this.#value(field('value'));
-    if (value === undefined) return this.#refuse(field('value') ?? e, 'the value of the patch is computed in a way that patches here cannot say');
+    if (value === undefined)
+      return this.#refuse(field('value') ?? e, 'the value of the patch is computed in a way that patches here cannot say');
     this.patches.push({ conditions, op, path, ...value });
   }
 
@@ -97,7 +103,8 @@ export class PatchReader {
       }
       return;
     }
-    if (e.kind === 'list') return this.#refuse(e, 'lists are merged by key in Kubernetes; a patch here cannot say that', 'write it as a JSONPatch');
+    if (e.kind === 'list')
+      return this.#refuse(e, 'lists are merged by key in Kubernetes; a patch here cannot say that', 'write it as a JSONPatch');
     const value = this.#value(e);
     if (value === undefined) return this.#refuse(e, 'the value is computed in a way that patches here cannot say');
     this.patches.push({ conditions: at.conditions, op: 'add', path: pointer(at.path), ...value });
@@ -166,7 +173,9 @@ export class PatchReader {
     const { start, end } = this.#extent(e);
     const text = this.#source.slice(start, end);
     // A name of the source language is another one here.
-    return /\b(params|variables|request)\b/.test(text) ? (translate(this.#at, { ...this.#options, span: { start, end } })?.text ?? text) : text;
+    return /\b(params|variables|request)\b/.test(text)
+      ? (translate(this.#at, { ...this.#options, span: { start, end } })?.text ?? text)
+      : text;
   }
 
   #extent(e: CelExpression): Span {
@@ -181,7 +190,17 @@ export class PatchReader {
 }
 
 /** Fields of Kubernetes objects that are strings whatever the kind. */
-const stringFields: ReadonlySet<string> = new Set(['name', 'namespace', 'generateName', 'uid', 'image', 'serviceAccountName', 'nodeName', 'username', 'operation']);
+const stringFields: ReadonlySet<string> = new Set([
+  'name',
+  'namespace',
+  'generateName',
+  'uid',
+  'image',
+  'serviceAccountName',
+  'nodeName',
+  'username',
+  'operation',
+]);
 
 function lastField(e: CelExpression): string {
   return e.kind === 'select' ? e.field : '';

@@ -70,7 +70,8 @@ test('failurePolicy Fail refuses a request whose namespace labels are unknown', 
 test('an audit annotation is an observation that applies when it has a value', () => {
   const ask = decider('replica-limit.yaml');
   const observed = (replicas: number) =>
-    ask({ object: deployment(replicas), namespaceLabels: { environment: 'prod' } }).matched.filter((match) => match.effect === 'observe').length;
+    ask({ object: deployment(replicas), namespaceLabels: { environment: 'prod' } }).matched.filter((match) => match.effect === 'observe')
+      .length;
   assert.equal(observed(5), 1);
   assert.equal(observed(3), 0);
 });
@@ -110,7 +111,11 @@ test('selectors and excluded resources keep a policy away from what it is not ab
 test('a message says what is public and leaves out what reads the object', () => {
   const { documents, findings } = imported('pod-security.yaml');
   assert.match(documents[0]?.text ?? '', /Memory limits end at 2147483648, and … has more/);
-  assert.ok(findings.some((finding) => finding.severity === 'hint' && finding.construct === 'spec.validations[3].messageExpression' && finding.line === 47));
+  assert.ok(
+    findings.some(
+      (finding) => finding.severity === 'hint' && finding.construct === 'spec.validations[3].messageExpression' && finding.line === 47,
+    ),
+  );
 });
 
 test('what cannot be said here is named with its line, and the rest is imported', () => {

@@ -116,6 +116,7 @@ export function modeOf(actions: Cursor): Mode {
 
 export function onErrorOf(failurePolicy: Cursor): 'deny' | 'skip' {
   const policy = failurePolicy.text() ?? 'Fail';
-  if (policy !== 'Fail' && policy !== 'Ignore') failurePolicy.unsupported(`the failure policy "${policy}" is not known; it is read as Fail`);
+  if (policy !== 'Fail' && policy !== 'Ignore')
+    failurePolicy.unsupported(`the failure policy "${policy}" is not known; it is read as Fail`);
   return policy === 'Ignore' ? 'skip' : 'deny';
 }

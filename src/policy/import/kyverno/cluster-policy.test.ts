@@ -45,7 +45,10 @@ test('exclusions by namespace and by user hold', () => {
 });
 
 test('quantities are compared as quantities, and a missing one does not fit', () => {
-  assert.equal(ask({ object: pod({ containers: [{ ...limited, resources: { limits: { memory: '4Gi' } } }] }) }), 'baseline-memory-limits/pattern');
+  assert.equal(
+    ask({ object: pod({ containers: [{ ...limited, resources: { limits: { memory: '4Gi' } } }] }) }),
+    'baseline-memory-limits/pattern',
+  );
   assert.equal(ask({ object: pod({ containers: [{ ...limited, resources: { limits: { memory: '2048Mi' } } }] }) }), 'allow');
   assert.equal(ask({ object: pod({ containers: [{ name: 'c', image: 'nginx:1' }] }) }), 'baseline-memory-limits/pattern');
 });

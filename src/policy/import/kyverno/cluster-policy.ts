@@ -18,8 +18,20 @@ import { filterCel, matchCel } from './resource-filter.ts';
  */
 export function importClusterPolicy(draft: Draft, source: SourceDocument): void {
   const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec', 'status').at('spec');
-  spec.only('rules', 'validationFailureAction', 'failurePolicy', 'background', 'admission', 'webhookConfiguration', 'webhookTimeoutSeconds', 'emitWarning', 'applyRules');
-  source.root.at('apiVersion').hint('policies of kyverno.io/v1 are deprecated by their own project', 'rewrite it as a ValidatingPolicy of policies.kyverno.io');
+  spec.only(
+    'rules',
+    'validationFailureAction',
+    'failurePolicy',
+    'background',
+    'admission',
+    'webhookConfiguration',
+    'webhookTimeoutSeconds',
+    'emitWarning',
+    'applyRules',
+  );
+  source.root
+    .at('apiVersion')
+    .hint('policies of kyverno.io/v1 are deprecated by their own project', 'rewrite it as a ValidatingPolicy of policies.kyverno.io');
   if (spec.at('applyRules').text() === 'One') spec.at('applyRules').unsupported('all rules apply here, not only the first that matches');
   if (spec.at('admission').boolean() === false) {
     spec.at('admission').unsupported('the policy is only for background scans, which are not made here; it is not imported');
@@ -32,10 +44,34 @@ export function importClusterPolicy(draft: Draft, source: SourceDocument): void 
 }
 
 function importRule(draft: Draft, { source, rule, many }: { source: SourceDocument; rule: Cursor; many: boolean }): void {
-  rule.only('name', 'match', 'exclude', 'preconditions', 'celPreconditions', 'context', 'validate', 'mutate', 'generate', 'verifyImages', 'skipBackgroundRequests', 'imageExtractors');
+  rule.only(
+    'name',
+    'match',
+    'exclude',
+    'preconditions',
+    'celPreconditions',
+    'context',
+    'validate',
+    'mutate',
+    'generate',
+    'verifyImages',
+    'skipBackgroundRequests',
+    'imageExtractors',
+  );
   if (!sayable(rule)) return;
   const spec = source.root.at('spec');
-  const validate = rule.at('validate').only('message', 'failureAction', 'validationFailureAction', 'failureActionOverrides', 'cel', 'pattern', 'anyPattern', 'allowExistingViolations');
+  const validate = rule
+    .at('validate')
+    .only(
+      'message',
+      'failureAction',
+      'validationFailureAction',
+      'failureActionOverrides',
+      'cel',
+      'pattern',
+      'anyPattern',
+      'allowExistingViolations',
+    );
   try {
     const selected = matchCel(rule.at('match'));
     const excluded = exclusions(rule.at('exclude'));
@@ -52,7 +88,16 @@ function importRule(draft: Draft, { source, rule, many }: { source: SourceDocume
     const patternRule = (applies: (condition: string) => string): RuleDraft[] =>
       fits.length === 0
         ? []
-        : [{ id: 'pattern', effect: 'deny', when: applies(`!(${fits.join(' || ')})`), onError, reason: reasonCode(source.name), message: messageOf(validate, message) }];
+        : [
+            {
+              id: 'pattern',
+              effect: 'deny',
+              when: applies(`!(${fits.join(' || ')})`),
+              onError,
+              reason: reasonCode(source.name),
+              message: messageOf(validate, message),
+            },
+          ];
     draftAdmissionPolicy(draft, {
       source,
       name: draft.name(many ? documentName(source.name, name) : documentName(source.name)),
@@ -89,7 +134,12 @@ function sayable(rule: Cursor): boolean {
   const validate = rule.at('validate');
   for (const key of ['deny', 'foreach', 'podSecurity', 'manifests', 'assert'] as const) {
     if (!validate.at(key).exists) continue;
-    validate.at(key).unsupported(`validate.${key} is not imported`, key === 'podSecurity' ? 'use Pod Security Admission, or write the checks as CEL' : 'write the rule as a ValidatingPolicy with CEL');
+    validate
+      .at(key)
+      .unsupported(
+        `validate.${key} is not imported`,
+        key === 'podSecurity' ? 'use Pod Security Admission, or write the checks as CEL' : 'write the rule as a ValidatingPolicy with CEL',
+      );
     sound = false;
   }
   return sound && validate.exists;
@@ -121,7 +171,10 @@ function exclusions(exclude: Cursor): string[] {
 
 function modeOf(validate: Cursor, spec: Cursor): Mode {
   const own = validate.at('failureAction').exists ? validate.at('failureAction') : spec.at('validationFailureAction');
-  if (validate.at('failureActionOverrides').exists) validate.at('failureActionOverrides').unsupported('other actions for single namespaces are not imported', 'use a Rollout with a cohort');
+  if (validate.at('failureActionOverrides').exists)
+    validate
+      .at('failureActionOverrides')
+      .unsupported('other actions for single namespaces are not imported', 'use a Rollout with a cohort');
   return (own.text() ?? 'Audit').toLowerCase() === 'enforce' ? 'enforce' : 'audit';
 }
 

@@ -25,7 +25,10 @@ const outside: Refusal = {
   message: 'the function reads something outside the request while the policy is judged, with arguments that are not known before',
   suggestion: 'let a producer fetch it before, and read it as a fact',
 };
-const impure: Refusal = { message: 'the function has a different result every time; decisions here can be repeated', suggestion: 'read the time from a fact' };
+const impure: Refusal = {
+  message: 'the function has a different result every time; decisions here can be repeated',
+  suggestion: 'read the time from a fact',
+};
 const action: Refusal = { message: 'the function changes the cluster; a decision only says yes, no, or how the object is changed' };
 
 /**
@@ -46,7 +49,7 @@ export function kyvernoDialect(names: KyvernoNames): Dialect {
       now: impure,
       random: impure,
     },
-    call: (call, source) => names.call?.(call, source) ?? factOf(call, source, names),
+    call: (call, source) => names.call?.(call, source) ?? factOf(call, source, names) ?? base.call?.(call, source),
   };
 }
 
@@ -75,7 +78,9 @@ interface FactRequest {
 }
 
 function constantFact(call: CallExpression, { fact, lead, names }: FactRequest): readonly Edit[] | Refusal {
-  const args = call.args.map((argument) => (argument.kind === 'literal' && typeof argument.value === 'string' ? argument.value : undefined));
+  const args = call.args.map((argument) =>
+    argument.kind === 'literal' && typeof argument.value === 'string' ? argument.value : undefined,
+  );
   if (args.some((argument) => argument === undefined)) return outside;
   const key = [...(lead === '' ? [] : [lead]), ...args].join(' ');
   need(names, fact, `${qualifiedName(call)} becomes facts.${fact}[${quote(key)}]`);
@@ -83,7 +88,10 @@ function constantFact(call: CallExpression, { fact, lead, names }: FactRequest):
 }
 
 /** A fact kept by image reference: the producer knows the images of the object, whatever expression names one. */
-function imageFact(call: CallExpression, { fact, source, names }: { fact: string; source: string; names: KyvernoNames }): readonly Edit[] | Refusal {
+function imageFact(
+  call: CallExpression,
+  { fact, source, names }: { fact: string; source: string; names: KyvernoNames },
+): readonly Edit[] | Refusal {
   const [argument] = call.args;
   if (argument === undefined || call.args.length !== 1) return outside;
   need(names, fact, `${qualifiedName(call)} becomes facts.${fact}, by image reference`);

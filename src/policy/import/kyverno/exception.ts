@@ -35,7 +35,9 @@ export function exceptionsOf(draft: Draft, policy: SourceDocument, sources: read
   for (const { source, end } of found) if (end === undefined) draft.countFor(source, `Policy/${policy.name}`);
   const endless = found.filter(({ end }) => end === undefined);
   const list = (of: 'images' | 'values'): string => {
-    const parts = endless.filter((exception) => exception[of].length > 0).map((exception) => `(${exception.condition} ? ${listOf(exception[of])} : [])`);
+    const parts = endless
+      .filter((exception) => exception[of].length > 0)
+      .map((exception) => `(${exception.condition} ? ${listOf(exception[of])} : [])`);
     return parts.length === 0 ? '[]' : parts.join(' + ');
   };
   return {
@@ -55,7 +57,10 @@ interface ReadException {
 }
 
 function read(source: SourceDocument, draft: Draft): ReadException | undefined {
-  const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec').at('spec').only(...fields);
+  const spec = source.root
+    .only('apiVersion', 'kind', 'metadata', 'spec')
+    .at('spec')
+    .only(...fields);
   spec.noted(['reportResult', 'evaluationMode'], 'reports are not written; the decision records which exception was used');
   const condition = conditionOf(source);
   if (condition === undefined) return undefined;
@@ -63,7 +68,10 @@ function read(source: SourceDocument, draft: Draft): ReadException | undefined {
   const expires = spec.at('expiresAt');
   const until = expires.text();
   if (until === undefined) {
-    source.root.hint('the exception has no end, and became a condition of the policy', 'write it as a document of the kind Exception, with approvers and an end');
+    source.root.hint(
+      'the exception has no end, and became a condition of the policy',
+      'write it as a document of the kind Exception, with approvers and an end',
+    );
     return { ...own, end: undefined };
   }
   if (until.slice(0, 10) <= draft.options.today) {
@@ -76,12 +84,20 @@ function read(source: SourceDocument, draft: Draft): ReadException | undefined {
     return undefined;
   }
   if (approvers.length > 0) return { ...own, end: approvers };
-  expires.unsupported('an exception that ends must name who approved it; it is not imported, and the policy applies in full', 'add properties: { approved-by: name }');
+  expires.unsupported(
+    'an exception that ends must name who approved it; it is not imported, and the policy applies in full',
+    'add properties: { approved-by: name }',
+  );
   return undefined;
 }
 
 function approversIn(spec: Cursor): string[] {
-  const text = spec.at('properties').entries().find(([key]) => /^approved-?by$/i.test(key))?.[1].text() ?? '';
+  const text =
+    spec
+      .at('properties')
+      .entries()
+      .find(([key]) => /^approved-?by$/i.test(key))?.[1]
+      .text() ?? '';
   return text.split(',').flatMap((name) => (/^[A-Za-z0-9._@-]+$/.test(name.trim()) ? [`user:${name.trim()}`] : []));
 }
 
@@ -125,7 +141,9 @@ function conditionOf(exception: SourceDocument): string | undefined {
     item.only('name', 'expression');
     const said = translate(item.at('expression'), { dialect, realm: new Realm('k8s.admission'), result: 'bool' });
     if (said === undefined) {
-      exception.root.unsupported('the exception is not imported, so the policy applies in full: one of its conditions cannot be evaluated here');
+      exception.root.unsupported(
+        'the exception is not imported, so the policy applies in full: one of its conditions cannot be evaluated here',
+      );
       return undefined;
     }
     conditions.push(`(${said.text})`);

@@ -7,6 +7,9 @@ export function globCondition(value: string, glob: string): string {
     const prefix = glob.replaceAll('*', '');
     return prefix === '' ? 'true' : `${value}.startsWith(${quote(prefix)})`;
   }
-  const pattern = glob.replaceAll(/[\\^$.|+()[\]{}]/g, String.raw`\$&`).replaceAll(/\*+/g, '.*').replaceAll('?', '.');
+  const pattern = glob
+    .replaceAll(/[\\^$.|+()[\]{}]/g, String.raw`\$&`)
+    .replaceAll(/\*+/g, '.*')
+    .replaceAll('?', '.');
   return `${value}.matches(${quote(`^${pattern}$`)})`;
 }

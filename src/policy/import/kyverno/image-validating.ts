@@ -90,7 +90,10 @@ function verification(call: CallExpression, { source, policy, noticed }: Verific
   }
 }
 
-const unnamed: Refusal = { message: 'attestors and attestations must be named one by one, as attestors.name', suggestion: 'write them out as a list' };
+const unnamed: Refusal = {
+  message: 'attestors and attestations must be named one by one, as attestors.name',
+  suggestion: 'write them out as a list',
+};
 
 /** `attestors.a` or `[attestors.a, attestors.b]` as names. */
 function namesIn(source: string, argument: CallExpression['args'][number] | undefined, root: string): string[] | undefined {
@@ -111,9 +114,12 @@ function noteProducer(spec: Cursor, source: SourceDocument): void {
     attestor.hint(`signatures are verified by a producer of facts, which must know this attestor as "${name}"`);
   }
   for (const attestation of spec.at('attestations').items()) {
-    attestation.hint(`attestations are fetched by a producer of facts, which must know this one as "${source.name}/${attestation.at('name').text() ?? ''}"`);
+    attestation.hint(
+      `attestations are fetched by a producer of facts, which must know this one as "${source.name}/${attestation.at('name').text() ?? ''}"`,
+    );
   }
-  if (spec.at('credentials').exists) spec.at('credentials').unsupported('credentials of registries belong to the producer that fetches from them');
+  if (spec.at('credentials').exists)
+    spec.at('credentials').unsupported('credentials of registries belong to the producer that fetches from them');
 }
 
 const podImages = ['containers', 'initContainers', 'ephemeralContainers'] as const;
@@ -121,11 +127,15 @@ const podImages = ['containers', 'initContainers', 'ephemeralContainers'] as con
 /** `images`: those of pods and pod templates, and what the policy extracts itself, as far as its globs cover them. */
 function imagesOf(spec: Cursor): string {
   const filter = referenceFilter(spec.at('matchImageReferences'));
-  const template = '(object.kind == "CronJob" ? object.spec.jobTemplate.spec.template.spec : object.?spec.?template.?spec.orValue(object.spec))';
+  const template =
+    '(object.kind == "CronJob" ? object.spec.jobTemplate.spec.template.spec : object.?spec.?template.?spec.orValue(object.spec))';
   const entries: string[] = podImages.map((list) => `${quote(list)}: ${template}.?${list}.orValue([]).map(c, c.image)${filter}`);
   for (const extractor of spec.at('images').items()) {
     extractor.only('name', 'expression');
-    const said = translate(extractor.at('expression'), { dialect: kubernetesDialect({ variables: new Map() }), realm: new Realm('k8s.admission') });
+    const said = translate(extractor.at('expression'), {
+      dialect: kubernetesDialect({ variables: new Map() }),
+      realm: new Realm('k8s.admission'),
+    });
     const name = extractor.at('name').text();
     if (said !== undefined && name !== undefined) entries.push(`${quote(name)}: (${said.text})${filter}`);
   }
@@ -139,7 +149,9 @@ function referenceFilter(references: Cursor): string {
     const glob = reference.at('glob').text();
     if (glob !== undefined) conditions.push(globCondition('ref', glob));
     if (reference.at('expression').exists) {
-      reference.at('expression').unsupported('images are only selected by globs here; this condition selects every image, which is stricter');
+      reference
+        .at('expression')
+        .unsupported('images are only selected by globs here; this condition selects every image, which is stricter');
       return '';
     }
   }
@@ -150,9 +162,12 @@ function referenceFilter(references: Cursor): string {
 function digestRules(spec: Cursor, applies: (condition: string) => string) {
   const configuration = spec.at('validationConfigurations').only('mutateDigest', 'verifyDigest', 'required');
   if (configuration.at('mutateDigest').boolean() ?? true) {
-    configuration.at('mutateDigest').unsupported('tags are not replaced by digests', 'write a transform rule over facts.images, or deploy by digest');
+    configuration
+      .at('mutateDigest')
+      .unsupported('tags are not replaced by digests', 'write a transform rule over facts.images, or deploy by digest');
   }
-  if (configuration.at('required').boolean() ?? true) configuration.at('required').info('an image without facts cannot be judged, and failurePolicy says what then');
+  if (configuration.at('required').boolean() ?? true)
+    configuration.at('required').info('an image without facts cannot be judged, and failurePolicy says what then');
   if (!(configuration.at('verifyDigest').boolean() ?? true)) return [];
   const images = 'vars.images_of_the_request';
   return [

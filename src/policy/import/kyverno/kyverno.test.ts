@@ -22,7 +22,9 @@ function pod(image: string, { name = 'p', namespace = 'web' } = {}) {
 }
 
 function unsupported(name: string): string[] {
-  return imported(name).findings.filter((finding) => finding.severity === 'unsupported').map(({ construct, line }) => `${line} ${construct}`);
+  return imported(name)
+    .findings.filter((finding) => finding.severity === 'unsupported')
+    .map(({ construct, line }) => `${line} ${construct}`);
 }
 
 test('a ValidatingPolicy is a policy with its binding in one document', () => {
@@ -77,7 +79,10 @@ test('signatures of images are facts by attestor, and only images the globs cove
   });
   assert.equal(ask({ object: pod(image), facts: facts(['verify-images/release']) }).verdict, 'allow');
   assert.equal(ask({ object: pod(image), facts: facts([]) }).message, 'Every image must be signed by the release workflow.');
-  assert.equal(ask({ object: pod(image), facts: facts(['verify-images/release'], 'SPDX') }).message, 'Every image needs a signed list of its parts.');
+  assert.equal(
+    ask({ object: pod(image), facts: facts(['verify-images/release'], 'SPDX') }).message,
+    'Every image needs a signed list of its parts.',
+  );
   assert.equal(ask({ object: pod('ghcr.io/acme/shop:1'), facts: facts([]) }).verdict, 'deny');
   assert.equal(ask({ object: pod('docker.io/nginx:1'), facts: facts([]) }).verdict, 'allow');
 });

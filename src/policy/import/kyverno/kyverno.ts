@@ -57,9 +57,13 @@ const conversions: Readonly<Record<string, string>> = {
 
 function checkException(exception: SourceDocument, sources: readonly SourceDocument[]): void {
   if (!isException(exception)) {
-    exception.root.at('apiVersion').unsupported('exceptions of kyverno.io name rules of JMESPath policies', 'write it for policies.kyverno.io');
+    exception.root
+      .at('apiVersion')
+      .unsupported('exceptions of kyverno.io name rules of JMESPath policies', 'write it for policies.kyverno.io');
     return;
   }
   if (sources.some((source) => source !== exception && refersTo(exception, source))) return;
-  exception.root.path('spec', 'policyRefs').unsupported('none of the policies it names is among the files', 'add their files to the import');
+  exception.root
+    .path('spec', 'policyRefs')
+    .unsupported('none of the policies it names is among the files', 'add their files to the import');
 }

@@ -66,8 +66,15 @@ function listCel(pattern: Cursor, value: string, { depth, quantifier }: { depth:
 function scalarCel(pattern: Cursor, wanted: string | number | boolean | null, value: string): string {
   if (wanted === null) return `${value} == null`;
   if (typeof wanted !== 'string') return `${value} == ${String(wanted)}`;
-  if (wanted.includes('{{')) return refuse(pattern, 'JMESPath ({{ … }}) is not evaluated here', 'write the rule as a ValidatingPolicy with CEL');
-  const alternatives = wanted.split('|').map((part) => part.trim().split('&').map((term) => termCel(term.trim(), value)).join(' && '));
+  if (wanted.includes('{{'))
+    return refuse(pattern, 'JMESPath ({{ … }}) is not evaluated here', 'write the rule as a ValidatingPolicy with CEL');
+  const alternatives = wanted.split('|').map((part) =>
+    part
+      .trim()
+      .split('&')
+      .map((term) => termCel(term.trim(), value))
+      .join(' && '),
+  );
   return alternatives.length === 1 ? `(${alternatives.join('')})` : `(${alternatives.map((part) => `(${part})`).join(' || ')})`;
 }
 
@@ -76,7 +83,8 @@ const quantityForm = /^-?\d+(?:\.\d+)?(?:m|k|Ki|Mi|Gi|Ti|Pi|Ei|K|M|G|T|P|E)?$/;
 function termCel(term: string, value: string): string {
   if (term.startsWith('!')) return `!(${termCel(term.slice(1).trim(), value)})`;
   const compared = /^(>=|<=|>|<)\s*(.+)$/.exec(term);
-  if (compared !== null && quantityForm.test(compared[2] ?? '')) return `${amount(value)}.compareTo(quantity(${quote(compared[2] ?? '')})) ${compared[1] ?? ''} 0`;
+  if (compared !== null && quantityForm.test(compared[2] ?? ''))
+    return `${amount(value)}.compareTo(quantity(${quote(compared[2] ?? '')})) ${compared[1] ?? ''} 0`;
   const range = /^(\S+?)\s*-\s*(\S+)$/.exec(term);
   if (range !== null && quantityForm.test(range[1] ?? '') && quantityForm.test(range[2] ?? '')) {
     return `${termCel(`>=${range[1] ?? ''}`, value)} && ${termCel(`<=${range[2] ?? ''}`, value)}`;

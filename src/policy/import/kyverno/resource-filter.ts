@@ -14,35 +14,52 @@ export function matchCel(match: Cursor): { readonly match: MatchSpec; readonly c
   const any = match.at('any').items();
   const all = match.at('all').items();
   const filters = any.length > 0 ? any : all.length > 0 ? all : [match];
-  const kinds = filters.map((filter) => filter.path('resources', 'kinds').texts().map((kind) => readKind(kind).kind));
+  const kinds = filters.map((filter) =>
+    filter
+      .path('resources', 'kinds')
+      .texts()
+      .map((kind) => readKind(kind).kind),
+  );
   const line = any.length > 0 || all.length === 0 ? kinds : kinds.slice(0, 1);
   const named = line.every((list) => list.length > 0 && !list.some((kind) => /[*?]/.test(kind)));
-  const condition = filters.map(filterCel).map((part) => `(${part})`).join(any.length > 0 ? ' || ' : ' && ');
+  const condition = filters
+    .map(filterCel)
+    .map((part) => `(${part})`)
+    .join(any.length > 0 ? ' || ' : ' && ');
   return { match: named ? { 'request.kind': [...new Set(line.flat())] } : {}, condition };
 }
 
 export function filterCel(filter: Cursor): string {
   filter.only('any', 'all', 'resources', 'subjects', 'roles', 'clusterRoles');
-  const resources = filter.at('resources').only('kinds', 'name', 'names', 'namespaces', 'selector', 'namespaceSelector', 'annotations', 'operations');
+  const resources = filter
+    .at('resources')
+    .only('kinds', 'name', 'names', 'namespaces', 'selector', 'namespaceSelector', 'annotations', 'operations');
   const parts: string[] = [];
   const kinds = resources.at('kinds').texts();
   if (kinds.length > 0) parts.push(anyOf(kinds.map(kindCel)));
   const operations = resources.at('operations').texts();
   parts.push(`request.operation in ${listOf(operations.length > 0 ? operations : ['CREATE', 'UPDATE'])}`);
-  const names = [...resources.at('names').texts(), ...(resources.at('name').text() === undefined ? [] : [resources.at('name').text() ?? ''])];
+  const names = [
+    ...resources.at('names').texts(),
+    ...(resources.at('name').text() === undefined ? [] : [resources.at('name').text() ?? '']),
+  ];
   if (names.length > 0) parts.push(anyOf(names.map((name) => globCondition('request.?name.orValue("")', name))));
   const namespaces = resources.at('namespaces').texts();
   if (namespaces.length > 0) parts.push(anyOf(namespaces.map((name) => globCondition('request.namespace', name))));
-  for (const key of ['annotations'] as const) if (resources.at(key).exists) refuse(resources.at(key), 'annotations do not select resources here');
+  for (const key of ['annotations'] as const)
+    if (resources.at(key).exists) refuse(resources.at(key), 'annotations do not select resources here');
   const selector = resources.at('selector');
   if (selector.exists) {
     if (JSON.stringify(selector.plain()).includes('*')) refuse(selector, 'selectors with wildcards are not imported');
     const selected = selectorCel(selector, labelsOf('(object == null ? oldObject : object)'));
     if (selected !== undefined) parts.push(selected);
   }
-  const around = resources.at('namespaceSelector').exists ? selectorCel(resources.at('namespaceSelector'), 'request.namespaceLabels') : undefined;
+  const around = resources.at('namespaceSelector').exists
+    ? selectorCel(resources.at('namespaceSelector'), 'request.namespaceLabels')
+    : undefined;
   if (around !== undefined) parts.push(`(${around})`);
-  for (const key of ['roles', 'clusterRoles'] as const) if (filter.at(key).exists) refuse(filter.at(key), 'the roles of the user are not part of an admission request');
+  for (const key of ['roles', 'clusterRoles'] as const)
+    if (filter.at(key).exists) refuse(filter.at(key), 'the roles of the user are not part of an admission request');
   const subjects = filter.at('subjects').items();
   if (subjects.length > 0) parts.push(anyOf(subjects.map(subjectCel)));
   return parts.join(' && ');

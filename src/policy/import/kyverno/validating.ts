@@ -10,8 +10,16 @@ import { kyvernoDialect } from './dialect.ts';
 import { exceptionsOf, writeExceptions } from './exception.ts';
 
 export const validatingFields = [
-  'matchConstraints', 'validations', 'failurePolicy', 'auditAnnotations', 'matchConditions', 'variables', 'autogen', 'validationActions',
-  'webhookConfiguration', 'evaluation',
+  'matchConstraints',
+  'validations',
+  'failurePolicy',
+  'auditAnnotations',
+  'matchConditions',
+  'variables',
+  'autogen',
+  'validationActions',
+  'webhookConfiguration',
+  'evaluation',
 ] as const;
 
 /**
@@ -47,7 +55,9 @@ export function sharedOf(
   const annotations = source.root.path('metadata', 'annotations');
   const selection = selectResources(spec.at('matchConstraints'));
   const actions = spec.at('validationActions');
-  const namespaced = source.kind.startsWith('Namespaced') ? { 'request.namespace': [source.namespace === '' ? 'default' : source.namespace] } : {};
+  const namespaced = source.kind.startsWith('Namespaced')
+    ? { 'request.namespace': [source.namespace === '' ? 'default' : source.namespace] }
+    : {};
   return {
     source,
     name: draft.name(documentName(source.name)),
@@ -69,22 +79,27 @@ export function evaluatedAtAdmission(spec: Cursor): boolean {
   const evaluation = spec.at('evaluation').only('mode', 'admission', 'background', 'mutateExisting');
   const mode = evaluation.at('mode').text() ?? 'Kubernetes';
   if (mode !== 'Kubernetes') {
-    evaluation.at('mode').unsupported(`the evaluation mode ${mode} judges other payloads than admission requests; the policy is not imported`);
+    evaluation
+      .at('mode')
+      .unsupported(`the evaluation mode ${mode} judges other payloads than admission requests; the policy is not imported`);
     return false;
   }
   if (evaluation.path('admission', 'enabled').boolean() === false) {
     evaluation.at('admission').unsupported('the policy is only for background scans, which are not made here; it is not imported');
     return false;
   }
-  if (evaluation.path('background', 'enabled').boolean() === true) evaluation.at('background').info('objects that exist already are not scanned');
+  if (evaluation.path('background', 'enabled').boolean() === true)
+    evaluation.at('background').info('objects that exist already are not scanned');
   if (evaluation.path('mutateExisting', 'enabled').boolean() === true) {
     evaluation.at('mutateExisting').unsupported('objects that exist already are not changed; only requests are');
   }
   if (spec.at('autogen').exists) {
-    spec.at('autogen').unsupported(
-      'rules for the controllers of pods are not generated: the pods themselves are judged when their controller makes them',
-      'name the controllers in matchConstraints where the controller itself should be refused',
-    );
+    spec
+      .at('autogen')
+      .unsupported(
+        'rules for the controllers of pods are not generated: the pods themselves are judged when their controller makes them',
+        'name the controllers in matchConstraints where the controller itself should be refused',
+      );
   }
   if (spec.path('webhookConfiguration').exists) spec.at('webhookConfiguration').info('the admission point has its own deadline');
   return true;

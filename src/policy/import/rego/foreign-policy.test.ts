@@ -37,6 +37,13 @@ test('the wrapper keeps the owner and the tier its author gave it', () => {
 });
 
 test('what is not taken over is named', () => {
-  const named = imported.findings.filter(({ severity }) => severity === 'unsupported').map(({ path, line, construct }) => `${path}:${line} ${construct}`);
-  assert.deepEqual(named, ['legacy.yaml:21 spec.output.obligations', 'legacy.yaml:24 spec.tests', 'legacy.yaml:32 spec.url', 'policy.rego:1 document']);
+  const named = imported.findings
+    .filter(({ severity }) => severity === 'unsupported')
+    .map(({ path, line, construct }) => `${path}:${line} ${construct}`);
+  assert.deepEqual(named, [
+    'legacy.yaml:21 spec.output.obligations',
+    'legacy.yaml:24 spec.tests',
+    'legacy.yaml:32 spec.url',
+    'policy.rego:1 document',
+  ]);
 });

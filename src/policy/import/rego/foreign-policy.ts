@@ -36,13 +36,30 @@ export function importForeign(draft: Draft, sources: readonly SourceDocument[], 
 function importWrapper(draft: Draft, source: SourceDocument): void {
   const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec').at('spec');
   spec.only(
-    'owner', 'tier', 'risk', 'review', 'target', 'mode', 'engine', 'files', 'data', 'entrypoint', 'url', 'input', 'output', 'undefined',
-    'onError', 'deadline', 'breaker', 'tests',
+    'owner',
+    'tier',
+    'risk',
+    'review',
+    'target',
+    'mode',
+    'engine',
+    'files',
+    'data',
+    'entrypoint',
+    'url',
+    'input',
+    'output',
+    'undefined',
+    'onError',
+    'deadline',
+    'breaker',
+    'tests',
   );
   const engine = oneOf(spec.at('engine'), engines);
   const target = oneOf(spec.at('target'), targets);
   if (engine === undefined || target === undefined) return;
-  if (spec.at('tests').exists) spec.at('tests').unsupported('tests of the other engine run where that engine is', 'run them in CI before the bundle is built');
+  if (spec.at('tests').exists)
+    spec.at('tests').unsupported('tests of the other engine run where that engine is', 'run them in CI before the bundle is built');
   const fact = identifier(source.name).replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const name = draft.name(documentName(source.name));
   const described = describe(spec, { policy: name, fact, engine });
@@ -91,9 +108,11 @@ function describe(spec: Cursor, of: Pick<ForeignEngine, 'policy' | 'fact' | 'eng
 }
 
 function inputOf(input: Cursor): ForeignEngine['input'] {
-  if (input.node?.kind === 'map') return Object.fromEntries(input.entries().flatMap(([key, value]) => (value.text() === undefined ? [] : [[key, value.text() ?? '']])));
+  if (input.node?.kind === 'map')
+    return Object.fromEntries(input.entries().flatMap(([key, value]) => (value.text() === undefined ? [] : [[key, value.text() ?? '']])));
   const name = input.text() ?? 'authzen';
-  if (!projections.includes(name)) input.unsupported(`there is no projection "${name}"`, `projections: ${projections.join(', ')}, or a map of CEL expressions`);
+  if (!projections.includes(name))
+    input.unsupported(`there is no projection "${name}"`, `projections: ${projections.join(', ')}, or a map of CEL expressions`);
   return name;
 }
 
@@ -109,16 +128,31 @@ function outputRules(spec: Cursor, of: { target: (typeof targets)[number]; resul
   }
   const message = output.at('message').text();
   const constant = /^(["'])([^"'\\]*)\1$/.exec(message ?? '')?.[2];
-  if (message !== undefined && constant === undefined) output.at('message').hint('messages here are constant text; the computed one is not shown', 'give the text that people should read');
-  const undefinedRule: RuleDraft[] = spec.at('undefined').text() === 'skip' ? [] : [
-    { id: 'undefined', effect: 'deny', when: `!has(${of.result})`, onError: of.onError, reason: 'FOREIGN_UNDEFINED', message: 'The policy engine gave no answer.' },
-  ];
+  if (message !== undefined && constant === undefined)
+    output.at('message').hint('messages here are constant text; the computed one is not shown', 'give the text that people should read');
+  const undefinedRule: RuleDraft[] =
+    spec.at('undefined').text() === 'skip'
+      ? []
+      : [
+          {
+            id: 'undefined',
+            effect: 'deny',
+            when: `!has(${of.result})`,
+            onError: of.onError,
+            reason: 'FOREIGN_UNDEFINED',
+            message: 'The policy engine gave no answer.',
+          },
+        ];
   return [
     ...(deny === undefined
       ? []
       : [
           {
-            id: 'denied', effect: 'deny', when: `has(${of.result}) ? (${deny.text}) : false`, onError: of.onError, reason: 'FOREIGN_DENY',
+            id: 'denied',
+            effect: 'deny',
+            when: `has(${of.result}) ? (${deny.text}) : false`,
+            onError: of.onError,
+            reason: 'FOREIGN_DENY',
             message: plainMessage(constant ?? 'A policy of another engine refuses this.'),
           } as const,
         ]),

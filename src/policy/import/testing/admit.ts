@@ -8,7 +8,8 @@ import { admissionAttributes } from '../kubernetes/admission-review.ts';
 
 /** Imported documents in a bundle where the API server's own authorization has already allowed what no rule speaks about. */
 export function bundleOf(documents: readonly SourceFile[]): Bundle {
-  const text = 'apiVersion: warder/v1\nkind: Bundle\nmetadata: { name: imported }\nspec: { version: "1.0.0", defaults: { k8s.admission: allow, sql: allow } }\n';
+  const text =
+    'apiVersion: warder/v1\nkind: Bundle\nmetadata: { name: imported }\nspec: { version: "1.0.0", defaults: { k8s.admission: allow, sql: allow } }\n';
   const compiled = compileBundle([{ path: 'bundle.yaml', text }, ...documents]);
   if (!compiled.ok) throw new Error(compiled.problems.map(formatProblem).join('\n'));
   return compiled.bundle;
@@ -52,7 +53,8 @@ export function admission(of: Admission): DecisionRequest {
     oldObject,
     dryRun: false,
   };
-  const around = namespaceLabels === undefined ? null : { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: namespaceLabels } };
+  const around =
+    namespaceLabels === undefined ? null : { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: namespaceLabels } };
   return {
     target: 'k8s.admission',
     phase: 'request',

@@ -7,7 +7,8 @@ import type { CedarModule, CedarPolicyJson } from '../cedar/module.ts';
 export const cedarStandIn: CedarModule = {
   policySetTextToParts: (text) => {
     const policies = [...text.matchAll(/(?:@\w+\("[^"]*"\)\s*)*(?:permit|forbid) \([^)]*\);/g)].map(([policy]) => policy);
-    if (policies.length === 0) return { type: 'failure', errors: [{ message: 'unexpected token', sourceLocations: [{ start: 3, end: 4 }] }] };
+    if (policies.length === 0)
+      return { type: 'failure', errors: [{ message: 'unexpected token', sourceLocations: [{ start: 3, end: 4 }] }] };
     return { type: 'success', policies, policy_templates: [] };
   },
   policyToJson: (policy) => ({ type: 'success', json: jsonOf(policy) }),
@@ -20,7 +21,10 @@ export const cedarStandIn: CedarModule = {
     });
     const forbidding = hits.filter(([, text]) => jsonOf(text).effect === 'forbid');
     const reason = (forbidding.length > 0 ? forbidding : hits).map(([id]) => id);
-    return { type: 'success', response: { decision: forbidding.length === 0 && hits.length > 0 ? 'allow' : 'deny', diagnostics: { reason, errors: [] } } };
+    return {
+      type: 'success',
+      response: { decision: forbidding.length === 0 && hits.length > 0 ? 'allow' : 'deny', diagnostics: { reason, errors: [] } },
+    };
   },
 };
 

@@ -4,7 +4,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { Fault } from '#model';
-import { serveProcess } from './child.ts';
+import { serveProcess } from '../child.ts';
 
 export interface FixtureConfig {
   readonly behaviour: 'serve' | 'hopeless' | 'crash' | 'hang-on-stop' | 'fatal-later';
