@@ -88,6 +88,25 @@ export const limits = {
   requestsWaitingMax: 1_000,
   /** Entries of a gateway's ledger that are written to the index in one statement. */
   mirrorBatchEntriesMax: 1_000,
+  /** Entries that one step of the search index takes. */
+  searchBatchEntriesMax: 1_000,
+  /** One search; a longer one is refused with the advice to narrow it. */
+  searchMs: 5_000,
+  /** Different normalized texts that are looked up one by one; beyond that the newest records are read and compared. */
+  searchTextsMax: 1_000,
+  /** How long followers of the mirror wait for word of new entries before they look themselves. */
+  followMs: 1_000,
+  sinksMax: 32,
+  /** One delivery to a sink: whichever is reached first. */
+  sinkBatchEntriesMax: 500,
+  sinkBatchBytesMax: 1024 * 1024,
+  /** One attempt to deliver, from the first byte sent to the acknowledgement. */
+  sinkAttemptMs: 30_000,
+  /** The pause after the first failed attempt, and the longest one. */
+  sinkRetryMsMin: 500,
+  sinkRetryMsMax: 60_000,
+  /** What a receiver may answer. */
+  sinkAnswerBytesMax: 1024 * 1024,
   tokenLifetimeMs: 8 * 60 * 60 * 1000,
   tokensPerSubjectMax: 16,
   bundleBytesMax: 16 * 1024 * 1024,
@@ -96,6 +115,19 @@ export const limits = {
   documentDepthMax: 64,
   /** Static cost bound of one condition of a policy, in steps: three loops inside each other over lists of the assumed length. */
   conditionCostMax: 100_000_000,
+  /** Static analysis: states of an automaton looked at for one question, and sets of values whose automata are kept. */
+  analysisStatesMax: 20_000,
+  analysisTestsKept: 50_000,
+  /** Conjunctions one condition of a policy is taken apart into; a larger condition is looked at as a whole. */
+  analysisConjunctionsMax: 64,
+  /** Questions "is this combination possible" one analysis asks, and those for one rule that several others may cover together. */
+  analysisQuestionsMax: 400_000,
+  analysisCoverQuestionsMax: 2_000,
+  /** Pairs of rules one analysis compares, and findings of one code it tells. */
+  analysisPairsMax: 4_000_000,
+  analysisFindingsPerCodeMax: 500,
+  /** Requests tried to reproduce one finding. */
+  analysisWitnessTriesMax: 240,
   /** Attributes kept in a record: longer strings, longer lists and bigger values are kept as their digest. */
   readStringCharsMax: 256,
   readListItemsMax: 32,

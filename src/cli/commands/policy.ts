@@ -4,13 +4,15 @@ import type { PushedAnswer } from '../answers.ts';
 import { connect } from '../connection.ts';
 import { paint } from '../paint.ts';
 import { readPolicyFiles } from '../policy-files.ts';
+import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
+import { policyEval } from './policy-eval.ts';
 
 const usualFolder = 'policies';
 
 /** `warder policy check|test|push` */
-export const policy: Define = (program, _parts, exit) => {
+export const policy: Define = (program, parts, exit) => {
   const group = program.command('policy').description('check, test and activate policies');
   group
     .command('check')
@@ -27,6 +29,7 @@ export const policy: Define = (program, _parts, exit) => {
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
+  for (const define of [policyEval]) define(group, parts, exit);
 };
 
 async function check(folder: string, options: CommonOptions): Promise<number> {
@@ -102,16 +105,4 @@ async function push(folder: string, options: CommonOptions): Promise<number> {
   }
   if (pushed.previous !== undefined && pushed.changed) process.stdout.write(`${dim(`  before: ${pushed.previous}`)}\n`);
   return 0;
-}
-
-/** Problems with their place, on standard error, the folder in front so that an editor finds the file. */
-async function showProblems(problems: readonly Problem[], folder: string): Promise<void> {
-  const { formatProblem } = await import('#policy');
-  const { red, yellow } = paint(process.stderr);
-  for (const problem of problems) {
-    const place = folder === problem.path ? problem.path : `${folder.replace(/\/+$/, '')}/${problem.path}`;
-    const [head, ...rest] = formatProblem({ ...problem, path: place }).split('\n');
-    const colour = problem.severity === 'error' ? red : yellow;
-    process.stderr.write(`${colour(head ?? '')}\n${rest.map((line) => `${line}\n`).join('')}`);
-  }
 }

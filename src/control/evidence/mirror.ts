@@ -23,11 +23,14 @@ export interface Mirror {
    */
   take(batch: { origin: string; first: number; entries: readonly string[] }): Promise<number>;
   logs(): Promise<readonly MirroredLog[]>;
+  /** Calls back after entries were taken here; another replica's are only found by looking. Returns how to stop it. */
+  onGrow(listener: () => void): () => void;
 }
 
 const zeros = '0'.repeat(64);
 
 export function openMirror(store: Store): Mirror {
+  const listeners = new Set<() => void>();
   return {
     attach: ({ origin, vkey }) =>
       store.transact(async (trx) => {
@@ -47,9 +50,15 @@ export function openMirror(store: Store): Mirror {
       for (let at = 0; at === 0 || at < entries.length; at += limits.mirrorBatchEntriesMax) {
         const slice = entries.slice(at, at + limits.mirrorBatchEntriesMax);
         mirrored = await store.transact((trx) => takeSlice(trx, { origin, first: first + at, entries: slice }));
+        for (const listener of listeners) listener();
         if (mirrored < first + at + slice.length) return mirrored;
       }
       return mirrored;
+    },
+
+    onGrow(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
 
     logs: () => store.db.selectFrom('mirror').select(['origin', 'vkey', 'entries as size']).orderBy('origin').execute(),

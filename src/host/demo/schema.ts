@@ -50,16 +50,18 @@ create table public.staff (
  */
 export const fill = `
 insert into public.orders
-select n,
-       1 + (n::bigint * 7919 + (n::bigint * n) % 104729) % $CUSTOMERS,
-       (array['delivered','delivered','delivered','delivered','shipped','paid','placed','returned','cancelled','delivered'])[1 + (n::bigint * 31 + n / 7) % 10],
-       1 + (n::bigint * 13) % 5,
-       499 + (n::bigint * 48271) % 24990,
-       case when n % 9 = 0 then 'GBP' when n % 7 = 0 then 'USD' else 'EUR' end,
-       timestamptz '2026-11-15 18:00:00Z' - ($ORDERS - n) * interval '9 minutes' - ((n::bigint * 2713) % 540) * interval '1 second',
-       null
-  from generate_series(1, $ORDERS) n;
-update public.orders set shipped_at = created_at + (6 + id % 60) * interval '1 hour' where status in ('delivered', 'shipped', 'returned');
+select n, customer, status, items, total, currency, placed,
+       case when status in ('delivered', 'shipped', 'returned') then placed + (6 + n % 60) * interval '1 hour' end
+  from (select n,
+               1 + (n::bigint * 7919 + (n::bigint * n) % 104729) % $CUSTOMERS as customer,
+               (array['delivered','delivered','delivered','delivered','shipped','paid','placed','returned','cancelled','delivered'])
+                 [1 + (n::bigint * 31 + n / 7) % 10] as status,
+               1 + (n::bigint * 13) % 5 as items,
+               499 + (n::bigint * 48271) % 24990 as total,
+               case when n % 9 = 0 then 'GBP' when n % 7 = 0 then 'USD' else 'EUR' end as currency,
+               timestamptz '2026-11-15 18:00:00Z' - ($ORDERS - n) * interval '9 minutes'
+                 - ((n::bigint * 2713) % 540) * interval '1 second' as placed
+          from generate_series(1, $ORDERS) n) as made;
 insert into public.payments
 select row_number() over (order by o.id), o.id, p.method,
        case when p.method = 'card' then right(c.card, 4) end,

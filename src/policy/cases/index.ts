@@ -9,3 +9,5 @@ export { runCases } from './run.ts';
 export type { CaseReport, CaseResult, TestReport } from './run.ts';
 export { percent } from './coverage.ts';
 export type { Coverage, Measure } from './coverage.ts';
+export { missed, readQuestion } from './what-if.ts';
+export type { QuestionResult } from './what-if.ts';

@@ -22,7 +22,7 @@ export class CaseMistake extends Error {}
 const hourMs = 3_600_000;
 
 /** The request a case stands for: its inputs over the defaults of its file, read by the real parser of the target. */
-export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surroundings): DecisionRequest {
+export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surroundings, now: number = instantMs(test.now)): DecisionRequest {
   const merged: CaseInputs = { ...test.defaults, ...inputs };
   const { fixtures } = test;
   const { target = 'sql', phase = 'request', point = 'postgres' } = merged;
@@ -39,7 +39,7 @@ export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surrou
     target,
     phase,
     point,
-    now: instantMs(test.now),
+    now,
     // A test names only what matters to it; the rest is what such a subject and resource usually have.
     subject: { type: 'user', groups: [], id: '', name: nameOf(subject), ...subject },
     resource: {
@@ -96,6 +96,13 @@ function resultColumns(outputs: ReturnType<typeof inspectSql>['outputs']): Resul
     if (columns === undefined) return [{ name: '?', labels: [], lineage: 'unknown', type: 'text' } as const];
     return columns.map(({ name, labels, lineage }) => ({ name, labels, lineage, type: 'text' as const }));
   });
+}
+
+/** The bundle with one default for all its targets. */
+export function withDefault(bundle: Bundle, byDefault: 'allow' | 'deny'): Bundle {
+  const targets = bundle.compiled.rules.map((rule) => rule.policy.target);
+  const allowedByDefault = new Set(byDefault === 'allow' ? targets : []);
+  return { ...bundle, compiled: { ...bundle.compiled, allowedByDefault } };
 }
 
 /** Grants as the control plane would give them: bound to what the same request without grants asks for. */

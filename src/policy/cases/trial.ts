@@ -1,11 +1,10 @@
 import type { Decision, DecisionRequest } from '#model';
-import type { Bundle } from '../bundle.ts';
 import { decide } from '../decide/decide.ts';
 import type { CaseInputs, Expectation, PropertySpec } from '../documents/kinds/policy-test.ts';
 import type { SourceFile } from '../source.ts';
 import { differences } from './expect.ts';
 import { samplesOf } from './property.ts';
-import { CaseMistake, requestOf } from './request.ts';
+import { CaseMistake, requestOf, withDefault } from './request.ts';
 import type { Surroundings } from './request.ts';
 
 /** One test file against one bundle: the real one, or one with a mistake in it. */
@@ -61,10 +60,4 @@ export function allPass(trial: Trial): boolean {
 function mistake(error: unknown): string {
   if (error instanceof CaseMistake) return error.message;
   throw error;
-}
-
-function withDefault(bundle: Bundle, byDefault: 'allow' | 'deny'): Bundle {
-  const targets = bundle.compiled.rules.map((rule) => rule.policy.target);
-  const allowedByDefault = new Set(byDefault === 'allow' ? targets : []);
-  return { ...bundle, compiled: { ...bundle.compiled, allowedByDefault } };
 }

@@ -74,6 +74,45 @@ test('everything that is imported from the whole corpus compiles together', () =
   assert.equal(compiled.ok, true);
 });
 
+test('a generated document that does not compile is left out and reported, and the rest stands', () => {
+  const text = `apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: { name: x }
+spec:
+  matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: [v1], operations: ["*"], resources: [pods] }] }
+  validations: [{ expression: "object.a == 1" }]
+---
+apiVersion: policies.kyverno.io/v1
+kind: PolicyException
+metadata: { name: too-long-for-one-approver }
+spec:
+  policyRefs: [{ name: x, kind: ValidatingPolicy }]
+  expiresAt: "2027-12-01T00:00:00Z"
+  properties: { approved-by: dana }
+`;
+  const { documents, findings, sources } = importPolicies([{ path: 'x.yaml', text }], { today: '2026-11-20' });
+  assert.deepEqual(
+    documents.map(({ path }) => path),
+    ['imported/x.yaml'],
+  );
+  assert.ok(
+    findings.some(({ line, severity, message }) => line === 8 && severity === 'unsupported' && message.includes('two people must approve')),
+  );
+  assert.deepEqual(
+    sources.map((source) => source.documents),
+    [['Policy/x'], []],
+  );
+});
+
+test('the items of a List are documents of their own', () => {
+  const item =
+    'apiVersion: policies.kyverno.io/v1\n    kind: ValidatingPolicy\n    metadata: { name: x }\n    spec: { validations: [{ expression: "object.a == 1" }] }\n';
+  const { documents } = importPolicies([{ path: 'list.yaml', text: `apiVersion: v1\nkind: List\nitems:\n  - ${item}` }], {
+    today: '2026-11-20',
+  });
+  assert.equal(documents.length, 1);
+});
+
 test('documents of kinds that nobody imports, and files that cannot be read, are named', () => {
   const files = [
     {

@@ -1,4 +1,5 @@
 import { compileBundle } from '../bundle.ts';
+import type { Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { firstCases } from './cases/cases.ts';
 import { isSample } from './cases/recorded.ts';
@@ -62,7 +63,12 @@ export function importPolicies(files: readonly SourceFile[], options: ImportOpti
     documents,
     cases: firstCases(draft, sources, documents),
     findings: findings.inReadingOrder(),
-    sources: [...draft.imported].map(([source, documents]) => sourceOf(source, documents)),
+    sources: [...draft.imported].map(([source, made]) =>
+      sourceOf(
+        source,
+        made.filter((name) => kept(draft, documents, name)),
+      ),
+    ),
     engines: draft.foreign,
   };
 }
@@ -98,21 +104,39 @@ function noteUnclaimed(draft: Draft, sources: readonly SourceDocument[]): void {
   }
 }
 
-/** The documents, if they compile together. What does not is a fault of the import itself, and nobody should have to find it later. */
+/**
+ * The documents that compile together. What does not is a fault of the import itself, and nobody should have to find it later; leaving one
+ * out may leave another without what it refers to, so it is asked again.
+ */
 function checked(draft: Draft): readonly SourceFile[] {
-  const { documents, findings } = draft;
-  const compiled = compileBundle(documents);
-  if (compiled.ok) return documents;
-  const broken = new Set<string>();
-  for (const problem of compiled.problems) {
-    if (problem.severity !== 'error') continue;
-    broken.add(problem.path);
-    const source = draft.sourceOf(problem.path);
-    if (source === undefined) continue;
-    const message = `the generated document does not compile and is left out: ${problem.message} (in ${problem.caret?.split('\n')[0]?.trim() ?? ''})`;
-    findings.add(source.root.place, { severity: 'unsupported', construct: source.kind, message, suggestion: problem.hint });
+  let documents: readonly SourceFile[] = draft.documents;
+  for (;;) {
+    const compiled = compileBundle(documents);
+    if (compiled.ok) return documents;
+    const broken = new Set<string>();
+    for (const problem of compiled.problems) {
+      if (problem.severity !== 'error') continue;
+      broken.add(problem.path);
+      leaveOut(draft, problem);
+    }
+    const sound = documents.filter((document) => !broken.has(document.path));
+    // Problems of the whole set, such as too many documents, have no document to leave out.
+    if (sound.length === documents.length) return [];
+    documents = sound;
   }
-  return documents.filter((document) => !broken.has(document.path));
+}
+
+function leaveOut(draft: Draft, problem: Problem): void {
+  const source = draft.sourceOf(problem.path);
+  if (source === undefined) return;
+  const line = problem.caret?.split('\n')[0]?.trim() ?? '';
+  const message = `${problem.path} does not compile and is left out: ${problem.message} (${line})`;
+  draft.findings.add(source.root.place, { severity: 'unsupported', construct: source.kind, message, suggestion: problem.hint });
+}
+
+function kept({ written }: Draft, documents: readonly SourceFile[], name: string): boolean {
+  const file = written.get(name);
+  return file !== undefined && documents.includes(file);
 }
 
 function sourceOf(source: SourceDocument, documents: readonly string[]): ImportedSource {

@@ -22,6 +22,8 @@ export interface Matcher {
   readonly exact: readonly Atom[] | undefined;
   /** Name of the DataSet the line reads. */
   readonly data: string | undefined;
+  /** What the line was compiled from: what the static analysis reasons about. */
+  readonly line: MatchLine;
 }
 
 /** A reader for a dotted path. A path through a list collects the attribute of every element. */
@@ -85,7 +87,7 @@ export interface MatchLine {
 export function compileLine(line: MatchLine): Matcher {
   const { path, value } = line;
   const read = compilePath(path);
-  if (Array.isArray(value)) return { path, read, wanted: say('in', value), accepts: anyOf(value), exact: exactly(value), data: undefined };
+  if (Array.isArray(value)) return { path, read, wanted: say('in', value), accepts: anyOf(value), exact: exactly(value), data: undefined, line };
   const operators = value as Operators; // Array.isArray does not narrow readonly arrays away.
   const tests: Test[] = [];
   const wanted: string[] = [];
@@ -111,7 +113,7 @@ export function compileLine(line: MatchLine): Matcher {
   const only = Object.keys(operators).length === 1 ? operators.in : undefined;
   const [first] = tests;
   const accepts: Test = tests.length === 1 && first !== undefined ? first : (found) => tests.every((test) => test(found));
-  return { path, read, wanted: wanted.join(' and '), accepts, exact: only && exactly(only), data: operators.inData };
+  return { path, read, wanted: wanted.join(' and '), accepts, exact: only && exactly(only), data: operators.inData, line };
 
   function add(words: string, test: Test): void {
     wanted.push(words);

@@ -4,7 +4,7 @@ import { Fault } from '#model';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Text of UTF-8 bytes. Throws a Fault when they are not UTF-8: what cannot be read cannot be decided. */
-export function decodeText(bytes: Uint8Array): string {
+function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -196,7 +195,7 @@ describe('peers that misbehave', () => {
     for (const bytes of [Buffer.alloc(0), sslRequest, int32(50), startupMessage({ user: 'engineer', database: 'demo' })]) {
       const raw = await RawClient.open(kit.port);
       raw.send(bytes);
-      (raw.socket as Socket).resetAndDestroy();
+      raw.socket.resetAndDestroy();
     }
     for (const bytes of [
       Buffer.from('Q'),
@@ -206,7 +205,7 @@ describe('peers that misbehave', () => {
     ]) {
       const raw = await login();
       raw.send(bytes);
-      (raw.socket as Socket).resetAndDestroy();
+      raw.socket.resetAndDestroy();
     }
     assert.match(render(await bystander.query('select 1')), /D 1/);
     // Only the bystander's connection to the target is left.

@@ -207,6 +207,18 @@ describe('names that two layers might read differently', () => {
     raw.close();
   });
 
+  test('PG-14 after DEALLOCATE or DISCARD a name may be made again, as drivers and poolers do', async () => {
+    const raw = await login();
+    for (const forget of ['deallocate s', 'deallocate all', 'discard all', 'select 1']) {
+      raw.send(x.parse('s', `select '${forget}'`), x.sync);
+      assert.match(render(await raw.ready()), /^1\nZ I$/, forget);
+      await raw.query(forget);
+    }
+    raw.send(x.parse('s', 'select 2'), x.sync);
+    assert.match(render(await raw.ready()), /C=42P05/);
+    raw.close();
+  });
+
   test('PG-14 a statement that is replaced in a batch without Sync is made anew too', async () => {
     const raw = await login();
     raw.send(

@@ -7,8 +7,17 @@ const firstUserOid = 16_384;
 
 /** Types whose text and binary forms are the text itself: char, name, text, json, xml, unknown, bpchar, varchar, cstring. */
 const textTypes = new Set([18, 19, 25, 114, 142, 705, 1042, 1043, 2275]);
-/** Text only in text format: jsonb has a version byte in front in binary format. */
-const jsonb = 3802;
+
+/**
+ * Types whose values cannot hold free text: bool, integers, oid, tid, xid, cid, floats, money, network addresses, dates and times, bits,
+ * numeric, uuid, pg_lsn, void, and the names of system objects (regproc…).
+ */
+const plainTypes = new Set([
+  16, 20, 21, 23, 24, 26, 27, 28, 29, 600, 650, 700, 701, 718, 774, 790, 829, 869, 1082, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700,
+  2202, 2203, 2204, 2205, 2206, 2278, 2950, 3220, 4089, 4096, 5069,
+]);
+/** Hexadecimal in text format, so a detector would not see what is in it. */
+const bytea = 17;
 
 export interface DescribedColumns {
   readonly columns: readonly ResultColumn[];
@@ -71,7 +80,9 @@ function combine(parsed: OutputColumn | undefined, origin: Origin): Pick<ResultC
   return { labels, lineage: parsed?.lineage ?? 'unknown' };
 }
 
-function typeOf(field: Field): ResultColumn['type'] {
-  if (textTypes.has(field.typeOid)) return 'text';
-  return field.typeOid === jsonb && field.format === 0 ? 'text' : 'other';
+/** In text format the values of arrays, rows, jsonb and the types of extensions are text too; in binary format they are containers. */
+function typeOf({ typeOid, format }: Field): ResultColumn['type'] {
+  if (textTypes.has(typeOid)) return 'text';
+  if (plainTypes.has(typeOid)) return 'other';
+  return format === 0 && typeOid !== bytea ? 'text' : 'opaque';
 }

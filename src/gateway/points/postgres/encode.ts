@@ -121,8 +121,9 @@ export function describePortal(name: string): Buffer {
   return message('D', 'P', cstring(name));
 }
 
-export function closeStatement(name: string): Buffer {
-  return message('C', 'S', cstring(name));
+/** Closes a statement (`S`) or a portal (`P`); closing what does not exist is no error. */
+export function closeNamed(of: 'S' | 'P', name: string): Buffer {
+  return message('C', of, cstring(name));
 }
 
 export const sync = message('S');

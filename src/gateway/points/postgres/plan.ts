@@ -2,7 +2,7 @@ import type { Inspection } from '#inspect';
 import { Fault } from '#model';
 import type { ClientMessage } from './client-messages.ts';
 import { changesCatalog, isEmpty, replacesNames, taints } from './consequences.ts';
-import { closeStatement, describePortal } from './encode.ts';
+import { closeNamed, describePortal } from './encode.ts';
 import type { Draft } from './operations.ts';
 import type { Portal, Prepared, Statement } from './prepared.ts';
 import type { LocalError } from './respond.ts';
@@ -145,7 +145,10 @@ class Planner {
   #parse(message: Extract<ClientMessage, { kind: 'parse' }>): LocalError | undefined {
     const { name, text, bytes } = message;
     if (isTooLong(name)) return nameTooLong(name);
-    if (name !== '' && this.#statement(name)) return { sqlstate: '42P05', message: `prepared statement "${name}" already exists` };
+    const known = name === '' ? undefined : this.#statement(name);
+    if (known && !this.#isSuspect(known)) return { sqlstate: '42P05', message: `prepared statement "${name}" already exists` };
+    // SQL may have deallocated it; the client says so by making it again.
+    if (known) this.#steps.push({ kind: 'close', bytes: closeNamed('S', name), of: 'statement', name, shown: false });
     this.#context.prepared.checkRoom(bytes.length);
     const statement: Statement = { name, text, bytes, suspect: false };
     this.#statements.set(name, statement);
@@ -158,8 +161,9 @@ class Planner {
     const statement = this.#statement(message.statement);
     if (!statement) return unknownStatement(message.statement);
     if (isTooLong(message.portal)) return nameTooLong(message.portal);
-    if (message.portal !== '' && this.#portal(message.portal))
-      return { sqlstate: '42P03', message: `cursor "${message.portal}" already exists` };
+    const taken = message.portal === '' ? undefined : this.#portal(message.portal);
+    if (taken && !this.#isSuspect(taken)) return { sqlstate: '42P03', message: `cursor "${message.portal}" already exists` };
+    if (taken) this.#steps.push({ kind: 'close', bytes: closeNamed('P', taken.name), of: 'portal', name: taken.name, shown: false });
     this.#context.prepared.checkRoom(message.bytes.length);
     if (this.#isSuspect(statement)) this.#makeAnew(statement);
     const inspection = this.#context.inspect(statement.text, message.parameters);
@@ -182,7 +186,7 @@ class Planner {
 
   /** EVASION: SQL may have put another statement under this name since it was decided; the text we know is parsed again under it. */
   #makeAnew(statement: Statement): void {
-    this.#steps.push({ kind: 'close', bytes: closeStatement(statement.name), of: 'statement', name: statement.name, shown: false });
+    this.#steps.push({ kind: 'close', bytes: closeNamed('S', statement.name), of: 'statement', name: statement.name, shown: false });
     this.#steps.push({ kind: 'parse', bytes: statement.bytes, statement, shown: false, draft: undefined });
   }
 

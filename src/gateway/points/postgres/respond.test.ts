@@ -96,6 +96,9 @@ const output = (lineage: 'exact' | 'derived' | 'none' | 'unknown', labels: reado
   columns: [{ name: 'x', lineage, sources: [], labels }],
 });
 
+const typeOf = (typeOid: number, format: 0 | 1): string | undefined =>
+  describeColumns([{ ...field, typeOid, format }], undefined, catalog).columns[0]?.type;
+
 describe('the columns of a result', () => {
   test('PG-18 have the labels of the parser and of the catalog together', () => {
     const { columns } = describeColumns([{ ...field, tableOid: 20_000, column: 3 }], output('exact', ['pii.other']), catalog);
@@ -124,12 +127,16 @@ describe('the columns of a result', () => {
     assert.equal(describeColumns([{ ...field, tableOid: 20_000, column: 1 }], undefined, catalog).columns[0]?.lineage, 'exact');
   });
 
-  test('are text when their bytes are text in the format that is used', () => {
-    const types = [25, 1043, 114, 3802, 23, 17, 1184].map(
-      (typeOid) => describeColumns([{ ...field, typeOid }], undefined, catalog).columns[0]?.type,
+  test('PG-18 are text, opaque or other by what their bytes are in the format that is used', () => {
+    // text, varchar, json; jsonb, text[], record; bytea; int4, timestamptz
+    assert.deepEqual(
+      [25, 1043, 114, 3802, 1009, 2249, 17, 23, 1184].map((oid) => typeOf(oid, 0)),
+      ['text', 'text', 'text', 'text', 'text', 'text', 'opaque', 'other', 'other'],
     );
-    assert.deepEqual(types, ['text', 'text', 'text', 'text', 'other', 'other', 'other']);
-    assert.equal(describeColumns([{ ...field, typeOid: 3802, format: 1 }], undefined, catalog).columns[0]?.type, 'other');
+    assert.deepEqual(
+      [25, 1043, 114, 3802, 1009, 2249, 17, 23, 1184].map((oid) => typeOf(oid, 1)),
+      ['text', 'text', 'text', 'opaque', 'opaque', 'opaque', 'opaque', 'other', 'other'],
+    );
   });
 });
 

@@ -49,7 +49,7 @@ export function localErrorResponse(error: LocalError): Buffer {
 }
 
 /** Tells the person who waits what is going on and who can help. */
-export function holdNotice(notice: HoldNotice): Buffer {
+export function holdNotice(notice: HoldNotice, options: { readonly inTransaction: boolean }): Buffer {
   const reviewers = notice.reviewers.length > 0 ? ` (${notice.reviewers.join(', ')})` : '';
   return noticeResponse([
     ['S', 'NOTICE'],
@@ -57,5 +57,6 @@ export function holdNotice(notice: HoldNotice): Buffer {
     ['C', '00000'],
     ['M', `warder: waiting for approval ${notice.request}; a reviewer${reviewers} can run: warder approve ${notice.request}`],
     ['D', notice.message],
+    ['H', options.inTransaction ? 'Your transaction stays open meanwhile and keeps its locks; consider ROLLBACK.' : undefined],
   ]);
 }

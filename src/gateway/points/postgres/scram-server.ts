@@ -19,7 +19,7 @@ export interface ScramServerStep {
   finish(clientFinal: string): ScramResult;
 }
 
-export type ScramResult = { readonly ok: true; readonly message: string; readonly verifier: TokenVerifier } | { readonly ok: false };
+type ScramResult = { readonly ok: true; readonly message: string; readonly verifier: TokenVerifier } | { readonly ok: false };
 
 const never: TokenVerifier = { token: '', storedKey: '', serverKey: '', expiresAt: 0 };
 

@@ -238,7 +238,7 @@ export class PostgresSession {
         onHold: (notice) => {
           this.#held = true;
           this.#wasHeld = true;
-          this.#exchange.show([holdNotice(notice)]);
+          this.#exchange.show([holdNotice(notice, { inTransaction: this.#exchange.status === 'T' })]);
         },
       });
       if (admission.kind === 'refused' || !waiting.signal.aborted) return admission;

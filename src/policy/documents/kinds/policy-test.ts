@@ -82,20 +82,22 @@ const propertyShape = object({
   expect: required(expectationShape, 'what must come out, whatever the values'),
 });
 
+const fixturesField = optional(
+  object({
+    subjects: optional(map(json), 'named subjects'),
+    resources: optional(map(json), 'named resources'),
+    contexts: optional(map(json), 'named contexts'),
+    facts: optional(map(json), 'named facts'),
+    catalogs: optional(map(map(map(list(text())))), 'catalog → table → column → labels'),
+  }),
+  'what cases refer to by name',
+);
+
 export const policyTestSpec = object({
   description: optional(text({ maxChars: 4000 }), 'for people'),
   policies: optional(list(text({ form: nameForm }), 1), 'only these policies take part; default all'),
   now: required(text({ form: instantForm }), 'the time of all cases'),
-  fixtures: optional(
-    object({
-      subjects: optional(map(json), 'named subjects'),
-      resources: optional(map(json), 'named resources'),
-      contexts: optional(map(json), 'named contexts'),
-      facts: optional(map(json), 'named facts'),
-      catalogs: optional(map(map(map(list(text())))), 'catalog → table → column → labels'),
-    }),
-    'what cases refer to by name',
-  ),
+  fixtures: fixturesField,
   defaults: optional(object(inputs), 'what every case starts from'),
   cases: optional(list(caseShape), 'the cases'),
   properties: optional(list(propertyShape), 'laws over generated inputs'),
@@ -111,6 +113,17 @@ export const policyTestSpec = object({
   mutation: optional(object({ minScore: required(number({ min: 0, max: 100 }), 'percentage') }), 'mutation score that must be reached'),
 });
 
+/** One case by itself, as a question: what would be decided. */
+export const questionShape = object({
+  name: optional(text({ maxChars: 200 }), 'a sentence about behaviour'),
+  tags: optional(list(text()), 'for selection'),
+  now: optional(text({ form: instantForm }), 'when; default: now'),
+  fixtures: fixturesField,
+  ...inputs,
+  expect: optional(expectationShape, 'what must come out'),
+});
+
+export type Question = Infer<typeof questionShape>;
 export type PolicyTestSpec = Infer<typeof policyTestSpec>;
 export type CaseInputs = Infer<ReturnType<typeof object<typeof inputs>>>;
 export type PropertySpec = Infer<typeof propertyShape>;

@@ -2,7 +2,6 @@ import type { SourceFile } from '../../source.ts';
 import type { Draft } from '../draft.ts';
 import type { SourceDocument } from '../source.ts';
 import { caseFiles } from './case.ts';
-import type { CaseDraft } from './case.ts';
 import { kyvernoCases } from './kyverno-test.ts';
 import { recordedCases } from './recorded.ts';
 import { statementCases } from './statements.ts';
@@ -13,7 +12,14 @@ export function firstCases(draft: Draft, sources: readonly SourceDocument[], doc
   const own = [...suiteCases(draft, sources), ...kyvernoCases(draft, sources)];
   const cases = [...own, ...recordedCases(draft, sources), ...statementCases(draft)];
   const kept = new Set(documents);
-  const isKept = ({ policy }: CaseDraft): boolean =>
-    [draft.written.get(`Policy/${policy.name}`)].some((file) => file !== undefined && kept.has(file));
-  return caseFiles(draft, cases.filter(isKept));
+  const policies = new Set(
+    draft.policies.filter(({ name }) => {
+      const file = draft.written.get(`Policy/${name}`);
+      return file !== undefined && kept.has(file);
+    }),
+  );
+  return caseFiles(
+    draft,
+    cases.filter((one) => policies.has(one.policy)),
+  );
 }

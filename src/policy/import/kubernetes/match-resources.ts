@@ -70,11 +70,19 @@ function readRule(rule: Cursor, exact: boolean): ResourceRule {
   return {
     groups: wild(rule.at('apiGroups').texts()),
     versions: exact ? wild(rule.at('apiVersions').texts()) : [],
-    operations: wild(rule.at('operations').texts()),
+    operations: operationsOf(rule),
     resources: rule.at('resources').texts(),
     names: rule.at('resourceNames').texts(),
     scope,
   };
+}
+
+/** Kubernetes demands operations; where a relative leaves them out, it means the ones that bring an object. */
+function operationsOf(rule: Cursor): readonly string[] {
+  const named = rule.at('operations').texts();
+  if (named.length > 0) return wild(named);
+  rule.at('operations').hint('no operations are named; the rule is about CREATE and UPDATE', 'name them: a DELETE has no object to judge');
+  return ['CREATE', 'UPDATE'];
 }
 
 /** A list with `*` names everything, which is said here by an empty list. */

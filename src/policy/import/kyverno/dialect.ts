@@ -54,17 +54,19 @@ export function kyvernoDialect(names: KyvernoNames): Dialect {
 }
 
 function factOf(call: CallExpression, source: string, names: KyvernoNames): readonly Edit[] | Refusal | undefined {
-  const name = qualifiedName(call);
-  switch (name) {
-    case 'resource.Get':
-    case 'resource.List':
-      return constantFact(call, { fact: 'kubernetes', lead: name === 'resource.Get' ? 'get' : 'list', names });
-    case 'http.Get':
-    case 'http.Post':
-      return constantFact(call, { fact: 'http', lead: name === 'http.Get' ? 'GET' : 'POST', names });
-    case 'globalContext.Get':
+  // Releases of Kyverno differ in the case of these names.
+  switch (qualifiedName(call).toLowerCase()) {
+    case 'resource.get':
+      return constantFact(call, { fact: 'kubernetes', lead: 'get', names });
+    case 'resource.list':
+      return constantFact(call, { fact: 'kubernetes', lead: 'list', names });
+    case 'http.get':
+      return constantFact(call, { fact: 'http', lead: 'GET', names });
+    case 'http.post':
+      return constantFact(call, { fact: 'http', lead: 'POST', names });
+    case 'globalcontext.get':
       return constantFact(call, { fact: 'globalContext', lead: '', names });
-    case 'image.GetMetadata':
+    case 'image.getmetadata':
       return imageFact(call, { fact: 'imageMetadata', source, names });
     default:
       return imageParts.has(call.name) && isImageCall(call.target) ? imagePart(call, source, names) : undefined;
@@ -105,7 +107,7 @@ function imageFact(
 const imageParts: ReadonlySet<string> = new Set(['registry', 'repository', 'identifier', 'tag', 'digest', 'containsDigest']);
 
 function isImageCall(e: CelExpression | undefined): e is CallExpression {
-  return e?.kind === 'call' && e.name === 'image' && e.target === undefined && e.args.length === 1;
+  return e?.kind === 'call' && (e.name === 'image' || e.name === 'parseImageReference') && e.target === undefined && e.args.length === 1;
 }
 
 /** `image(x).registry()` becomes `facts.imageReferences[x].registry`. */

@@ -14,6 +14,8 @@ export interface Exempted {
   readonly values: string;
   /** Those that end: documents of their own. */
   readonly ending: readonly Ending[];
+  /** Those that became part of the policy. */
+  readonly endless: readonly SourceDocument[];
 }
 
 interface Ending {
@@ -32,7 +34,6 @@ const fields = ['policyRefs', 'matchConditions', 'images', 'allowedValues', 'rep
  */
 export function exceptionsOf(draft: Draft, policy: SourceDocument, sources: readonly SourceDocument[]): Exempted {
   const found = sources.filter((source) => isException(source) && refersTo(source, policy)).flatMap((source) => read(source, draft) ?? []);
-  for (const { source, end } of found) if (end === undefined) draft.countFor(source, `Policy/${policy.name}`);
   const endless = found.filter(({ end }) => end === undefined);
   const list = (of: 'images' | 'values'): string => {
     const parts = endless
@@ -41,6 +42,7 @@ export function exceptionsOf(draft: Draft, policy: SourceDocument, sources: read
     return parts.length === 0 ? '[]' : parts.join(' + ');
   };
   return {
+    endless: endless.map(({ source }) => source),
     whole: endless.filter(({ images, values }) => images.length === 0 && values.length === 0).map(({ condition }) => condition),
     values: `{"allowedImages": ${list('images')}, "allowedValues": ${list('values')}}`,
     ending: found.flatMap(({ source, condition, end }) => (end === undefined ? [] : [{ source, condition, approvedBy: end }])),
@@ -102,10 +104,11 @@ function approversIn(spec: Cursor): string[] {
 }
 
 /** Writes the exceptions that end, once the rules they waive are known. */
-export function writeExceptions(draft: Draft, policy: SourceDocument, { ending }: Exempted): void {
+export function writeExceptions(draft: Draft, policy: SourceDocument, { ending, endless }: Exempted): void {
   const written = draft.policies.find((candidate) => candidate.source === policy);
   const rules = written?.rules.filter((rule) => rule.effect !== 'observe').map((rule) => rule.id) ?? [];
   if (written === undefined || rules.length === 0) return;
+  for (const source of endless) draft.countFor(source, `Policy/${written.name}`);
   for (const { source, condition, approvedBy } of ending) {
     const properties = source.root.path('spec', 'properties');
     const ticket = properties.at('ticket').text();

@@ -87,6 +87,35 @@ test('signatures of images are facts by attestor, and only images the globs cove
   assert.equal(ask({ object: pod('docker.io/nginx:1'), facts: facts([]) }).verdict, 'allow');
 });
 
+test('a mutation may choose between nothing and something, and rules without operations are about what brings an object', () => {
+  const text = `apiVersion: policies.kyverno.io/v1
+kind: MutatingPolicy
+metadata: { name: add-default-label }
+spec:
+  matchConstraints:
+    resourceRules: [{ apiGroups: [""], apiVersions: [v1], resources: [pods] }]
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration:
+        expression: |-
+          // Labels that are there are kept.
+          has(object.metadata.labels) && 'environment' in object.metadata.labels
+          ? Object{}
+          : Object{metadata: Object.metadata{labels: {"environment": object.metadata.namespace}}}
+`;
+  const { documents, findings } = importPolicies([{ path: 'label.yaml', text }], { today: '2026-11-20', mode: 'source' });
+  assert.ok(findings.some(({ construct, line }) => construct.endsWith('.operations') && line === 6));
+  const bundle = bundleOf(documents);
+  const patched = (labels: object): unknown => {
+    const object = { ...pod('nginx:1'), metadata: { name: 'p', namespace: 'web', ...labels } };
+    return decide(bundle, admission({ object })).obligations.map((obligation) => obligation.type === 'mutate' && obligation.patch);
+  };
+  assert.deepEqual(patched({ labels: { environment: 'x' } }), []);
+  assert.deepEqual(patched({ labels: {} }), [{ op: 'add', path: '/metadata/labels/environment', value: 'web' }]);
+  assert.deepEqual(patched({}), [{ op: 'add', path: '/metadata/labels', value: { environment: 'web' } }]);
+  assert.equal(decide(bundle, admission({ operation: 'DELETE', oldObject: pod('nginx:1') })).verdict, 'allow');
+});
+
 test('globs of image references are anchored and quote what is special in a pattern', () => {
   assert.equal(globCondition('ref', '*'), 'true');
   assert.equal(globCondition('ref', 'ghcr.io/acme/*'), 'ref.startsWith("ghcr.io/acme/")');
