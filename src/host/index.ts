@@ -27,3 +27,4 @@ export { serveProcess, type Serving } from './supervisor/child.ts';
 export { followStarter } from './starter.ts';
 export { pause, until, within } from './world.ts';
 export { parseAddress, standaloneControl, type StandaloneControl, standaloneGateway, type StandaloneGateway } from './standalone.ts';
+export { readSecret, secretReferencePattern } from './secret-reference.ts';

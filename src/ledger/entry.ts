@@ -3,7 +3,23 @@ import type { SealedEvidence } from './evidence.ts';
 
 /** Records the ledger writes about itself. */
 export type OwnDraft =
-  | { readonly kind: 'log.opened'; readonly vkey: string }
+  | {
+      readonly kind: 'log.opened';
+      readonly vkey: string;
+      /** The last checkpoint of the log that this one continues, whole, and why a new one was begun. */
+      readonly continues?: string;
+      readonly reason?: string;
+    }
+  /** Nothing follows. */
+  | { readonly kind: 'log.sealed'; readonly by: string; readonly reason: string }
+  /** From here on the log is signed by another key; both keys have signed that. */
+  | {
+      readonly kind: 'key.rotated';
+      readonly previous: string;
+      readonly vkey: string;
+      readonly signature: string;
+      readonly accepted: string;
+    }
   | {
       readonly kind: 'log.recovered';
       /** Bytes of an unfinished write that were cut off. */

@@ -210,7 +210,9 @@ export class Recorder implements Ledger {
       return;
     }
     this.#flushing = true;
-    queueMicrotask(() => this.#flush());
+    // After the poll phase, so that everything the sockets brought in one turn travels to the writer in one message and shares a sync.
+    if (this.#outcomeLingerMs > 0) setImmediate(() => this.#flush());
+    else queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {

@@ -101,6 +101,27 @@ export interface EvaluationError {
   readonly message: string;
 }
 
+/** A counter that an operation which would pass must still be paid from: a bucket that refills evenly. */
+export interface LimitCharge {
+  /** Of the counter; rules with the same name share it where their keys are equal. */
+  readonly name: string;
+  /** Tells counters apart: the values of the rule's key attributes, as text. */
+  readonly key: string;
+  /** Units in one period, and units on top that may be used at once. */
+  readonly max: number;
+  readonly perMs: number;
+  readonly burst: number;
+  /** Units this operation takes. */
+  readonly cost: number;
+  readonly onExceed: 'deny' | 'allow' | 'skip' | 'escalate';
+  readonly onStoreError: 'deny' | 'allow' | 'skip' | 'escalate';
+  /** `policy/rule` */
+  readonly rule: string;
+  /** Refusal when it is exceeded. */
+  readonly reason: string;
+  readonly message: string;
+}
+
 export interface Decision {
   readonly verdict: Verdict;
   /** Stable upper-case code: the rule's `reason`, or one of the engine's own (`NO_MATCHING_ALLOW`, `EVALUATION_ERROR`, `CANNOT_ENFORCE`…). */
@@ -110,6 +131,8 @@ export interface Decision {
   readonly obligations: readonly Obligation[];
   /** Unanswered challenges; non-empty exactly when the verdict is `pending`. */
   readonly requirements: readonly Requirement[];
+  /** Counters to be paid from, all of them or none, before the operation runs; only on `allow`. Absent when there are none. */
+  readonly limits?: readonly LimitCharge[];
   /** Ids of grants that were needed for this verdict; the caller consumes them. */
   readonly grantsUsed: readonly string[];
   /** Rules that decided, `policy/rule`. */

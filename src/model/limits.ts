@@ -128,6 +128,17 @@ export const limits = {
   analysisFindingsPerCodeMax: 500,
   /** Requests tried to reproduce one finding. */
   analysisWitnessTriesMax: 240,
+  /** Requests a plan compares two bundles with, for each target and phase; what was left out is said. */
+  planCellsMax: 60_000,
+  /** Values of one attribute that a plan tries, and statements. */
+  planValuesMax: 24,
+  planStatementsMax: 400,
+  /** Classes of changed requests that a plan tells apart, and values of an attribute that it names for one. */
+  planClassesMax: 200,
+  /** Recorded decisions that one backtest replays. */
+  backtestRecordsMax: 1_000_000,
+  /** Combinations of unknown attributes that are tried before a recorded decision counts as not replayable. */
+  backtestGuessesMax: 256,
   /** Attributes kept in a record: longer strings, longer lists and bigger values are kept as their digest. */
   readStringCharsMax: 256,
   readListItemsMax: 32,

@@ -19,7 +19,9 @@ export type RecordDraft =
   | PolicyActivated
   | PolicyRejected
   | AdminAction
-  | EvidenceRead;
+  | EvidenceRead
+  | LogWitnessed
+  | Alarm;
 
 export interface Who {
   readonly subject: string;
@@ -190,6 +192,30 @@ export interface EvidenceRead {
   readonly by: string;
   readonly session: string;
   readonly operations: number;
+}
+
+/** This writer has signed the checkpoint of another log after checking that it only grew. */
+export interface LogWitnessed {
+  readonly kind: 'log.witnessed';
+  /** Origin of the other log. */
+  readonly log: string;
+  readonly size: number;
+  /** Base64. */
+  readonly root: string;
+  /** Verifier key of the witness. */
+  readonly vkey: string;
+  /** The signature line as a note carries it. SPEC: C2SP tlog-cosignature. */
+  readonly cosignature: string;
+}
+
+/** Something a person must look at, or its end. */
+export interface Alarm {
+  readonly kind: 'alarm.raised' | 'alarm.cleared';
+  /** Which alarm, e.g. `ledger.tampered`. */
+  readonly alarm: string;
+  /** What it is about: an origin, a file… */
+  readonly object: string;
+  readonly message: string;
 }
 
 /** Where a record became durable. */

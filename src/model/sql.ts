@@ -100,8 +100,8 @@ export interface CatalogColumn {
   /** pg_attribute.attnum */
   readonly number: number;
   readonly labels: readonly string[];
-  /** Where a view's column comes from cannot be told: its labels are not known. */
-  readonly lineage?: 'unknown';
+  /** `unknown`: where a view's column comes from cannot be told, so its labels are not known. `derived`: a view computes it. */
+  readonly lineage?: 'unknown' | 'derived';
 }
 
 /** What the inspector may ask about the target. Pure and synchronous: a snapshot. */

@@ -7,7 +7,7 @@ import { type Connection, connect } from '../connection.ts';
 import { paint } from '../paint.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
-import { findLogs } from './ledger.ts';
+import { findLogs } from './ledger-folders.ts';
 
 interface Finding {
   readonly check: string;

@@ -1,78 +1,59 @@
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { homeAt, homePath, readTrust, type Trust } from '#host';
+import { resolve } from 'node:path';
+import { homePath, type Trust } from '#host';
 import type { Report } from '#ledger/verify';
 import { Fault } from '#model';
 import { paint } from '../paint.ts';
 import { printJson } from '../print-json.ts';
+import { findLogs, type Log, trustFor } from './ledger-folders.ts';
+import { checkProof, defineProve, keptNotes } from './ledger-proof.ts';
 import type { CommonOptions, Define } from '../program.ts';
-
-interface Log {
-  readonly directory: string;
-  /** What is wrong when nothing can be read there. */
-  readonly expected: string | undefined;
-}
 
 type Verified = Report & { readonly directory: string };
 
-/** `warder ledger verify [DIR]` */
+interface VerifyOptions extends CommonOptions {
+  readonly trust?: string;
+  readonly key?: readonly string[];
+  readonly since?: string;
+  readonly proof?: string;
+}
+
+/** `warder ledger verify [DIR]`, `warder ledger prove INDEX`. */
 export const ledger: Define = (program, _parts, exit) => {
-  program
-    .command('ledger')
-    .description('check the evidence')
+  const group = program.command('ledger').description('check the evidence');
+  group
     .command('verify')
     .description('check that no record was changed, removed, added or moved; works on a stopped installation and on copies')
     .argument('[folder]', 'a home, a copy of one, or one ledger; the home when left out')
     .option('--trust <file>', 'file with the keys that may have signed (default: trust.json beside the ledgers)')
-    .action(async (folder: string | undefined, options: CommonOptions & { readonly trust?: string }) => {
+    .option('--key <vkey...>', 'verifier keys that may have signed, instead of a file')
+    .option('--since <file>', 'a checkpoint, or an anchor file with many, kept from earlier: the log must still contain it')
+    .option('--proof <file>', 'check the proof of one record instead of a ledger')
+    .action(async (folder: string | undefined, options: VerifyOptions) => {
       const root = resolve(folder ?? homePath(options.home));
-      const trust = trustFor(root, options.trust);
+      const trust = options.key === undefined ? trustFor(root, options.trust) : keysAsTrust(options.key);
+      if (options.proof !== undefined) return exit(await checkProof({ file: options.proof, trust, json: options.json === true }));
       const logs = findLogs(root, trust);
       const reports: Verified[] = [];
-      for (const log of logs) reports.push(await verify(log, trust));
+      const since = options.since === undefined ? [] : keptNotes(options.since);
+      for (const log of logs) reports.push(await verify(log, trust, since));
+      const strangers = since.filter((note) => !reports.some(({ origin }) => note.startsWith(`${origin}\n`)));
+      if (strangers.length > 0) throw new Fault('INVALID_INPUT', `${options.since ?? ''} holds a checkpoint of a log that is not here`);
       if (options.json === true) printJson({ ok: reports.every((report) => report.status === 'proven'), ledgers: reports });
       else for (const report of reports) process.stdout.write(`${reportText(report)}\n`);
       exit(worst(reports));
     });
+  defineProve(group, exit);
 };
 
-/** The ledgers in a folder: itself, or those of a home; also those that the home's trust file knows and that are gone. */
-export function findLogs(root: string, trust: Trust | undefined): readonly Log[] {
-  if (isLog(root)) return [{ directory: root, expected: undefined }];
-  const home = homeAt(root);
-  const known = [home.control.ledger, home.gateway.ledger];
-  const logs: Log[] = known.filter((directory) => isLog(directory)).map((directory) => ({ directory, expected: undefined }));
-  if (logs.length === 0 && isLog(join(root, 'ledger'))) return [{ directory: join(root, 'ledger'), expected: undefined }];
-  if (trust !== undefined && existsSync(home.trust)) {
-    for (const directory of known) {
-      if (!isLog(directory)) logs.push({ directory, expected: `${home.trust} names a ledger that should be here` });
-    }
-  }
-  if (logs.length === 0) throw new Fault('LEDGER_UNREADABLE', `there is no ledger in ${root}`);
-  return logs;
+function keysAsTrust(keys: readonly string[]): Trust {
+  return { ledgers: keys.map((vkey) => ({ origin: vkey.split('+')[0] ?? '', vkey })) };
 }
 
-function isLog(directory: string): boolean {
-  return (
-    ['checkpoint', 'checkpoints.log', 'wal', 'tile'].some((name) => existsSync(join(directory, name))) && statSync(directory).isDirectory()
-  );
-}
-
-/** `--trust`, else the file that a home keeps; also when one ledger inside a home is named. */
-function trustFor(root: string, named: string | undefined): Trust | undefined {
-  if (named !== undefined) {
-    const trust = readTrust(resolve(named));
-    if (trust === undefined) throw new Fault('CONFIG_INVALID', `${named} holds no trusted keys`);
-    return trust;
-  }
-  const above = basename(root) === 'ledger' ? dirname(dirname(root)) : root;
-  return readTrust(homeAt(root).trust) ?? readTrust(homeAt(above).trust) ?? readTrust(join(dirname(root), 'trust.json'));
-}
-
-async function verify(log: Log, trust: Trust | undefined): Promise<Verified> {
+async function verify(log: Log, trust: Trust | undefined, since: readonly string[]): Promise<Verified> {
   const { directorySource, nodeCrypto, verifyLedger } = await import('#ledger/verify');
   const report = await verifyLedger(directorySource(log.directory), {
     crypto: nodeCrypto,
+    since,
     ...(trust === undefined ? {} : { trust: trust.ledgers }),
   });
   if (log.expected === undefined) return { ...report, directory: log.directory };
@@ -106,6 +87,7 @@ export function reportText(report: Verified): string {
       ),
     );
   }
+  for (const [name, seconds] of Object.entries(report.witnesses)) lines.push(dim(`  witnessed by ${name} on ${new Date(seconds * 1000).toISOString()}`));
   for (const finding of report.findings) {
     const colour = { tampered: red, hole: yellow, note: dim }[finding.severity];
     const where = finding.index === undefined ? finding.what : `index ${finding.index}, ${finding.what}`;

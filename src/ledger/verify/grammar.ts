@@ -21,6 +21,7 @@ const bundle: Shape = { fields: { name: 'text', version: 'text', digest: 'text' 
 const verdict: Shape = { oneOf: ['allow', 'deny', 'pending'] };
 const evidence: Shape = { fields: { commit: 'hash', bytes: 'count', key: 'text', 'sealed?': 'text', 'blob?': 'hash' } };
 const approvalEnd: Fields = { session: 'text', request: 'text', operation: 'text', by: 'text', 'comment?': 'text' };
+const alarm: Fields = { alarm: 'text', object: 'text', message: 'text' };
 const admin: Fields = { by: 'text', action: 'text', object: 'text' };
 const ofOperation: Fields = { session: 'text', operation: 'text', n: 'count', for: 'count' };
 
@@ -69,9 +70,14 @@ const every: Fields = {
 };
 
 export const kinds: { readonly [kind: string]: Fields } = {
-  'log.opened': { vkey: 'text' },
+  'log.opened': { vkey: 'text', 'continues?': 'text', 'reason?': 'text' },
   'log.recovered': { torn: 'count', inDoubt: ['count'], inDoubtTotal: 'count' },
   'log.heartbeat': {},
+  'log.witnessed': { log: 'text', size: 'count', root: 'text', vkey: 'text', cosignature: 'text' },
+  'log.sealed': { by: 'text', reason: 'text' },
+  'key.rotated': { previous: 'text', vkey: 'text', signature: 'text', accepted: 'text' },
+  'alarm.raised': alarm,
+  'alarm.cleared': alarm,
   'clock.stepped': { byMs: 'integer' },
   'session.opened': {
     session: 'text',

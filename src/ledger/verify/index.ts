@@ -6,6 +6,7 @@
  * Deliberately not here: opening sealed evidence, fetching over the network, and deciding whom to trust.
  */
 export { directorySource, nodeCrypto } from './node.ts';
+export { type ProofReport, proveRecord, verifyProof } from './proof.ts';
 export { exitStatus, type Finding, type Holes, type Report, type Severity } from './report.ts';
 export type { LedgerSource, VerifyCrypto } from './source.ts';
 export { type VerifyOptions, verifyLedger } from './verify.ts';

@@ -45,6 +45,8 @@ export interface Report {
   readonly pinned: boolean;
   /** Number of signed checkpoints that agree with the log. */
   readonly checkpoints: number;
+  /** Name of each trusted witness that signed the newest root it saw → when, in seconds since 1970. */
+  readonly witnesses: Readonly<Record<string, number>>;
   readonly holes: Readonly<Holes>;
   /** The first findings of each severity; `counts` says how many there were. */
   readonly findings: readonly Finding[];

@@ -13,6 +13,9 @@ interface Entry extends ApprovalRecord {
   readonly operations: number;
   readonly byMs: number;
   readonly vkey: string;
+  readonly previous: string;
+  readonly signature: string;
+  readonly accepted: string;
   readonly decision: { readonly verdict: string };
   readonly outcome: { readonly status: string };
   readonly evidence?: { readonly commit: string; readonly sealed?: string; readonly blob?: string };
@@ -51,6 +54,9 @@ export class Story {
   readonly #origin: string;
   readonly #approvals: Approvals;
   #stopped = false;
+  #sealed: number | undefined;
+  /** The last entry, when it is a change of keys. */
+  rotation: Pick<Entry, 'previous' | 'vkey' | 'signature' | 'accepted'> | undefined;
   #last: { mono: number; boot: string } | undefined;
   /** By session id. */
   readonly #sessions = new Map<string, OpenSession>();
@@ -70,6 +76,7 @@ export class Story {
 
   /** The next entry; `prev` is the hex leaf hash of the one before. Returns the evidence blob it points to. */
   take(index: number, value: unknown, prev: string): string | undefined {
+    this.rotation = undefined;
     if (this.#stopped) return undefined;
     const problem = recordProblem(value);
     if (problem !== undefined) {
@@ -82,6 +89,7 @@ export class Story {
     if (record.i !== index) this.#findings.tampered('order', `the record says that it is entry ${record.i}`, index);
     if (record.prev !== prev) this.#findings.tampered('order', 'the record does not link to the entry before it', index);
     if (record.node !== this.#origin) this.#findings.tampered('order', `the record belongs to the log ${record.node}`, index);
+    if (this.#sealed !== undefined) this.#findings.tampered('order', `the log was sealed at entry ${this.#sealed}`, index);
     this.#tellTime(record, index);
     this.#tell(record, index);
     return this.#evidence(record, index);
@@ -124,6 +132,12 @@ export class Story {
     switch (record.kind) {
       case 'log.recovered':
         for (const session of this.#sessions.values()) session.beforeStart = true;
+        return;
+      case 'log.sealed':
+        this.#sealed = index;
+        return;
+      case 'key.rotated':
+        this.rotation = record;
         return;
       case 'clock.stepped':
         this.#findings.holes.clockSteps += 1;

@@ -16,6 +16,15 @@ export function leafHash(crypto: VerifyCrypto, entry: Uint8Array): Uint8Array {
   return crypto.sha256(input);
 }
 
+/** SPEC: RFC 6962 §2.1. */
+export function nodeHash(crypto: VerifyCrypto, left: Uint8Array, right: Uint8Array): Uint8Array {
+  const input = new Uint8Array(65);
+  input[0] = 1;
+  input.set(left, 1);
+  input.set(right, 33);
+  return crypto.sha256(input);
+}
+
 /**
  * A tree that only grows: one hash for each perfect subtree, largest first, as in a binary counter.
  * SPEC: RFC 6962 §2.1.
@@ -61,11 +70,7 @@ export class GrowingTree {
   }
 
   #node(left: Uint8Array, right: Uint8Array): Uint8Array {
-    const input = new Uint8Array(65);
-    input[0] = 1;
-    input.set(left, 1);
-    input.set(right, 33);
-    return this.#crypto.sha256(input);
+    return nodeHash(this.#crypto, left, right);
   }
 }
 

@@ -116,7 +116,7 @@ test('a log that was written anew with its own key contradicts the checkpoints s
   // The forger has the log's key, drops record 50, and recomputes everything but cannot change the checkpoint an auditor kept.
   const kept = whole.read(`${folder}/checkpoint`)?.toString() ?? '';
   const forged = forge(whole, (entries) => entries.filter((_, i) => i !== 50).map((entry, i, all) => relink(entry, i, all)));
-  assert.equal((await verified(forged, { since: kept })).status, 'tampered');
+  assert.equal((await verified(forged, { since: [kept] })).status, 'tampered');
 });
 
 test('a fork that was signed once is found in checkpoints.log, wherever it stands', async () => {
@@ -169,8 +169,8 @@ test('an old copy of the whole folder is noticed by whoever kept a later checkpo
   bench.log.close();
   const since = bench.disk.read(`${folder}/checkpoint`)?.toString() ?? '';
   assert.equal((await verified(old)).status, 'proven');
-  assert.equal((await verified(old, { since })).status, 'tampered');
-  assert.equal((await verified(bench.disk, { since })).status, 'proven');
+  assert.equal((await verified(old, { since: [since] })).status, 'tampered');
+  assert.equal((await verified(bench.disk, { since: [since] })).status, 'proven');
 });
 
 test('the check of links notices a writer that forgets them (sabotage: skip-prev)', async () => {

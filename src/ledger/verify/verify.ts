@@ -5,6 +5,7 @@ import { History, lastNote } from './history.ts';
 import { Levels } from './levels.ts';
 import { type Checkpoint, openCheckpoint, parseVkey, type VerifierKey } from './note.ts';
 import { Findings, type Report } from './report.ts';
+import { followRotations, rotationHolds } from './rotations.ts';
 import type { LedgerSource, VerifyCrypto } from './source.ts';
 import { Story } from './story.ts';
 import { GrowingTree, leafHash, tilePath } from './tree.ts';
@@ -14,8 +15,8 @@ export interface VerifyOptions {
   readonly crypto: VerifyCrypto;
   /** Keys that may have signed the log. Without them the log's own key is used, and the report says `pinned: false`. */
   readonly trust?: readonly { readonly vkey: string }[];
-  /** A checkpoint kept from earlier (the text of the note): the log must still contain what it promised. */
-  readonly since?: string;
+  /** Checkpoints kept from earlier (the texts of the notes): the log must still contain what they promised. Those of other logs are left out. */
+  readonly since?: readonly string[];
 }
 
 /**
@@ -28,7 +29,7 @@ export async function verifyLedger(source: LedgerSource, options: VerifyOptions)
   const findings = new Findings();
   const started = await begin(source, options, findings);
   if (started === undefined)
-    return reportOf({ findings, origin: '', vkey: '', pinned: false, signed: undefined, unsigned: 0, checkpoints: 0, readable: false });
+    return reportOf({ findings, origin: '', vkey: '', pinned: false, signed: undefined, witnesses: {}, unsigned: 0, checkpoints: 0, readable: false });
   const pass = new Pass(source, options.crypto, { ...started, findings });
   const { unsigned, checkpoints } = await pass.run();
   return reportOf({ ...started, findings, unsigned, checkpoints, readable: true });
@@ -41,24 +42,31 @@ interface Started {
   readonly keys: readonly VerifierKey[];
   /** The largest signed size. */
   readonly signed: Checkpoint | undefined;
+  readonly witnesses: Readonly<Record<string, number>>;
   readonly others: { readonly what: string; readonly checkpoint: Checkpoint }[];
 }
 
 /** Finds out whose log this is and how much of it is signed; undefined when it is no log. */
 async function begin(source: LedgerSource, options: VerifyOptions, findings: Findings): Promise<Started | undefined> {
   const published = await source.read('checkpoint');
+  const cosigned = await source.read('cosigned');
   const notes = [
     { what: 'checkpoint', note: published === undefined ? undefined : (toText(published) ?? '') },
     { what: 'checkpoints.log', note: await lastNote(source) },
-    { what: 'the earlier checkpoint', note: options.since },
+    { what: 'cosigned', note: cosigned === undefined ? undefined : (toText(cosigned) ?? '') },
   ];
   const opened = await firstRecord(source);
+  const origins = new Set([...notes.map(({ note }) => note?.split('\n')[0]), opened?.node]);
+  for (const note of options.since ?? []) {
+    if (origins.has(note.split('\n')[0])) notes.push({ what: 'the earlier checkpoint', note });
+    else findings.add('note', 'the earlier checkpoint', 'a checkpoint that was given is of another log');
+  }
   if (notes.every(({ note }) => note === undefined) && opened === undefined) {
     findings.add('hole', 'checkpoint', 'this is no ledger: there is neither a checkpoint nor a first entry');
     return undefined;
   }
   const own = parseVkey(String(opened?.vkey ?? ''), options.crypto);
-  const keys = trustedKeys(options, own, findings);
+  const keys = await followRotations(source, trustedKeys(options, own, findings), options.crypto);
   if (own === undefined) findings.tampered('record', 'the first entry does not name the key of the log', 0);
   else if (keys.every(({ vkey }) => vkey !== own.vkey))
     findings.tampered('checkpoint', `the log names the key ${own.vkey}, which is not trusted`, 0);
@@ -85,6 +93,7 @@ async function begin(source: LedgerSource, options: VerifyOptions, findings: Fin
     pinned: options.trust !== undefined,
     keys,
     signed,
+    witnesses: valid.find(({ what }) => what === 'cosigned')?.checkpoint.witnesses ?? {},
     others: valid.filter(({ what }) => what !== 'checkpoints.log'),
   };
 }
@@ -157,6 +166,7 @@ class Pass {
           findings.tampered('wal', `the write-ahead log ends before the signed size ${this.#size}`, wal.next);
         }
         const blob = this.#take(index, entry);
+        await this.#checkRotation(index);
         if (blob !== undefined) await this.#checkBlob(blob, index);
         if (this.#treeWhole && history.hasAt(this.#tree.size)) await history.check(this.#tree);
       }
@@ -181,6 +191,15 @@ class Pass {
     return blob;
   }
 
+  /** A change of keys must be signed by both, and be among those that were followed from the trusted key. */
+  async #checkRotation(index: number): Promise<void> {
+    const { rotation } = this.#story;
+    if (rotation === undefined) return;
+    const { origin, keys, findings } = this.#started;
+    if (!keys.some(({ vkey }) => vkey === rotation.vkey) || !(await rotationHolds(origin, rotation, this.#crypto)))
+      findings.tampered('key', 'the change of keys is not signed by the key before, or the file `rotations` lacks it', index);
+  }
+
   #compareLogged(logged: WalEntry, entry: SignedEntry, index: number): void {
     if (entry.leaf !== undefined && !equalBytes(leafHash(this.#crypto, logged.bytes), entry.leaf)) {
       this.#started.findings.tampered('wal', 'the write-ahead log has another entry than the bundle', index);
@@ -195,6 +214,7 @@ class Pass {
     for (let entry = await wal.take(index); entry !== undefined; entry = await wal.take(index)) {
       this.#checkSegment(entry, index);
       const blob = this.#story.take(index, parseJson(toText(entry.bytes)), this.#prev);
+      await this.#checkRotation(index);
       if (blob !== undefined) await this.#checkBlob(blob, index);
       this.#prev = toHex(leafHash(this.#crypto, entry.bytes));
       index += 1;
@@ -241,12 +261,13 @@ function reportOf(result: {
   vkey: string;
   pinned: boolean;
   signed: Checkpoint | undefined;
+  witnesses: Readonly<Record<string, number>>;
   unsigned: number;
   checkpoints: number;
   readable: boolean;
 }): Report {
   const { findings, signed } = result;
-  const { origin, vkey, pinned, unsigned, checkpoints } = result;
+  const { origin, vkey, pinned, unsigned, checkpoints, witnesses } = result;
   const { list, counts, holes } = findings;
   const status = !result.readable ? 'unreadable' : counts.tampered > 0 ? 'tampered' : counts.hole > 0 ? 'incomplete' : 'proven';
   return {
@@ -258,6 +279,7 @@ function reportOf(result: {
     vkey,
     pinned,
     checkpoints,
+    witnesses,
     holes,
     findings: list,
     counts,

@@ -130,8 +130,11 @@ function readOptional(content: unknown): CelValue {
   return content.length === 0 ? CelOptional.none : new CelOptional(fromTaggedJson(content[0]));
 }
 
+function isPair(entry: unknown): entry is [unknown, unknown] {
+  return Array.isArray(entry) && entry.length === 2;
+}
+
 function readMap(content: unknown): CelValue {
-  const isPair = (entry: unknown): entry is [unknown, unknown] => Array.isArray(entry) && entry.length === 2;
   if (!Array.isArray(content) || !content.every(isPair)) throw new TaggedJsonMistake('"map" takes a list of [key, value]');
   return mapOf(content.map(([key, member]) => [fromTaggedJson(key), fromTaggedJson(member)]));
 }

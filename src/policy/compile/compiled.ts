@@ -86,7 +86,7 @@ export interface CompiledRule {
   readonly dataMatchers: readonly Matcher[];
   readonly when: Condition | undefined;
   readonly unless: Condition | undefined;
-  readonly unlessValid: { readonly input: Condition; readonly valid: (value: unknown) => boolean } | undefined;
+  readonly unlessValid: { readonly input: Condition; readonly schema: unknown; readonly valid: (value: unknown) => boolean } | undefined;
   readonly onError: FailMode;
   readonly onUnavailable: FailMode;
   /** The author chose `onError`; tests should then show it. */

@@ -63,7 +63,7 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
     dataMatchers,
     when: spec.when === undefined ? undefined : compileExpression(spec.when, expression(['when'])),
     unless: spec.unless === undefined ? undefined : compileExpression(spec.unless, expression(['unless'], { tolerant: true })),
-    unlessValid: spec.unlessValid && unlessValid && { input: unlessValid, valid: schemaOf(spec.unlessValid.schema, node, problems) },
+    unlessValid: spec.unlessValid && unlessValid && { input: unlessValid, schema: spec.unlessValid.schema, valid: schemaOf(spec.unlessValid.schema, node, problems) },
     onError: spec.onError ?? defaultFailMode(spec),
     onUnavailable: spec.onUnavailable ?? spec.onError ?? defaultFailMode(spec),
     onErrorStated: spec.onError !== undefined,

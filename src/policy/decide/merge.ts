@@ -28,7 +28,7 @@ export function mergeObligations(owed: readonly Owed[]): Merged {
   const byType = Map.groupBy(owed, ({ obligation }) => obligation.type);
   const obligations: Obligation[] = [];
   for (const members of byType.values()) obligations.push(...joinOfType(members, conflict));
-  obligations.sort((a, b) => compareText(a.type, b.type) || compareText(canonicalJson(a), canonicalJson(b)));
+  obligations.sort((a, b) => compareText(a.type, b.type) || compareText(textOf(a), textOf(b)));
   return { obligations, conflict: [...conflict].sort() };
 }
 
@@ -83,7 +83,19 @@ function only<T extends Obligation['type']>(members: readonly Owed[], type: T): 
 }
 
 function distinct(obligations: readonly Obligation[]): Obligation[] {
-  return [...new Map(obligations.map((obligation) => [canonicalJson(obligation), obligation])).values()];
+  return [...new Map(obligations.map((obligation) => [textOf(obligation), obligation])).values()];
+}
+
+const texts = new WeakMap<Obligation, string>();
+
+/** Canonical text of an obligation. Most are constants of the bundle, so it is worked out once for each. */
+function textOf(obligation: Obligation): string {
+  let text = texts.get(obligation);
+  if (text === undefined) {
+    text = canonicalJson(obligation);
+    texts.set(obligation, text);
+  }
+  return text;
 }
 
 const logLevels = ['debug', 'info', 'warning', 'alert'] as const satisfies readonly LogObligation['level'][];

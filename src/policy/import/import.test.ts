@@ -224,6 +224,6 @@ test('whatever a document holds, the import answers with documents that compile 
       const { documents } = importPolicies([{ path: 'x.yaml', text: texts.join('---\n') }], { today: '2026-11-20' });
       return compileBundle(documents).ok;
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });

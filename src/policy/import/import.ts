@@ -58,6 +58,7 @@ export function importPolicies(files: readonly SourceFile[], options: ImportOpti
   importCedar(draft, files);
   importForeign(draft, sources, files);
   noteUnclaimed(draft, sources);
+  noteDefault(draft);
   const documents = checked(draft);
   return {
     documents,
@@ -102,6 +103,15 @@ function noteUnclaimed(draft: Draft, sources: readonly SourceDocument[]): void {
       );
     }
   }
+}
+
+/** Admission policies only refuse; a target that denies what no rule allows would refuse everything beside them. */
+function noteDefault({ policies }: Draft): void {
+  const first = policies.find(({ target }) => target === 'k8s.admission');
+  first?.source.root.hint(
+    'admission policies only refuse, and here a target denies what no rule allows',
+    'set spec.defaults: { k8s.admission: allow } in the manifest of the bundle: the API server has authorized the request before it asks',
+  );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { limits } from '#model';
 import type { Place } from '../problem.ts';
 import type { Node } from '../documents/node.ts';
 import { readYaml } from '../documents/yaml.ts';
@@ -20,6 +21,11 @@ export interface SourceDocument {
 export function readSources(files: readonly SourceFile[], findings: Findings): SourceDocument[] {
   return files.flatMap((file) => {
     if (!/\.(ya?ml|json)$/i.test(file.path)) return [];
+    if (file.text.length > limits.bundleBytesMax) {
+      const message = `the file is larger than ${limits.bundleBytesMax} bytes and is not read`;
+      findings.add({ file, line: 1, column: 1 }, { severity: 'unsupported', construct: 'yaml', message });
+      return [];
+    }
     const { nodes, problems } = readYaml(file);
     for (const problem of problems) {
       const place: Place = { file, line: problem.line, column: problem.column };

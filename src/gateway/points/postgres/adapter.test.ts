@@ -414,7 +414,7 @@ describe('cancelling and ending', () => {
     const raw = await RawClient.login(kit.port, password);
     raw.send(query('select pg_sleep(22)'));
     await until(() => isRunning('pg_sleep(22)'), { deadlineMs: 5_000 });
-    (raw.socket as import('node:net').Socket).resetAndDestroy();
+    raw.socket.resetAndDestroy();
     await settledCount(1);
     assert.equal(kit.settled[0]?.outcome.status, 'cancelled');
   });

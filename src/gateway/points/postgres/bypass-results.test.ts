@@ -10,6 +10,7 @@ const setup = `
   insert into customers select i, 'n' || i, 'mail' || i || '@example.org' from generate_series(1, 20) i;
   create schema hidden;
   create table hidden.customers(id int, name text, email text);
+  create view hidden.mails as select email from hidden.customers;
 `;
 
 let kit: Kit;
@@ -99,6 +100,26 @@ describe('what the target says', () => {
     }
     await raw.query('alter table customers rename column harmless to email');
     raw.close();
+  });
+
+  test('PG-18 while the catalog cannot be read, expressions have an unknown origin, columns keep their labels, and the transaction of the client goes on', async () => {
+    const seen: string[] = [];
+    kit.script.guard = (_admitted, columns) => {
+      seen.push(...columns.map(({ lineage, labels }) => `${lineage} ${labels.join()}`));
+      return maskColumns(columns, () => undefined);
+    };
+    const [locker, raw] = [await RawClient.direct(kit.upstream), await login()];
+    await locker.query('begin; lock table hidden.customers');
+    await raw.query('begin; create table another(n int)');
+    assert.match(render(await raw.query('select upper(name) from customers')), /Z T$/);
+    await raw.query('commit');
+    assert.match(render(await raw.query('select upper(name), email from customers')), /Z I$/);
+    assert.match(render(await raw.query('select upper(email) from customers')), /Z I$/);
+    await locker.query('rollback');
+    locker.close();
+    await raw.query('drop table another');
+    raw.close();
+    assert.deepEqual(seen, ['unknown ', 'unknown ', 'exact pii.email', 'unknown pii.email']);
   });
 
   test('PG-18 a temporary table of one session does not change what another session sees', async () => {

@@ -25,10 +25,25 @@ export interface Released {
 
 // None of these takes a snapshot or a lock, so they do not take the first slot of a transaction.
 const probe = 'SHOW search_path; SHOW role; SHOW session_authorization';
-const guarded = `SET LOCAL search_path TO pg_catalog; SET LOCAL statement_timeout TO '10s'; ${catalogQuery}`;
+const guarded = `SET LOCAL search_path TO pg_catalog; SET LOCAL statement_timeout TO '10s'; SET LOCAL lock_timeout TO '500ms'; ${catalogQuery}`;
 // EVASION: with a search path of the client's choice, operators of the query could be the client's own; and a setting must not stay changed.
 const outside = `BEGIN READ ONLY; ${guarded}; ROLLBACK`;
-const inside = `SAVEPOINT warder_catalog; ${guarded}; ROLLBACK TO SAVEPOINT warder_catalog; RELEASE SAVEPOINT warder_catalog`;
+const undo = 'ROLLBACK TO SAVEPOINT warder_catalog; RELEASE SAVEPOINT warder_catalog';
+const inside = `SAVEPOINT warder_catalog; ${guarded}; ${undo}`;
+
+/** How far the catalog at hand may be trusted by what is planned with it. */
+export interface Trust {
+  /** Names of what makes the meaning of any statement doubtful; empty when nothing does. */
+  readonly doubts: readonly string[];
+  /** Column origins that are told by names hold. */
+  readonly originsHold: boolean;
+}
+
+const whole: Trust = { doubts: [], originsHold: true };
+/** The last one that could be read. */
+const old: Trust = { doubts: [], originsHold: false };
+const none: Trust = { doubts: ['catalog-unknown'], originsHold: false };
+const lost: Trust = { doubts: ['search-path-unknown'], originsHold: false };
 
 /** A snapshot this young is not taken again only because a relation is not in it. */
 const unknownNs = 2_000_000_000n;
@@ -41,9 +56,12 @@ export class CatalogView {
   readonly #parts: CatalogViewParts;
   #catalog: Catalog | undefined;
   #snapshot: Snapshot | undefined;
-  /** Taken inside a transaction that changed the catalog: nobody else sees what it shows. */
-  #own: Snapshot | undefined;
+  #trust: Trust = none;
+  #resolvedFrom = '';
+  /** The catalog was changed since it was read. */
   #dirty = false;
+  /** The catalog was changed in this transaction. */
+  #changed = false;
   #stale = false;
   /** The transaction has begun to read: another question cannot be in the way of SET TRANSACTION any more. */
   #reading = false;
@@ -60,7 +78,7 @@ export class CatalogView {
     this.#parts = parts;
   }
 
-  /** Undefined when it could not be read: then nothing is known of any column. */
+  /** Undefined when none was ever read. See `trust`. */
   get catalog(): Catalog | undefined {
     return this.#catalog;
   }
@@ -72,7 +90,7 @@ export class CatalogView {
 
   /** The end of the transaction may change back what names mean. */
   get unsettled(): boolean {
-    return this.#unsettled || this.#dirty || this.#own !== undefined;
+    return this.#unsettled || this.#changed;
   }
 
   /** Something was sent since the last refresh that may have changed what names mean. */
@@ -82,7 +100,10 @@ export class CatalogView {
 
   /** An operation was sent. */
   released(effect: Released): void {
-    if (effect.changesCatalog) this.#dirty = true;
+    if (effect.changesCatalog) {
+      this.#dirty = true;
+      this.#changed = true;
+    }
     if (effect.reads) this.#reading = true;
     if (effect.taints) this.#unsettled = true;
     if (effect.taints || (this.#unsettled && effect.transactionControl)) this.#probe = true;
@@ -107,10 +128,15 @@ export class CatalogView {
     const { catalogs, config, world } = this.#parts;
     // A temporary table stays unknown however often one looks.
     const recent = this.#snapshot && world.monotonicNs() - this.#snapshot.takenNs < unknownNs;
-    if (this.#dirty || this.#own || (this.#stale && !recent)) catalogs.invalidate(config);
+    if (this.#changed || (this.#stale && !recent)) catalogs.invalidate(config);
+    this.#changed = false;
     this.#dirty = false;
     this.#stale = false;
-    this.#own = undefined;
+  }
+
+  /** How far `catalog` may be trusted. */
+  get trust(): Trust {
+    return this.#trust;
   }
 
   /** Makes `catalog` and `namespace` fit the present state. Call it while the target is idle, before anything is inspected. */
@@ -118,32 +144,36 @@ export class CatalogView {
     // In a failed transaction every statement but its end fails; nothing can be asked either.
     if (status === 'E') return;
     const known = !this.#probe || (await this.#probePath(status));
-    const before = this.#snapshot;
-    this.#snapshot = known ? await this.#current(status) : undefined;
-    if (this.#snapshot === before && this.#catalog && this.#path === this.#resolvedFrom) return;
-    this.#resolvedFrom = this.#path;
-    this.#catalog = this.#snapshot?.catalog(parseSearchPath(this.#setting, this.#role));
+    const current = await this.#current(status);
+    if (current === 'same' && known && this.#resolvedFrom === this.#path) return;
+    const snapshot = current === 'same' ? this.#snapshot : (current ?? this.#snapshot ?? this.#parts.catalogs.last(this.#parts.config));
+    if (current !== 'same') this.#trust = current ? whole : snapshot ? old : none;
+    if (!known) this.#trust = lost;
+    this.#snapshot = snapshot;
+    this.#resolvedFrom = known ? this.#path : '';
+    this.#catalog = snapshot?.catalog(parseSearchPath(this.#setting, this.#role));
     this.#namespace = `database=${this.#parts.config.upstream.database};search_path=${this.#setting};role=${this.#role}`;
   }
-
-  #resolvedFrom = '';
 
   get #path(): string {
     return `${this.#role}\n${this.#setting}`;
   }
 
-  async #current(status: TransactionStatus): Promise<Snapshot | undefined> {
+  /** The snapshot to use; `same` when it is the one in use, undefined when the target could not be asked. */
+  async #current(status: TransactionStatus): Promise<Snapshot | 'same' | undefined> {
     const { catalogs, config } = this.#parts;
     if (status === 'T') {
       const changed = this.#dirty || (this.#reading && this.#generation !== catalogs.generation);
-      if (!changed) return this.#snapshot;
+      if (!changed) return 'same';
       this.#dirty = false;
       this.#generation = catalogs.generation;
-      this.#own = await this.#load(inside);
-      return this.#own;
+      return this.#load(inside);
     }
+    this.#dirty = false;
     this.#generation = catalogs.generation;
-    return catalogs.fresh(config) ?? (await catalogs.load(config, () => this.#load(outside)));
+    const fresh = catalogs.fresh(config);
+    if (fresh) return fresh === this.#snapshot && this.#trust === whole ? 'same' : fresh;
+    return catalogs.resting(config) ? undefined : catalogs.load(config, () => this.#load(outside));
   }
 
   /** Asks the target. What is committed is shared with other sessions. */
@@ -153,7 +183,12 @@ export class CatalogView {
     const takenNs = world.monotonicNs();
     const { generation } = catalogs;
     const answer = await this.#parts.ask(sql);
-    if ('error' in answer) return undefined;
+    if ('error' in answer) {
+      // Texts of views need a lock on what they read, and somebody may just be altering that. The client's transaction must not suffer.
+      catalogs.failed(config);
+      await this.#parts.ask(sql === inside ? undo : 'ROLLBACK');
+      return undefined;
+    }
     // INVARIANT: temporary tables are in no snapshot. They hide tables of the same name, and whatever was copied into them has lost its
     // labels; so a name means the labelled table, and what really comes from a temporary one has an unknown origin.
     const rows = (answer.rows.at(-1) ?? []).filter((row) => row[2]?.startsWith('pg_temp_') !== true);

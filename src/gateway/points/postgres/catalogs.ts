@@ -6,6 +6,8 @@ import { StickyLabels } from './sticky-labels.ts';
 const snapshotNs = 60_000_000_000n;
 /** Waiting for the snapshot that another session is making. */
 const othersMs = 500;
+/** Pause after the target could not be asked. */
+const restNs = 2_000_000_000n;
 /** Catalogs kept per snapshot, one for each search path in use. */
 const pathsMax = 32;
 
@@ -42,6 +44,8 @@ export class Catalogs {
   readonly #world: World;
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #loading = new Map<string, Promise<unknown>>();
+  readonly #last = new Map<string, Snapshot>();
+  readonly #failures = new Map<string, bigint>();
   readonly #sticky = new Map<string, StickyLabels>();
   /** Counts invalidations, so that rows read before one are not kept after it. */
   #generation = 0;
@@ -55,6 +59,12 @@ export class Catalogs {
     const snapshot = this.#snapshots.get(config.resource.id);
     if (!snapshot || snapshot.config.classification !== config.classification) return undefined;
     return this.#world.monotonicNs() - snapshot.takenNs < snapshotNs ? snapshot : undefined;
+  }
+
+  /** The last snapshot that could be taken, however old. */
+  last(config: ResourceConfig): Snapshot | undefined {
+    const snapshot = this.#last.get(config.resource.id);
+    return snapshot?.config.classification === config.classification ? snapshot : undefined;
   }
 
   /** Forgets the snapshot: something changed the target's catalog. */
@@ -77,6 +87,7 @@ export class Catalogs {
 
   /** Shares a snapshot of what is committed, unless something changed the catalog since `generation`. */
   keep(snapshot: Snapshot, generation: number): void {
+    this.#last.set(snapshot.config.resource.id, snapshot);
     this.#stickyOf(snapshot.config).learn(snapshot.rows, snapshot.config.classification);
     if (generation === this.#generation) this.#snapshots.set(snapshot.config.resource.id, snapshot);
   }
@@ -84,6 +95,16 @@ export class Catalogs {
   /** Counts the changes of any catalog that were seen. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** The target could not be asked; it is left alone for a while. */
+  failed(config: ResourceConfig): void {
+    this.#failures.set(config.resource.id, this.#world.monotonicNs());
+  }
+
+  resting(config: ResourceConfig): boolean {
+    const since = this.#failures.get(config.resource.id);
+    return since !== undefined && this.#world.monotonicNs() - since < restNs;
   }
 
   /** A fresh snapshot; `load` is asked for one unless another session of the same resource is just making it. */

@@ -75,9 +75,11 @@ function combine(parsed: OutputColumn | undefined, origin: Origin): Pick<ResultC
   const fromCatalog = origin.kind === 'column' ? origin.labels : [];
   const labels = parsed ? [...new Set([...parsed.labels, ...fromCatalog])] : fromCatalog;
   if (origin.kind === 'unknown' || (origin.kind === 'column' && origin.opaque)) return { labels, lineage: 'unknown' };
-  // The target vouches for a plain column of a table, even when the parser could not follow.
-  if (origin.kind === 'column' && origin.exact) return { labels, lineage: 'exact' };
-  return { labels, lineage: parsed?.lineage ?? 'unknown' };
+  // The target vouches for a plain column of a table when nothing is known of the statement. EVASION: what the parser knows better wins:
+  // after `UPDATE … SET note = current_setting('a.b') RETURNING note` the target still names the column, whose value came from elsewhere.
+  const vouched = origin.kind === 'column' && origin.exact;
+  if (vouched && parsed?.lineage === 'none') return { labels, lineage: 'derived' };
+  return { labels, lineage: parsed?.lineage ?? (vouched ? 'exact' : 'unknown') };
 }
 
 /** In text format the values of arrays, rows, jsonb and the types of extensions are text too; in binary format they are containers. */

@@ -12,6 +12,11 @@ export class Cursors {
     this.#columns.set(name, columns);
   }
 
+  /** Something else has this name now, or may have. */
+  replaced(name: string): void {
+    this.#columns.delete(name);
+  }
+
   /** Undefined when nothing is known of the cursor. */
   columnsOf(name: string): readonly OutputColumn[] | undefined {
     return this.#columns.get(name);

@@ -1,7 +1,7 @@
 import { spendPermit } from '#ledger';
 import { asFault, Fault } from '#model';
 import type { Admitted, LiveSession, PointContext } from '../../point.ts';
-import { CatalogView } from './catalog-view.ts';
+import { CatalogView, type Trust } from './catalog-view.ts';
 import type { Catalogs } from './catalogs.ts';
 import type { Connection } from './connection.ts';
 import { changesCatalog, replacesNames, taints } from './consequences.ts';
@@ -54,6 +54,7 @@ export class Exchange {
   readonly #cursors = new Cursors();
   #replaced = false;
   #idle: PromiseWithResolvers<void> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
@@ -66,6 +67,7 @@ export class Exchange {
       output: this.#output,
       onReady: (status) => this.#onReady(status),
       onEnded: (run) => this.settling.settle(run),
+      onBound: (name) => this.#cursors.replaced(name),
       onParameter: (name, value) => {
         checkSetting(name, value);
         if (resolvingSettings.has(name)) this.view.settingsChanged();
@@ -95,9 +97,10 @@ export class Exchange {
     if (!this.unsynced) await this.view.refresh(this.status);
   }
 
-  /** Names may mean something else than the catalog at hand says, and it cannot be asked about now. */
-  get outdated(): boolean {
-    return this.unsynced && this.view.outdated;
+  /** How far the catalog at hand may be trusted now. */
+  get trust(): Trust {
+    // It may have been changed by what was sent before, and cannot be asked about.
+    return this.unsynced && this.view.outdated ? unsyncedTrust : this.view.trust;
   }
 
   /**
@@ -168,6 +171,13 @@ export class Exchange {
     target.connection.socket.pause();
   }
 
+  /** Resolves when the client takes what it was sent: who sends without reading waits, and nothing piles up here. */
+  async room(): Promise<void> {
+    if (!this.#blocked) return;
+    this.#room ??= Promise.withResolvers<void>();
+    await this.#room.promise;
+  }
+
   /** From now on nothing reaches the client; the target's answers are still followed, for the outcomes. */
   silence(): void {
     this.#silent = true;
@@ -222,6 +232,7 @@ export class Exchange {
   #ask(sql: string): Promise<OwnAnswer> {
     if (this.#parts.target.connection.gone) return Promise.resolve({ error: '08006' });
     return new Promise((resolve) => {
+      this.prepared.suspectUnnamed();
       this.#replies.queue.push({ kind: 'own', resolve, run: undefined });
       this.#send([query(sql)]);
     });
@@ -250,6 +261,8 @@ export class Exchange {
   #unblock(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
+    this.#room?.resolve();
+    this.#room = undefined;
     this.#parts.target.connection.socket.resume();
   }
 
@@ -272,6 +285,8 @@ export class Exchange {
     this.abandon('08006');
   }
 }
+
+const unsyncedTrust: Trust = { doubts: ['after-unsynced'], originsHold: false };
 
 /** Small messages are written as one; larger ones are not copied. */
 const joinBytesMax = 64 * 1024;

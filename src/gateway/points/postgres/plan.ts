@@ -1,5 +1,6 @@
 import type { Inspection } from '#inspect';
 import { Fault } from '#model';
+import type { Trust } from './catalog-view.ts';
 import type { ClientMessage } from './client-messages.ts';
 import { changesCatalog, isEmpty, replacesNames, taints } from './consequences.ts';
 import { closeNamed, describePortal } from './encode.ts';
@@ -39,8 +40,7 @@ export interface PlanContext {
   readonly prepared: Prepared;
   /** The transaction changed settings that its end may change back. */
   readonly unsettled: boolean;
-  /** What was sent before, in a batch that has no Sync yet, may have changed what names mean. */
-  readonly outdated: boolean;
+  readonly trust: Trust;
   inspect(text: string, parameters: readonly (string | null)[]): Inspection;
 }
 
@@ -48,11 +48,11 @@ export interface PlanContext {
 export function planQuery(
   message: Extract<ClientMessage, { kind: 'query' }>,
   inspection: Inspection,
-  { unsettled, outdated }: Pick<PlanContext, 'unsettled' | 'outdated'>,
+  { unsettled, trust }: Pick<PlanContext, 'unsettled' | 'trust'>,
 ): Plan {
   const several = inspection.outputs.length !== 1;
-  const tainted = [...(outdated ? afterUnsynced : []), ...(several ? taints(inspection, unsettled) : [])];
-  const originsHold = (!several && !outdated) || (tainted.length === 0 && !changesCatalog(inspection.facts));
+  const tainted = [...trust.doubts, ...(several ? taints(inspection, unsettled) : [])];
+  const originsHold = trust.originsHold && (!several || (tainted.length === 0 && !changesCatalog(inspection.facts)));
   const draft: Draft = { kind: 'run', text: message.text, parameters: [], inspection, tainted, originsHold };
   return { steps: [{ kind: 'query', bytes: message.bytes, draft }], drafts: [draft] };
 }
@@ -70,8 +70,6 @@ export function planBatch(messages: readonly ClientMessage[], context: PlanConte
   }
   return planner.finish();
 }
-
-const afterUnsynced = ['after-unsynced'];
 
 class Planner {
   readonly #context: PlanContext;
@@ -94,9 +92,8 @@ class Planner {
 
   constructor(context: PlanContext) {
     this.#context = context;
-    if (!context.outdated) return;
-    this.#tainted = afterUnsynced;
-    this.#originsHold = false;
+    this.#tainted = context.trust.doubts;
+    this.#originsHold = context.trust.originsHold;
   }
 
   add(message: ClientMessage): LocalError | undefined {

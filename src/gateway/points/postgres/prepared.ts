@@ -76,6 +76,14 @@ export class Prepared {
     for (const [name, portal] of this.portals) if (name !== '') portal.suspect = true;
   }
 
+  /** A simple query, one of Warder's own too, destroys the unnamed statement and the unnamed portal at the target. */
+  suspectUnnamed(): void {
+    const statement = this.statements.get('');
+    const portal = this.portals.get('');
+    if (statement) statement.suspect = true;
+    if (portal) portal.suspect = true;
+  }
+
   /** Throws MESSAGE_TOO_LARGE when the session holds too much already. */
   checkRoom(bytes: number): void {
     const count = this.statements.size + this.portals.size;

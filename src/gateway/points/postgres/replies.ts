@@ -21,6 +21,8 @@ export interface RepliesParts {
   onReady(status: TransactionStatus): void;
   /** Runs that ended and were not suspended: the portal or the transaction is gone. */
   onEnded(run: Run): void;
+  /** A portal of this name was made; SQL cursors share its names. */
+  onBound(portal: string): void;
   onParameter(name: string, value: string): void;
   /** Whether notifications may be shown. */
   listens(): boolean;
@@ -189,6 +191,7 @@ export class Replies {
       case 'bind': {
         if (type !== reply.bindComplete) throw unexpected(type, first);
         const replaced = this.#parts.prepared.open(first.portal);
+        this.#parts.onBound(first.portal.name);
         if (replaced?.state === 'suspended') this.#parts.onEnded(replaced);
         return this.#answered(true, frame);
       }

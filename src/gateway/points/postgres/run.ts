@@ -55,7 +55,7 @@ export class Run {
 
   /** Makes the guard for the result whose columns these are. A refusal means: nothing of it may be shown. */
   open(fields: readonly Field[], pipeline: Pipeline): Refusal | undefined {
-    const output = this.parts.originsHold ? this.#output() : undefined;
+    const output = this.parts.originsHold ? this.#output() : doubted(this.#output());
     const { columns, stale } = describeColumns(fields, output, this.parts.catalog);
     if (stale) this.stale = true;
     const guard = pipeline.guard(this.parts.admitted, columns);
@@ -73,7 +73,9 @@ export class Run {
     this.#closeResult();
     const { cursors, inspection } = this.parts;
     const declares = inspection.outputs[this.#statement]?.declares;
-    if (!inspection.facts.complete) cursors.forget();
+    // EVASION: after CLOSE the name is free for a portal of the protocol, which FETCH reads too.
+    const closes = inspection.facts.verbs.includes('close') && !declares;
+    if (!inspection.facts.complete || closes) cursors.forget();
     else if (declares) cursors.declared(declares.cursor, this.parts.originsHold ? declares.columns : undefined);
     this.#statement += 1;
   }
@@ -117,6 +119,11 @@ export class Run {
       rules: [...rules],
     };
   }
+}
+
+/** Labels that were told stay; but there may be others. */
+function doubted(output: StatementOutput | undefined): StatementOutput | undefined {
+  return output?.columns && { ...output, columns: output.columns.map((column) => ({ ...column, lineage: 'unknown' })) };
 }
 
 function statusOf(state: Run['state']): Outcome['status'] {

@@ -132,6 +132,7 @@ export class PostgresSession {
       for (let segment = this.#segments.shift(); segment && !this.#ending; segment = this.#segments.shift()) {
         this.#queuedBytes -= segment.bytes;
         await this.#turn(segment);
+        await this.#exchange.room();
         if (this.#paused && this.#queuedBytes < limits.batchBytesMax / 2) {
           this.#paused = false;
           this.#parts.client.socket.resume();
@@ -208,17 +209,17 @@ export class PostgresSession {
   }
 
   #plan(segment: Extract<Segment, { kind: 'query' | 'batch' }>): Plan | LocalError | Fault {
-    const { prepared, settling, view, outdated } = this.#exchange;
+    const { prepared, settling, view, trust } = this.#exchange;
     const { catalog, unsettled } = view;
     const inspect = (text: string, parameters: readonly (string | null)[]): Inspection =>
       inspectSql(text, { parameters, ...(catalog ? { catalog } : {}) });
     try {
-      if (segment.kind === 'batch') return planBatch(segment.messages, { prepared, unsettled, outdated, inspect });
+      if (segment.kind === 'batch') return planBatch(segment.messages, { prepared, unsettled, trust, inspect });
       // SPEC: §54.2.3 — a simple Query destroys the unnamed statement and the unnamed portal.
       prepared.forget('');
       const run = prepared.close('');
       if (run) settling.settle(run);
-      return planQuery(segment.message, inspect(segment.message.text, []), { unsettled, outdated });
+      return planQuery(segment.message, inspect(segment.message.text, []), { unsettled, trust });
     } catch (thrown) {
       return asFault(thrown);
     }

@@ -1,7 +1,7 @@
 import type { SqlColumnRole } from '#model';
 import { expression } from './expressions.ts';
 import type { Place } from './expressions.ts';
-import { aggregateFunctions, countingFunctions, isInformationSchemaFunction, meaningOf, rankingFunctions } from './functions.ts';
+import { aggregateFunctions, countingFunctions, isInformationSchemaFunction, meaningOf, multiplyingFunctions, rankingFunctions } from './functions.ts';
 import { bodyOf, constantOf, namesOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
 import { derive, noValue } from './values.ts';
@@ -17,7 +17,7 @@ export function callValue(body: Body<'FuncCall'>, role: SqlColumnRole, place: Pl
   if (body.over !== undefined) windowUses(body.over, place);
   if (builtIn && countingFunctions.has(name)) return countValue(body.args ?? [], place);
   if (builtIn && rankingFunctions.has(name) && (body.args ?? []).every((argument) => constantOf(argument) !== undefined)) return noValue;
-  const inner = builtIn && aggregateFunctions.has(name) ? aggregatedRole(role) : storedRole(name, role);
+  const inner = builtIn && aggregateFunctions.has(name) ? aggregatedRole(role) : argumentRole(name, role, body.args ?? []);
   const values = (body.args ?? []).map((argument) => expression(argument, inner, place));
   if (body.agg_within_group === true) values.push(...order);
   const result = derive(values);
@@ -38,9 +38,18 @@ function aggregatedRole(role: SqlColumnRole): SqlColumnRole {
   return role === 'projected' || role === 'copied' ? 'aggregated' : role;
 }
 
-/** Arguments that the function keeps somewhere are copied, whatever the statement does. */
-function storedRole(name: string, role: SqlColumnRole): SqlColumnRole {
-  return name === 'set_config' || name === 'pg_notify' || name.startsWith('lo_') ? 'copied' : role;
+/**
+ * What arguments are used for besides the result.
+ * EVASION: `setval('s', salary)`, `pg_advisory_lock(salary)` or `set_config('a.b', email, …)` leave the value where others find it;
+ * `pg_sleep(salary)` and the number of rows of `generate_series(1, salary)` tell it without showing it.
+ */
+function argumentRole(name: string, role: SqlColumnRole, args: readonly Node[]): SqlColumnRole {
+  const { effects = [] } = meaningOf(name);
+  if (effects.includes('wait')) return 'predicate';
+  if (effects.length > 0) return 'copied';
+  // The number of elements of ARRAY[…] is in the text.
+  const counted = name === 'unnest' && args.every((argument) => bodyOf(argument, 'A_ArrayExpr') !== undefined);
+  return multiplyingFunctions.has(name) && !counted ? 'predicate' : role;
 }
 
 /** EVASION: a custom setting (its name has a dot) can carry data out of a table: `set_config('my.x', …)`, then `current_setting('my.x')`. */

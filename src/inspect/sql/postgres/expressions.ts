@@ -237,13 +237,14 @@ function castValue(body: Body<'TypeCast'>, role: SqlColumnRole, place: Place): V
 function indirectionValue(body: Body<'A_Indirection'>, role: SqlColumnRole, place: Place): Value {
   const { findings } = place.analysis;
   const names = namesOf(body.indirection);
-  for (const inner of body.indirection ?? []) if (bodyOf(inner, 'A_Indices') !== undefined) expression(inner, role, place);
+  // EVASION: `(ARRAY[1,2,3])[salary]` shows the salary, though no element of the array comes from it.
+  const chosen = (body.indirection ?? []).flatMap((inner) => (bodyOf(inner, 'A_Indices') === undefined ? [] : [expression(inner, role, place)]));
   const relation = rowRelation(body.arg, place);
   const first = body.indirection?.[0];
   if (relation !== undefined && bodyOf(first, 'String') !== undefined) {
     const resolution = resolveIn(relation, names[0] ?? '', findings);
     findings.use(resolution.value, role, names[0] ?? '');
-    return derive([resolution.value]);
+    return derive([resolution.value, ...chosen]);
   }
-  return derive([expression(body.arg, role, place)]);
+  return derive([expression(body.arg, role, place), ...chosen]);
 }

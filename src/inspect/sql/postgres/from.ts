@@ -79,7 +79,7 @@ function tableItem(body: Body<'RangeVar'>, place: Place): Item {
 export function aliased(output: Output, alias: Body<'Alias'> | undefined, name: string, systemColumns = false): Item {
   const renamed = namesOf(alias?.colnames);
   const columns: Column[] = output.columns.map((column, i) => ({ name: renamed[i] ?? column.name, value: column.value }));
-  for (const extra of renamed.slice(columns.length)) columns.push({ name: extra, value: output.rest ?? noValue });
+  for (const extra of renamed.slice(columns.length)) columns.push({ name: extra, value: output.rest ?? unknownValue });
   const list = renamed.length === 0 ? output.columns : columns;
   const rest = output.rest === undefined ? {} : { rest: output.rest };
   const relation: Relation = { name: alias?.aliasname ?? name, touched: false, systemColumns, columns: list, ...rest };

@@ -71,6 +71,15 @@ export const aggregateFunctions: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** Functions that return as many rows as their arguments say. */
+export const multiplyingFunctions: ReadonlySet<string> = new Set(
+  (
+    'generate_series generate_subscripts unnest string_to_table regexp_split_to_table regexp_matches json_array_elements jsonb_array_elements ' +
+    'json_array_elements_text jsonb_array_elements_text json_each jsonb_each json_each_text jsonb_each_text json_object_keys jsonb_object_keys ' +
+    'jsonb_path_query jsonb_path_query_tz json_to_recordset jsonb_to_recordset json_populate_recordset jsonb_populate_recordset ts_debug ts_parse'
+  ).split(' '),
+);
+
 /** Functions whose columns have names of their own, whatever the alias, and these names. */
 export const rowFunctions: ReadonlyMap<string, readonly string[]> = new Map([
   ['json_each', ['key', 'value']],

@@ -49,7 +49,7 @@ function catalogColumns(relation: CatalogRelation): readonly Column[] {
     columns = relation.columns.map((column): Column => {
       if (system) return { name: column.name, value: noValue };
       const source = { table, column: column.name, labels: column.labels };
-      return { name: column.name, value: { lineage: column.lineage === 'unknown' ? 'unknown' : 'exact', sources: [source] } };
+      return { name: column.name, value: { lineage: column.lineage ?? 'exact', sources: [source] } };
     });
     columnsOf.set(relation, columns);
   }

@@ -78,6 +78,8 @@ class LazyTable implements CommonTable {
     this.#referred = false;
     const second = selectOutput(select.rarg ?? {}, scope, options);
     let output = unite(first, second);
+    // Rows that are there already are left out, so their number tells about the values.
+    if (select.all !== true) analysis.findings.use(wholeOf(output), 'group', '*');
     if (this.#referred && !sameSources(first, output)) {
       const whole = derive([wholeOf(output)]);
       output = { ...output, columns: output.columns.map((column): Column => ({ ...column, value: whole })) };

@@ -130,6 +130,6 @@ test('arithmetic over documents gives what it gives over integers', () => {
       // Zero is zero, whatever its sign.
       assert.ok(ours === exact, `${source}: ${String(ours)} is not ${String(exact)}`);
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });

@@ -1,6 +1,8 @@
 import { childrenOf } from '../../cel/index.ts';
 import type { BinaryExpression, CallExpression, CelExpression, SelectExpression, TernaryExpression } from '../../cel/index.ts';
 import { extentOf } from './edit.ts';
+import { arithmetic, mayBeInteger, needsInt } from './integer.ts';
+import { unescapeField } from './field-name.ts';
 import type { Edit, Span } from './edit.ts';
 
 /** Why a name cannot be used here, and what to do instead. */
@@ -205,50 +207,6 @@ const integerArguments: Readonly<Record<string, readonly number[]>> = {
   flatten: [0],
 };
 
-const arithmetic: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%']);
-
-/** Integers for certain. Numbers that come out of a JSON document are doubles to the evaluator, integers to their author. */
-function isInteger(e: CelExpression): boolean {
-  if (e.kind === 'ternary') return isInteger(e.then) && isInteger(e.otherwise);
-  if (e.kind === 'binary') return arithmetic.has(e.op) && isInteger(e.left) && isInteger(e.right);
-  return isIntegerLeaf(e);
-}
-
-/** An integer in at least one of the ways it can come about: then its author counts in integers. */
-function mayBeInteger(e: CelExpression): boolean {
-  if (e.kind === 'ternary') return mayBeInteger(e.then) || mayBeInteger(e.otherwise);
-  if (e.kind === 'binary') return arithmetic.has(e.op) && (e.op === '/' || e.op === '%' || mayBeInteger(e.left) || mayBeInteger(e.right));
-  return isIntegerLeaf(e);
-}
-
-function isIntegerLeaf(e: CelExpression): boolean {
-  if (e.kind === 'literal') return typeof e.value === 'bigint';
-  if (e.kind === 'call') return integerFunctions.has(e.name);
-  return e.kind === 'unary' && isInteger(e.operand);
-}
-
-const integerFunctions: ReadonlySet<string> = new Set([
-  'size',
-  'int',
-  'indexOf',
-  'lastIndexOf',
-  'compareTo',
-  'major',
-  'minor',
-  'patch',
-  'prefixLength',
-]);
-
-function needsInt(e: CelExpression): boolean {
-  // Arithmetic that may be about integers is made to be, operand by operand.
-  if (isInteger(e) || (e.kind === 'binary' && mayBeInteger(e))) return false;
-  return ['select', 'index', 'ident', 'ternary', 'binary', 'unary'].includes(e.kind) || isUnwrap(e);
-}
-
-function isUnwrap(e: CelExpression): boolean {
-  return e.kind === 'call' && (e.name === 'orValue' || e.name === 'value');
-}
-
 /** `resource.Get` for `resource.Get(…)`, `.trim` for a method of anything that is not a plain name. */
 export function qualifiedName(e: CallExpression, locals: ReadonlySet<string> = noLocals): string {
   if (e.target === undefined) return e.name;
@@ -260,42 +218,3 @@ export function qualifiedName(e: CallExpression, locals: ReadonlySet<string> = n
   }
   return operand.kind === 'ident' && !locals.has(operand.name) ? [operand.name, ...names, e.name].join('.') : `.${e.name}`;
 }
-
-/** SPEC: the escaping of property names in the CEL of Kubernetes (KEP-2876). */
-function unescapeField(field: string): string {
-  return field.replaceAll(/__(underscores|dot|dash|slash|[a-z_]+?)__/g, (whole, word: string) => {
-    switch (word) {
-      case 'underscores':
-        return '__';
-      case 'dot':
-        return '.';
-      case 'dash':
-        return '-';
-      case 'slash':
-        return '/';
-      default:
-        return reservedWords.has(word) ? word : whole;
-    }
-  });
-}
-
-const reservedWords: ReadonlySet<string> = new Set([
-  'true',
-  'false',
-  'null',
-  'in',
-  'as',
-  'break',
-  'const',
-  'continue',
-  'else',
-  'for',
-  'function',
-  'if',
-  'import',
-  'let',
-  'loop',
-  'package',
-  'namespace',
-  'return',
-]);

@@ -69,6 +69,24 @@ test('a word list that is about an effect names the match that says it', () => {
   assert.equal(hint?.suggestion, 'match sql.effects: [write.delete]');
 });
 
+function http(path: string, method: string): DecisionRequest {
+  return { ...admission({}), target: 'http', attributes: { http: { path, method } } };
+}
+
+test('rules for HTTP resources are about HTTP operations', () => {
+  const text = `guardrails:
+  rules:
+    - { name: no-refunds, type: http_resource, resources: ["/refunds/**"], methods: [post], message: refunds go through support }
+    - { name: no-errors, type: http_status, statuses: [500] }
+listeners: [{ name: api, protocol: http, listen: "127.0.0.1:1" }]
+`;
+  const { documents, findings } = importPolicies([{ path: 'api.yaml', text }], { today: '2026-11-20', mode: 'source' });
+  const bundle = bundleOf(documents);
+  assert.equal(decide(bundle, http('/refunds/1/confirm', 'POST')).message, 'refunds go through support');
+  assert.equal(decide(bundle, http('/refunds/1', 'GET')).reason, 'NO_MATCHING_ALLOW');
+  assert.ok(findings.some(({ severity, line }) => severity === 'unsupported' && line === 4));
+});
+
 test('what a relay has and this has not is named with its line', () => {
   assert.deepEqual(unsupported('relay.yaml'), [
     '6 guardrails.rules[0].operations[3]',

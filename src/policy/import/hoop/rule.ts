@@ -169,6 +169,7 @@ function httpCondition(rule: Cursor, type: string): Condition | undefined {
     .texts()
     .map((method) => method.toUpperCase());
   if (resources.length === 0 && methods.length === 0) return undefined;
+  rule.at('resources').info('in patterns * stands for one segment of the path, ** for any number');
   return {
     match: { ...(resources.length > 0 ? { 'http.path': resources } : {}), ...(methods.length > 0 ? { 'http.method': methods } : {}) },
   };

@@ -123,6 +123,9 @@ function resourceGlobs(resource: string): string[] {
   return [resource];
 }
 
+/** A namespace itself, or one of its subresources. */
+const aNamespace = '(request.group == "" && (request.resource + "/").startsWith("namespaces/"))';
+
 function ruleCel(rule: ResourceRule): string {
   const parts: string[] = [];
   if (rule.groups.length > 0) parts.push(`request.group in ${listOf(rule.groups)}`);
@@ -132,8 +135,8 @@ function ruleCel(rule: ResourceRule): string {
   if (resources !== undefined) parts.push(resources);
   if (rule.names.length > 0) parts.push(`request.?name.orValue("") in ${listOf(rule.names)}`);
   // SPEC: a namespace belongs to the cluster although requests for it name it as their namespace.
-  if (rule.scope === 'Namespaced') parts.push('request.namespace != "" && request.resource != "namespaces"');
-  if (rule.scope === 'Cluster') parts.push('(request.namespace == "" || request.resource == "namespaces")');
+  if (rule.scope === 'Namespaced') parts.push(`request.namespace != "" && !${aNamespace}`);
+  if (rule.scope === 'Cluster') parts.push(`(request.namespace == "" || ${aNamespace})`);
   return parts.length === 0 ? 'true' : parts.join(' && ');
 }
 

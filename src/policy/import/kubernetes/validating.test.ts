@@ -134,3 +134,72 @@ test('parameters that are not among the files are reported, and parameterNotFoun
   const decision = decide(bundleOf(documents), admission({ object: deployment(1), namespaceLabels: { environment: 'test' } }));
   assert.equal(decision.reason, 'PARAMETERS_MISSING');
 });
+
+function conditional(failurePolicy: string, condition: string): string {
+  return `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: { name: x }
+spec:
+  failurePolicy: ${failurePolicy}
+  matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods] }] }
+  matchConditions: [{ name: a, expression: "${condition}" }, { name: b, expression: "object.spec.there" }]
+  validations: [{ expression: "true" }]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: { name: x }
+spec: { policyName: x, validationActions: [Deny] }
+`;
+}
+
+function verdict(failurePolicy: string, condition: string, there: boolean): string {
+  const { documents } = importPolicies([{ path: 'x.yaml', text: conditional(failurePolicy, condition) }], {
+    today: '2026-11-20',
+    mode: 'source',
+  });
+  return decide(bundleOf(documents), admission({ object: pod({ there }) })).verdict;
+}
+
+test('a match condition that cannot be evaluated counts as failurePolicy says, even where the validation would pass', () => {
+  assert.equal(verdict('Fail', 'object.spec.missing == 1', true), 'deny');
+  assert.equal(verdict('Ignore', 'object.spec.missing == 1', true), 'allow');
+  // SPEC: one condition that is false skips the policy, whatever the others do.
+  assert.equal(verdict('Fail', 'object.spec.missing == 1', false), 'allow');
+});
+
+function limit(name: string, tier: string, max: number): string {
+  return `---
+apiVersion: rules.example.com/v1
+kind: Limit
+metadata: { name: ${name}, namespace: web, labels: { tier: ${tier} } }
+max: ${max}
+`;
+}
+
+test('parameters are chosen by label, and every one of them must be satisfied', () => {
+  const text = `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: { name: limits }
+spec:
+  paramKind: { apiVersion: rules.example.com/v1, kind: Limit }
+  matchConstraints: { resourceRules: [{ apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments] }] }
+  validations: [{ expression: "object.spec.replicas <= params.max" }]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: { name: limits }
+spec:
+  policyName: limits
+  validationActions: [Deny]
+  paramRef: { selector: { matchLabels: { tier: gold } }, parameterNotFoundAction: Deny }
+${limit('a', 'gold', 9)}${limit('b', 'gold', 5)}${limit('c', 'lead', 1)}`;
+  const bundle = bundleOf(importPolicies([{ path: 'limits.yaml', text }], { today: '2026-11-20', mode: 'source' }).documents);
+  const ask = (replicas: number, namespace = 'web') => {
+    const object = { ...deployment(replicas), metadata: { name: 'shop', namespace } };
+    return decide(bundle, admission({ object })).reason;
+  };
+  assert.equal(ask(5), 'ALLOWED');
+  assert.equal(ask(7), 'INVALID');
+  // Without a namespace of their own, parameters are looked up in the namespace of the request.
+  assert.equal(ask(1, 'other'), 'PARAMETERS_MISSING');
+});

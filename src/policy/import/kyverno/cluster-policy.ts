@@ -43,68 +43,50 @@ export function importClusterPolicy(draft: Draft, source: SourceDocument): void 
   for (const rule of rules) importRule(draft, { source, rule, many: rules.length > 1 });
 }
 
+const ruleFields = [
+  'name',
+  'match',
+  'exclude',
+  'preconditions',
+  'celPreconditions',
+  'context',
+  'validate',
+  'mutate',
+  'generate',
+  'verifyImages',
+  'skipBackgroundRequests',
+  'imageExtractors',
+] as const;
+const validateFields = [
+  'message',
+  'failureAction',
+  'failureActionOverrides',
+  'cel',
+  'pattern',
+  'anyPattern',
+  'allowExistingViolations',
+] as const;
+
 function importRule(draft: Draft, { source, rule, many }: { source: SourceDocument; rule: Cursor; many: boolean }): void {
-  rule.only(
-    'name',
-    'match',
-    'exclude',
-    'preconditions',
-    'celPreconditions',
-    'context',
-    'validate',
-    'mutate',
-    'generate',
-    'verifyImages',
-    'skipBackgroundRequests',
-    'imageExtractors',
-  );
+  rule.only(...ruleFields);
   if (!sayable(rule)) return;
-  const spec = source.root.at('spec');
-  const validate = rule
-    .at('validate')
-    .only(
-      'message',
-      'failureAction',
-      'validationFailureAction',
-      'failureActionOverrides',
-      'cel',
-      'pattern',
-      'anyPattern',
-      'allowExistingViolations',
-    );
+  const validate = rule.at('validate').only(...validateFields, 'deny', 'foreach', 'podSecurity', 'manifests', 'assert');
+  rule.noted(['skipBackgroundRequests'], 'requests of background scans do not come here');
+  validate.noted(['allowExistingViolations'], 'an object that was wrong before is refused like any other');
   try {
     const selected = matchCel(rule.at('match'));
     const excluded = exclusions(rule.at('exclude'));
-    const name = rule.at('name').text() ?? rule.name;
+    const pattern = patternRule(validate, source);
     const cel = validate.at('cel').only('expressions', 'variables', 'auditAnnotations', 'generate');
-    rule.noted(['skipBackgroundRequests'], 'requests of background scans do not come here');
-    validate.noted(['allowExistingViolations'], 'an object that was wrong before is refused like any other');
-    const patterns = validate.at('pattern').exists ? [validate.at('pattern')] : validate.at('anyPattern').items();
-    const fits = patterns.map((pattern) => patternCel(pattern, 'object'));
-    const onError = onErrorOf(spec.at('failurePolicy'));
     const annotations = source.root.path('metadata', 'annotations');
     const namespaced = source.kind === 'Policy' ? { 'request.namespace': [source.namespace === '' ? 'default' : source.namespace] } : {};
-    const message = validate.at('message').text();
-    const patternRule = (applies: (condition: string) => string): RuleDraft[] =>
-      fits.length === 0
-        ? []
-        : [
-            {
-              id: 'pattern',
-              effect: 'deny',
-              when: applies(`!(${fits.join(' || ')})`),
-              onError,
-              reason: reasonCode(source.name),
-              message: messageOf(validate, message),
-            },
-          ];
     draftAdmissionPolicy(draft, {
       source,
-      name: draft.name(many ? documentName(source.name, name) : documentName(source.name)),
+      name: draft.name(many ? documentName(source.name, rule.at('name').text() ?? rule.name) : documentName(source.name)),
       title: annotations.at('policies.kyverno.io/title').text() ?? source.name,
       description: annotations.at('policies.kyverno.io/description').text(),
-      mode: modeOf(validate, spec),
-      onError,
+      mode: modeOf(validate, source.root.at('spec')),
+      onError: onErrorOf(source.root.path('spec', 'failurePolicy')),
       match: { ...selected.match, ...namespaced },
       conditions: [...(selected.condition === undefined ? [] : [selected.condition]), ...excluded],
       matchConditions: rule.at('celPreconditions').items(),
@@ -114,12 +96,27 @@ function importRule(draft: Draft, { source, rule, many }: { source: SourceDocume
       dialect: (variables) => kubernetesDialect({ variables }),
       data: {},
       defaultReason: source.name,
-      extraRules: ({ applies }) => patternRule(applies),
+      extraRules: ({ applies }) => (pattern === undefined ? [] : [{ ...pattern, when: applies(pattern.when ?? 'true') }]),
     });
   } catch (error) {
     // The construct has been named where it stands.
     if (!(error instanceof Unsayable)) throw error;
   }
+}
+
+/** The rule for `pattern` or `anyPattern`: an object that fits none of them is refused. */
+function patternRule(validate: Cursor, source: SourceDocument): RuleDraft | undefined {
+  const patterns = validate.at('pattern').exists ? [validate.at('pattern')] : validate.at('anyPattern').items();
+  if (patterns.length === 0) return undefined;
+  const fits = patterns.map((pattern) => patternCel(pattern, 'object'));
+  return {
+    id: 'pattern',
+    effect: 'deny',
+    when: `!(${fits.join(' || ')})`,
+    onError: onErrorOf(source.root.path('spec', 'failurePolicy')),
+    reason: reasonCode(source.name),
+    message: messageOf(validate, validate.at('message').text()),
+  };
 }
 
 /** A rule is imported as a whole or not at all: without a precondition it would refuse what it should not look at. */

@@ -36,6 +36,27 @@ test('the wrapper keeps the owner and the tier its author gave it', () => {
   assert.match(imported.documents[0]?.text ?? '', /owner: team:data-platform\n {2}tier: baseline\n {2}risk:\n {4}class: high/);
 });
 
+test('a compiled bundle names its files and its entrypoint, and its input may be written as CEL', () => {
+  const wrapper = `apiVersion: warder/v1
+kind: ForeignPolicy
+metadata: { name: compiled }
+spec:
+  target: sql
+  engine: rego-wasm
+  files: [policies/bundle.tar.gz]
+  entrypoint: sql/authz
+  input: { user: subject.id, verbs: sql.verbs, wrong: subject.colour }
+  output: { allow: result.allow, deny: "!result.allow" }
+`;
+  const { engines, findings } = importPolicies([{ path: 'compiled.yaml', text: wrapper }], { today: '2026-11-20' });
+  assert.deepEqual(engines[0]?.input, { user: 'subject.id', verbs: 'sql.verbs' });
+  assert.ok(findings.some(({ construct, line }) => construct === 'spec.input.wrong' && line === 9));
+  const without = importPolicies([{ path: 'compiled.yaml', text: wrapper.replace('  entrypoint: sql/authz\n', '') }], {
+    today: '2026-11-20',
+  });
+  assert.deepEqual(without.documents, []);
+});
+
 test('what is not taken over is named', () => {
   const named = imported.findings
     .filter(({ severity }) => severity === 'unsupported')

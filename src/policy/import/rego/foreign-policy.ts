@@ -1,3 +1,4 @@
+import type { Target } from '#model';
 import { durationMs, durationForm } from '../../documents/time.ts';
 import { targets, tiers } from '../../documents/kinds/policy.ts';
 import type { PolicySpec } from '../../documents/kinds/policy.ts';
@@ -62,7 +63,7 @@ function importWrapper(draft: Draft, source: SourceDocument): void {
     spec.at('tests').unsupported('tests of the other engine run where that engine is', 'run them in CI before the bundle is built');
   const fact = identifier(source.name).replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const name = draft.name(documentName(source.name));
-  const described = describe(spec, { policy: name, fact, engine });
+  const described = describe(spec, target, { policy: name, fact, engine });
   if (described === undefined) return;
   const onError = spec.at('onError').text() === 'skip' ? 'skip' : 'deny';
   const rules = outputRules(spec, { target, result: `facts.foreign.${fact}.result`, onError });
@@ -79,7 +80,7 @@ function importWrapper(draft: Draft, source: SourceDocument): void {
   draft.foreign.push(described);
 }
 
-function describe(spec: Cursor, of: Pick<ForeignEngine, 'policy' | 'fact' | 'engine'>): ForeignEngine | undefined {
+function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy' | 'fact' | 'engine'>): ForeignEngine | undefined {
   const { deadline, breaker } = { deadline: spec.at('deadline'), breaker: spec.at('breaker').only('failures', 'pause') };
   const url = spec.at('url').text();
   const entrypoint = spec.at('entrypoint').text();
@@ -98,7 +99,7 @@ function describe(spec: Cursor, of: Pick<ForeignEngine, 'policy' | 'fact' | 'eng
     data: spec.at('data').texts(),
     ...(entrypoint === undefined ? {} : { entrypoint }),
     ...(url === undefined ? {} : { url }),
-    input: inputOf(spec.at('input')),
+    input: inputOf(spec.at('input'), target),
     deadlineMs: milliseconds(deadline) ?? foreignDefaults.deadlineMs,
     breaker: {
       failures: typeof failures === 'number' && failures >= 1 ? failures : foreignDefaults.breaker.failures,
@@ -107,19 +108,26 @@ function describe(spec: Cursor, of: Pick<ForeignEngine, 'policy' | 'fact' | 'eng
   };
 }
 
-function inputOf(input: Cursor): ForeignEngine['input'] {
-  if (input.node?.kind === 'map')
-    return Object.fromEntries(input.entries().flatMap(([key, value]) => (value.text() === undefined ? [] : [[key, value.text() ?? '']])));
+function inputOf(input: Cursor, target: Target): ForeignEngine['input'] {
+  if (input.node?.kind === 'map') return Object.fromEntries(input.entries().flatMap(([key, value]) => inputMember(key, value, target)));
   const name = input.text() ?? 'authzen';
   if (!projections.includes(name))
     input.unsupported(`there is no projection "${name}"`, `projections: ${projections.join(', ')}, or a map of CEL expressions`);
   return name;
 }
 
+/** A member of the input, CEL over the request; one that does not compile is reported and left out. */
+function inputMember(key: string, value: Cursor, target: Target): [string, string][] {
+  const said = translate(value, { dialect: plainDialect, realm: new Realm(target) });
+  return said === undefined ? [] : [[key, said.text]];
+}
+
+const plainDialect: Dialect = { roots: {}, refusedRoots: {}, variables: new Map(), refusedCalls: {} };
+
 /** `result` is what the engine said; where it said nothing the policy refuses unless it says otherwise. */
-function outputRules(spec: Cursor, of: { target: (typeof targets)[number]; result: string; onError: 'deny' | 'skip' }): RuleDraft[] {
+function outputRules(spec: Cursor, of: { target: Target; result: string; onError: 'deny' | 'skip' }): RuleDraft[] {
   const output = spec.at('output').only('deny', 'allow', 'message', 'obligations');
-  const dialect: Dialect = { roots: { result: of.result }, refusedRoots: {}, variables: new Map(), refusedCalls: {} };
+  const dialect: Dialect = { ...plainDialect, roots: { result: of.result } };
   const realm = new Realm(of.target);
   const deny = output.at('deny').exists ? translate(output.at('deny'), { dialect, realm, result: 'bool' }) : undefined;
   const allow = output.at('allow').exists ? translate(output.at('allow'), { dialect, realm, result: 'bool' }) : undefined;

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * What a record says, flat: the only thing that the mappings see, after the privacy rules of the sink were applied. Absent means that the
+ * record does not say it, or that the sink is not told.
+ */
+export interface Facts {
+  /** `origin#index`: what a receiver removes duplicates by. */
+  readonly key: string;
+  readonly origin: string;
+  readonly i: number;
+  /** Wall clock, ms. */
+  readonly t: number;
+  readonly kind: string;
+  /** Hex leaf hash of the ledger entry: finds it in the ledger, and differs even when an index is used again. */
+  readonly leaf: string;
+  /** Set when the same event may have been delivered before. */
+  readonly duplicate?: 'possible';
+  readonly build?: string;
+  readonly session?: string;
+  readonly operation?: string;
+  readonly n?: number;
+  readonly subject?: string;
+  readonly onBehalfOf?: string;
+  readonly groups?: readonly string[];
+  readonly authentication?: string;
+  readonly token?: string;
+  /** `address:port` */
+  readonly source?: string;
+  readonly client?: string;
+  /** The name that somebody who was refused claimed to have. */
+  readonly claimed?: string;
+  readonly point?: string;
+  readonly target?: string;
+  readonly resource?: string;
+  readonly verb?: string;
+  readonly objects?: readonly string[];
+  readonly normalized?: string;
+  readonly certainty?: string;
+  readonly decision?: string;
+  readonly verdict?: string;
+  readonly reason?: string;
+  readonly rules?: readonly string[];
+  readonly obligations?: readonly string[];
+  /** The verdict if rules in shadow and audit mode were enforced. */
+  readonly shadow?: string;
+  /** The evaluation failed, so the operation was denied. */
+  readonly failed?: true;
+  readonly bundle?: string;
+  /** Attributes that the rules read, path → value as text. */
+  readonly reads?: Readonly<Record<string, string>>;
+  /** Commitment to the exact text, hex. */
+  readonly commit?: string;
+  readonly status?: string;
+  readonly rows?: number;
+  readonly rowsWithheld?: number;
+  readonly masked?: Readonly<Record<string, number>>;
+  readonly code?: string;
+  readonly durationMs?: number;
+  readonly bytesUp?: number;
+  readonly bytesDown?: number;
+  readonly request?: string;
+  readonly approvers?: readonly string[];
+  readonly comment?: string;
+  readonly by?: string;
+  readonly action?: string;
+  readonly object?: string;
+}
+
+/** A ledger entry as parsed JSON. */
+export type Entry = Readonly<Record<string, unknown>>;
+
+export interface FactsSource {
+  readonly origin: string;
+  readonly line: string;
+  /** The `session.opened` of the same session, where there is one: who and whence. */
+  readonly opened?: string | undefined;
+  /** The `operation.decided` that an outcome belongs to. */
+  readonly decided?: string | undefined;
+  readonly duplicate: boolean;
+}
+
+/** Reads a stored line, together with what it refers to. Fields that are missing or of another type are left out, never guessed. */
+export function factsOf({ origin, line, opened, decided, duplicate }: FactsSource): Facts {
+  const entry = parse(line);
+  const session = opened === undefined ? {} : parse(opened);
+  const before = decided === undefined ? {} : parse(decided);
+  const i = number(entry['i']) ?? 0;
+  const facts = {
+    key: `${origin}#${i}`,
+    origin,
+    i,
+    t: number(entry['t']) ?? 0,
+    kind: text(entry['kind']) ?? 'unknown',
+    leaf: leafOf(line),
+    duplicate: duplicate ? ('possible' as const) : undefined,
+    build: text(entry['build']),
+    session: text(entry['session']),
+    operation: text(entry['operation']),
+    n: number(entry['n']),
+    ...whoFacts(entry, before, session),
+    ...whatFacts(entry, before, session),
+    ...decisionFacts(entry, before),
+    ...outcomeFacts(entry),
+    request: text(entry['request']) ?? text(object(entry['approval'])['request']),
+    approvers: texts(entry['approvers']),
+    comment: text(entry['comment']),
+    by: text(entry['by']),
+    action: text(entry['action']),
+    object: text(entry['object']) ?? text(object(entry['bundle'])['digest']) ?? text(entry['digest']),
+  };
+  // Reason: only the members that are undefined go; the others have the types above.
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as unknown as Facts;
+}
+
+function whoFacts(entry: Entry, before: Entry, session: Entry) {
+  const who = object(entry['who']);
+  const opened = object(session['who']);
+  const earlier = object(before['who']);
+  return {
+    subject: text(who['subject']) ?? text(earlier['subject']) ?? text(opened['subject']) ?? text(entry['requester']),
+    onBehalfOf: text(who['onBehalfOf']) ?? text(earlier['onBehalfOf']) ?? text(opened['onBehalfOf']),
+    groups: texts(who['groups']) ?? texts(opened['groups']),
+    authentication: text(who['authentication']) ?? text(opened['authentication']),
+    token: text(who['token']) ?? text(opened['token']),
+    source: text(who['source']) ?? text(opened['source']),
+    claimed: text(who['claimed']),
+  };
+}
+
+function whatFacts(entry: Entry, before: Entry, session: Entry) {
+  const what = { ...object(before['what']), ...object(entry['what']) };
+  const opened = object(session['what']);
+  return {
+    client: text(what['client']) ?? text(opened['client']),
+    point: text(what['point']) ?? text(opened['point']),
+    target: text(what['target']),
+    resource: text(what['resource']) ?? text(opened['resource']),
+    verb: text(what['verb']),
+    objects: texts(what['objects']),
+    normalized: text(what['normalized']),
+    certainty: text(what['certainty']),
+  };
+}
+
+function decisionFacts(entry: Entry, before: Entry) {
+  const own = object(entry['decision']);
+  const decision = 'decision' in entry ? own : object(before['decision']);
+  const evidence = object('evidence' in entry ? entry['evidence'] : before['evidence']);
+  return {
+    decision: text(decision['id']),
+    verdict: text(own['verdict']),
+    reason: text(decision['reason']) ?? text(entry['reason']) ?? text(entry['first']),
+    rules: texts(decision['rules']) ?? texts(object(entry['what'])['rules']),
+    obligations: texts(own['obligations']),
+    shadow: text(object(own['shadow'])['verdict']),
+    failed: Array.isArray(own['errors']) && own['errors'].length > 0 && own['verdict'] === 'deny' ? (true as const) : undefined,
+    bundle: text(object(decision['bundle'])['digest']) ?? text(entry['policy']),
+    reads: 'reads' in own ? readsOf(object(own['reads'])) : undefined,
+    commit: text(evidence['commit']),
+  };
+}
+
+function outcomeFacts(entry: Entry) {
+  const outcome = object(entry['outcome']);
+  const masked = Object.entries(object(outcome['masked'])).filter((one): one is [string, number] => typeof one[1] === 'number');
+  return {
+    status: text(outcome['status']) ?? (entry['kind'] === 'operation.indoubt' ? 'in-doubt' : undefined),
+    rows: number(outcome['rows']),
+    rowsWithheld: number(outcome['rowsWithheld']),
+    masked: masked.length === 0 ? undefined : Object.fromEntries(masked),
+    code: text(outcome['code']),
+    durationMs: number(outcome['durationMs']),
+    bytesUp: number(outcome['bytesUp']) ?? number(entry['bytesUp']),
+    bytesDown: number(outcome['bytesDown']) ?? number(entry['bytesDown']),
+  };
+}
+
+function readsOf(reads: Entry): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(reads).map(([path, value]) => [path, typeof value === 'string' ? value : JSON.stringify(value)]),
+  );
+}
+
+/** SPEC: RFC 6962 §2.1, SHA-256(0x00 ‖ entry). */
+function leafOf(line: string): string {
+  return createHash('sha256').update(Buffer.from([0])).update(line, 'utf8').digest('hex');
+}
+
+function parse(line: string): Entry {
+  const value: unknown = JSON.parse(line);
+  return object(value);
+}
+
+function object(value: unknown): Entry {
+  // Reason: any object that is no list is read by key.
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Entry) : {};
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function texts(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : undefined;
+}

@@ -1,0 +1,43 @@
+import type { Facts } from '../facts.ts';
+
+/** How much an event deserves attention. */
+export type Severity = 'informational' | 'low' | 'medium' | 'high';
+
+/** Kinds that deserve some whatever they say. */
+const ofKind: Readonly<Record<string, Severity>> = {
+  'session.refused': 'medium',
+  'operation.indoubt': 'high',
+  'policy.activated': 'low',
+  'policy.rejected': 'medium',
+  'admin.token': 'low',
+  'admin.resource': 'low',
+  'admin.session': 'low',
+  'admin.configuration': 'low',
+  'recording.read': 'low',
+  'log.recovered': 'medium',
+  'clock.stepped': 'medium',
+};
+
+export function severityOf(facts: Facts): Severity {
+  if (facts.status === 'cut' || facts.failed === true) return 'high';
+  if (facts.verdict === 'deny') return 'medium';
+  if (facts.shadow === 'deny') return 'low';
+  return ofKind[facts.kind] ?? 'informational';
+}
+
+/** One line for people. */
+export function messageOf(facts: Facts): string {
+  const who = facts.subject ?? facts.by ?? facts.claimed;
+  const what = facts.verb ?? facts.action;
+  const result = facts.verdict ?? facts.status;
+  return [
+    facts.kind,
+    result,
+    facts.reason === result ? undefined : facts.reason,
+    who === undefined ? undefined : `by ${who}`,
+    what,
+    facts.resource === undefined ? facts.object : `on ${facts.resource}`,
+  ]
+    .filter((part) => part !== undefined)
+    .join(' ');
+}

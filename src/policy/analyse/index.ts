@@ -1,0 +1,10 @@
+/**
+ * Finds mistakes in rules that compile: allows that never win, rules that never apply, conflicts, overlaps, lapses.
+ *
+ * Invariants: pure; what is reported as an error is shown by a request that the compiled bundle really decides so, or by the text of the
+ * documents; silence about a pair of rules is only a claim while nothing says that the analysis was cut; time is bounded in steps.
+ * Deliberately not here: mistakes that keep a bundle from compiling (`compile`); what logs could tell, such as rules that never fire.
+ */
+export { analyse, analysis } from './analyse.ts';
+export type { AnalyseOptions, AnalysisProgress } from './analyse.ts';
+export type { Finding } from './finding.ts';

@@ -1,0 +1,103 @@
+import { limits } from '#model';
+import type { Decision, DecisionRequest } from '#model';
+import type { Bundle } from '../bundle.ts';
+import { decide } from '../decide/decide.ts';
+import { resolveAttribute } from '../schema/index.ts';
+import type { AttributeFields, AttributeType } from '../schema/index.ts';
+import { requestOf, preferred } from './request.ts';
+import type { Setting } from './request.ts';
+import type { OpaqueLiteral } from './literal.ts';
+import type { Model } from './solve.ts';
+
+export type Goal = (decision: Decision, request: DecisionRequest) => boolean;
+
+/**
+ * A request for which the compiled bundle really does what a finding says: the models are tried as they are, then with boundary values
+ * for what the analysis could not look into. Undefined when none of them reproduces it.
+ */
+export function findWitness(models: readonly Model[], goal: Goal, { bundle, setting }: { bundle: Bundle; setting: Setting }): DecisionRequest | undefined {
+  let tries: number = limits.analysisWitnessTriesMax;
+  for (const model of models) {
+    for (const changes of variations(model.open, setting.attributes)) {
+      if (tries <= 0) return undefined;
+      tries -= 1;
+      const request = requestOf(model, setting, changes);
+      if (goal(decide(bundle, request), request)) return request;
+    }
+  }
+  return undefined;
+}
+
+/** No change; then every boundary value of one attribute that is read; then those of two at once. */
+function* variations(open: readonly OpaqueLiteral[], attributes: AttributeFields): Generator<ReadonlyMap<string, unknown>> {
+  yield new Map();
+  const constants = [...new Set(open.flatMap((literal) => literal.constants))];
+  const paths = [...new Set(open.flatMap(({ reads }) => reads))];
+  const choices = paths.flatMap((path) => valuesFor(path, constants, attributes).map((value) => ({ path, value })));
+  for (const { path, value } of choices) yield new Map([[path, value]]);
+  for (const [i, one] of choices.entries()) {
+    for (const other of choices.slice(i + 1)) {
+      if (one.path !== other.path)
+        yield new Map([
+          [one.path, one.value],
+          [other.path, other.value],
+        ]);
+    }
+  }
+}
+
+function valuesFor(path: string, constants: readonly (string | number)[], attributes: AttributeFields): readonly unknown[] {
+  const found = resolveAttribute(attributes, path);
+  return found.found && path !== 'now' && !path.startsWith('data.') ? valuesOf(found.type, path, constants) : [];
+}
+
+/** Constants of the expressions, what lies beside them, and what has nothing to do with them. */
+function valuesOf(type: AttributeType, path: string, constants: readonly (string | number)[]): readonly unknown[] {
+  const texts = constants.filter((constant) => typeof constant === 'string');
+  const numbers = constants.filter((constant) => typeof constant === 'number');
+  switch (type.kind) {
+    case 'string':
+      return [...new Set([...texts, ...preferred(path), ...texts.map((text) => `${text}x`), 'x', ''])];
+    case 'int':
+      return [...new Set(numbers.flatMap((n) => [Math.floor(n), Math.floor(n) + 1, Math.ceil(n) - 1]))];
+    case 'double':
+      return [...new Set(numbers.flatMap((n) => [n, n + 1, n - 1]))];
+    case 'bool':
+      return [true, false];
+    case 'dyn':
+      return [...new Set([...texts, ...numbers.flatMap((n) => [n, n + 1, n - 1]), true, false, 'x'])];
+    case 'list':
+      return listsOf(type.element, path, constants);
+    case 'map':
+      return texts.map((text) => ({ [text]: texts[0] ?? 'x' }));
+    case 'object':
+      return objectsOf(type, path, constants);
+    case 'timestamp':
+      return [];
+  }
+}
+
+function listsOf(element: AttributeType, path: string, constants: readonly (string | number)[]): readonly unknown[] {
+  const values = valuesOf(element, path, constants);
+  const numbers = constants.filter((constant) => typeof constant === 'number' && constant > 0 && constant < listItemsMax);
+  const [first] = values;
+  // Lists as long as a number in the expression: it may count them.
+  const counted = numbers.flatMap((n) => [n, Number(n) + 1].map((length) => Array.from({ length: Math.ceil(Number(length)) }, () => first ?? 'x')));
+  return [...values.map((value) => [value]), [], ...counted];
+}
+
+const listItemsMax = 1_000;
+
+/** Objects with every combination of boundary values of their members, as far as the number of tries allows. */
+function objectsOf(type: AttributeType & { readonly kind: 'object' }, path: string, constants: readonly (string | number)[]): readonly unknown[] {
+  let objects: Record<string, unknown>[] = [{}];
+  for (const [name, field] of Object.entries(type.fields)) {
+    const all = valuesOf(field.type, `${path}.${name}`, field.type.kind === 'list' && field.type.element.kind === 'object' ? [] : constants);
+    const few = all.slice(0, objects.length * all.length > limits.analysisWitnessTriesMax ? 1 : memberValuesMax);
+    if (few.length === 0) continue;
+    objects = objects.flatMap((object) => few.map((value) => ({ ...object, [name]: value })));
+  }
+  return objects;
+}
+
+const memberValuesMax = 6;
