@@ -25,7 +25,7 @@ const law: Readonly<Record<string, readonly string[]>> = {
   gateway: ['model', 'inspect', 'policy', 'ledger'],
   host: ['model'],
   control: ['model', 'inspect', 'policy', 'ledger', 'host'],
-  cli: ['model', 'inspect', 'policy', 'policy/cel', 'policy/cases', 'ledger/verify', 'host'],
+  cli: ['model', 'inspect', 'policy', 'policy/cel', 'policy/cases', 'policy/import', 'ledger/verify', 'host'],
   'main.ts': ['model', 'host', 'cli', 'control', 'gateway', 'ledger', 'policy', 'inspect'],
 };
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { realWorld } from '#host';
 import type { ControlConfig, ControlReady, Running } from '#host';
 import { openLedger } from '#ledger';
@@ -8,8 +9,10 @@ import type { Timer, World } from '#model';
 import { formatProblem } from '#policy';
 import { buildApi } from './api/server.ts';
 import { openApprovals } from './approvals/approvals.ts';
+import { followMirror } from './evidence/follow.ts';
 import { openMirror } from './evidence/mirror.ts';
 import { mirrorOwnLedger } from './evidence/own-ledger.ts';
+import { openSearchIndex } from './evidence/search-index.ts';
 import { openFleet } from './fleet/fleet.ts';
 import { listenForGateways } from './fleet/listen.ts';
 import { openResources } from './fleet/resources.ts';
@@ -22,6 +25,8 @@ import type { Log } from './log.ts';
 import { openBundles } from './policies/bundles.ts';
 import type { Bundles } from './policies/bundles.ts';
 import { readPolicyFolder } from './policies/read-folder.ts';
+import { readSinks } from './sinks/configuration.ts';
+import { openSinks } from './sinks/sinks.ts';
 import { openStore } from './store/database.ts';
 import { openKeys, secretFile } from './store/keys.ts';
 import { migrate } from './store/migrate.ts';
@@ -68,6 +73,8 @@ interface Starting {
 
 async function start(config: ControlConfig, { world, log, onFatal, closers }: Starting): Promise<ControlReady> {
   const keys = openKeys(config.keys, world);
+  // Read before anything is started: a mistake in it should cost nothing.
+  const sinkConfigs = readSinks(join(config.home, 'sinks.yaml'));
   const sealing = sealingWith(keys.seal, world);
   const ledger = await openLedger({ directory: config.ledger, origin, keys: config.keys, world, build: buildName(), onFatal });
   closers.push(() => ledger.close());
@@ -78,6 +85,10 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   const mirror = openMirror(store);
   const own = await mirrorOwnLedger(ledger, { mirror, world, log });
   closers.push(() => own.stop());
+  const searchIndex = openSearchIndex(store);
+  const sinks = openSinks(sinkConfigs, { store, world, log, hashKey: hashKey(config.keys, world) });
+  const followers = followMirror(mirror, { store, index: searchIndex, sinks, world, log });
+  closers.push(() => followers.stop());
   const fleet = openFleet({ store, world });
   const authenticator = openAuthenticator({ store, world });
   const tokens = openTokens({
@@ -136,6 +147,8 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     approvals,
     fleet,
     mirror,
+    searchIndex,
+    sinks,
     sealing,
     world,
     log,
@@ -145,6 +158,12 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   const address = app.addresses()[0];
   log.info({ api: config.api.host, port: address?.port }, 'the control plane serves');
   return { api: { host: config.api.host, port: address?.port ?? config.api.port }, ledger: nameOf(ledger) };
+}
+
+/** Key of the hashes that sinks see in place of values: made once, so that a value looks the same for as long as the installation lives. */
+function hashKey(folder: string, world: World): Uint8Array {
+  const text = secretFile(join(folder, 'sink-hash.key'), () => Buffer.from(world.randomBytes(32)).toString('hex'));
+  return Buffer.from(text.trim(), 'hex');
 }
 
 function nameOf(ledger: Ledger): { origin: string; vkey: string } {

@@ -27,6 +27,8 @@ export class Notary {
   #history: DiskFile;
   #historyBytes: number;
   #last: Checkpoint | undefined;
+  /** The note that was published last, until it is taken. */
+  #fresh: string | undefined;
 
   private constructor(place: NotaryPlace, signer: Signer) {
     this.#disk = place.disk;
@@ -79,6 +81,14 @@ export class Notary {
     this.#history.sync();
     this.#historyBytes += line.length;
     writeDurably(this.#disk, `${this.#directory}/checkpoint`, note);
+    this.#fresh = note.toString();
+  }
+
+  /** The newest note, once. */
+  take(): string | undefined {
+    const note = this.#fresh;
+    this.#fresh = undefined;
+    return note;
   }
 
   close(): void {

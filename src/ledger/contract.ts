@@ -1,5 +1,6 @@
 import type { Fault, OperationDecided, Receipt, RecordDraft, World } from '#model';
 import type { Permit } from './permit.ts';
+import type { EvidenceLevel, Reach } from './reach.ts';
 
 export interface LedgerOptions {
   /** Folder of this log and of nothing else; made when missing. */
@@ -15,8 +16,23 @@ export interface LedgerOptions {
   readonly inline?: boolean;
   /** Bytes kept back for outcomes when the disk is full; `limits.ledgerReserveBytes` when absent. */
   readonly reserveBytes?: number;
+  /**
+   * Asked after the log was read and before anything is written: whoever knows this log from elsewhere (a mirror, an anchor) can refuse
+   * it here by throwing LEDGER_ROLLBACK.
+   */
+  readonly confirm?: (found: FoundLog) => Promise<void>;
   /** Called once when the ledger cannot go on. The process must end at once with `fault.exit`. */
   readonly onFatal: (fault: Fault) => void;
+}
+
+/** A log as its files show it, before its writer begins. */
+export interface FoundLog {
+  readonly origin: string;
+  readonly vkey: string;
+  /** Number of durable entries; 0 for a log that is just being made. */
+  readonly size: number;
+  /** Hex leaf hash of an entry. */
+  leafOf(index: number): Promise<string | undefined>;
 }
 
 /** An operation that was allowed and of which no outcome is known. */
@@ -47,12 +63,23 @@ export interface Ledger {
    * never time out and may use the reserve of a full disk.
    */
   append(draft: RecordDraft): Promise<Receipt>;
-  /** Records an allow decision and, once it is durable, makes the only thing that can release the operation. Throws when the verdict is not allow. */
-  decide(draft: OperationDecided): Promise<Permit>;
+  /**
+   * Records an allow decision and, once it is durable, makes the only thing that can release the operation. Throws when the verdict is
+   * not allow. With a `level` beyond this machine the record must first be kept there; LEDGER_UNWITNESSED when that cannot be.
+   */
+  decide(draft: OperationDecided, how?: { readonly level?: EvidenceLevel }): Promise<Permit>;
   /** Durable entries, the stored lines, in order from index `first`: at most `count`, and fewer when they are many or long. */
   read(first: number, count: number): Promise<readonly string[]>;
   /** Number of durable entries. */
   readonly size: number;
+  /** The newest signed note. */
+  readonly checkpoint: string | undefined;
+  /** Calls the listener with every note that is signed; returns the function that stops it. */
+  onSigned(listener: (note: string) => void): () => void;
+  /** Keeps a note of this log that witnesses have signed too, beside its checkpoint. */
+  keepCosigned(note: string): void;
+  /** Told by whoever ships the log how much of it is safe elsewhere. */
+  readonly reach: Pick<Reach, 'link' | 'advance' | 'wanted'>;
   /** Calls the listener whenever `size` has grown; returns the function that stops it. */
   onGrow(listener: (size: number) => void): () => void;
   /**

@@ -12,10 +12,15 @@ export type Order =
   | { readonly kind: 'tick' }
   | { readonly kind: 'read'; readonly id: number; readonly first: number; readonly count: number }
   | { readonly kind: 'evidence'; readonly id: number; readonly index: number }
+  | { readonly kind: 'cosigned'; readonly note: string }
+  /** After `found`: nobody objects, the writer may begin. */
+  | { readonly kind: 'begin' }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Answer =
-  | { readonly kind: 'opened'; readonly vkey: string; readonly size: number; readonly recovery: Recovery }
+  | { readonly kind: 'found'; readonly vkey: string; readonly size: number }
+  | { readonly kind: 'opened'; readonly vkey: string; readonly size: number; readonly recovery: Recovery; readonly checkpoint?: string }
+  | { readonly kind: 'signed'; readonly note: string }
   | Appended
   | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | undefined }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: PlainFault }
@@ -55,7 +60,14 @@ export class Desk {
     } catch (error) {
       return this.#answer({ kind: 'fatal', fault: plainFault(error) });
     }
-    this.#answer({ kind: 'opened', vkey: this.#log.signer.vkey, size: this.#log.size, recovery: this.#log.recovery });
+    if (setting.held === true) this.#answer({ kind: 'found', vkey: this.#log.signer.vkey, size: this.#log.size });
+    else this.#opened(this.#log);
+  }
+
+  #opened(log: Log): void {
+    const { signer, size, recovery } = log;
+    const checkpoint = log.takeSigned();
+    this.#answer({ kind: 'opened', vkey: signer.vkey, size, recovery, ...(checkpoint === undefined ? {} : { checkpoint }) });
   }
 
   /** All orders that wait, in order; the appends that stand next to each other become one commit. */
@@ -105,6 +117,11 @@ export class Desk {
       case 'tick':
         if (!this.#owned()) throw new Fault('LEDGER_LOCKED', 'another process has taken over the folder of the ledger');
         return log.tick();
+      case 'begin':
+        log.begin();
+        return this.#opened(log);
+      case 'cosigned':
+        return log.keepCosigned(order.note);
       case 'close':
         log.close();
         this.#log = undefined;
@@ -131,6 +148,8 @@ export class Desk {
     if (this.#log === undefined) return;
     try {
       action(this.#log);
+      const note = this.#log?.takeSigned();
+      if (note !== undefined) this.#answer({ kind: 'signed', note });
     } catch (error) {
       this.#log = undefined;
       this.#answer({ kind: 'fatal', fault: plainFault(error) });

@@ -8,6 +8,7 @@ import { makeFolders } from './disk.ts';
 import { nodeDisk } from './disk-node.ts';
 import { ownsFolder, takeLock } from './lock.ts';
 import type { LogSetting } from './log.ts';
+import { leafHash } from './merkle.ts';
 import { faultOf, microseconds, Recorder, type Transport } from './recorder.ts';
 
 /**
@@ -29,6 +30,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     build: options.build,
     boot,
     reserveBytes: options.reserveBytes ?? limits.ledgerReserveBytes,
+    held: options.confirm !== undefined,
     stamp: { t: options.world.now(), mono: microseconds(options.world) },
   };
   try {
@@ -47,15 +49,44 @@ interface Line extends Transport {
 
 async function connect(options: LedgerOptions, line: Line, release: () => Promise<void>): Promise<Ledger> {
   const opened = await new Promise<Extract<Answer, { kind: 'opened' }>>((accept, reject) => {
+    const questions = new Map<number, (line: string | undefined) => void>();
     line.onAnswer = (answer) => {
       if (answer.kind === 'opened') accept(answer);
-      else if (answer.kind === 'fatal') void line.end().then(() => reject(faultOf(answer.fault)), reject);
+      else if (answer.kind === 'value') questions.get(answer.id)?.(firstLine(answer.value));
+      else if (answer.kind === 'fault') questions.get(answer.id)?.(undefined);
+      else if (answer.kind === 'found') {
+        confirm(options, answer, (index, tell) => {
+          questions.set(index, tell);
+          line.send({ kind: 'read', id: index, first: index, count: 1 });
+        }).then(() => line.send({ kind: 'begin' }), (refusal: unknown) => void line.end().then(() => reject(refusal), reject));
+      } else if (answer.kind === 'fatal') void line.end().then(() => reject(faultOf(answer.fault)), reject);
     };
   });
   const transport = { send: (order: Order) => line.send(order), end: () => line.end().then(release) };
   const recorder = new Recorder(options, transport, opened);
   line.onAnswer = (answer) => recorder.receive(answer);
   return recorder;
+}
+
+/** Asks whoever knows this log from elsewhere. */
+async function confirm(
+  options: LedgerOptions,
+  { vkey, size }: { readonly vkey: string; readonly size: number },
+  read: (index: number, tell: (line: string | undefined) => void) => void,
+): Promise<void> {
+  await options.confirm?.({
+    origin: options.origin,
+    vkey,
+    size,
+    leafOf: async (index) => {
+      const line = await new Promise<string | undefined>((tell) => read(index, tell));
+      return line === undefined ? undefined : leafHash(Buffer.from(line)).toString('hex');
+    },
+  });
+}
+
+function firstLine(value: Extract<Answer, { kind: 'value' }>['value']): string | undefined {
+  return Array.isArray(value) ? value[0] : undefined;
 }
 
 function threadLine(setting: LogSetting, token: string): Line {

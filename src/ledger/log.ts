@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { Fault, limits } from '#model';
 import { Notary } from './checkpoint.ts';
 import type { InDoubt } from './contract.ts';
-import { type Disk, isNoSpace, makeFolders, type PlainFault } from './disk.ts';
+import { type Disk, isNoSpace, makeFolders, type PlainFault, writeDurably } from './disk.ts';
 import { Composer, full, type Item, type Parsed, usesReserve } from './composer.ts';
 import type { composeEntry, Draft, Stamp } from './entry.ts';
 import { type Evidence, openEvidence, type SealedEvidence } from './evidence.ts';
@@ -24,6 +24,8 @@ export interface LogSetting {
   /** Id of the machine's boot, within which `mono` is comparable. */
   readonly boot: string;
   readonly reserveBytes: number;
+  /** Nothing is written before `begin` is called. */
+  readonly held?: boolean;
   /** When the log is opened. */
   readonly stamp: Stamp;
 }
@@ -60,6 +62,7 @@ export class Log {
   readonly #unsettled: Unsettled;
   /** First indexes of the segments on disk, the open one last. */
   readonly #segments: number[];
+  readonly #start: { readonly torn: number; readonly inDoubt: ReturnType<Unsettled['all']> };
   #wal: WalEnd;
   #prev: Buffer;
 
@@ -91,9 +94,30 @@ export class Log {
     this.#wal = this.#resumeWal(found);
     const inDoubt = found.unsettled.all();
     this.recovery = { torn: found.torn, inDoubt: inDoubt.map(({ session, operation, index }) => ({ session, operation, index })) };
-    this.#writeStart(found.torn, inDoubt);
+    this.#start = { torn: found.torn, inDoubt };
+    if (setting.held !== true) this.begin();
+  }
+
+  /** Writes what the start has to say, and signs. Called once. */
+  begin(): void {
+    this.#writeStart(this.#start.torn, this.#start.inDoubt);
     this.tick();
     this.settle();
+  }
+
+  /** The newest signed note, once. */
+  takeSigned(): string | undefined {
+    return this.#notary.take();
+  }
+
+  /** A note that others have signed too. Losing it costs nothing: they can sign again. */
+  keepCosigned(note: string): void {
+    try {
+      writeDurably(this.#disk, `${this.#setting.directory}/cosigned`, Buffer.from(note));
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      this.#reserve.markFull();
+    }
   }
 
   /** Number of durable entries. */

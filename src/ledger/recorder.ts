@@ -15,6 +15,7 @@ import { draftText, type Stamp } from './entry.ts';
 import type { Evidence } from './evidence.ts';
 import { makePermit, type Permit } from './permit.ts';
 import { Pulse } from './pulse.ts';
+import { type EvidenceLevel, Reach, type RemoteLevel } from './reach.ts';
 
 /** The way to the writer: a thread, or the same thread. */
 export interface Transport {
@@ -45,11 +46,14 @@ export class Recorder implements Ledger {
   readonly origin: string;
   readonly vkey: string;
   readonly recovery: Recovery;
+  readonly reach: Reach;
+  checkpoint: string | undefined;
   readonly #world: World;
   readonly #transport: Transport;
   readonly #onFatal: (fault: Fault) => void;
   readonly #pulse: Pulse;
   readonly #listeners = new Set<(size: number) => void>();
+  readonly #signedListeners = new Set<(note: string) => void>();
   readonly #questions = new Map<number, { resolve: (value: never) => void; reject: (fault: Fault) => void }>();
   /** Handed to the writer, not answered yet; in order. */
   readonly #flying = new Map<number, Waiting>();
@@ -77,6 +81,8 @@ export class Recorder implements Ledger {
     this.vkey = opened.vkey;
     this.recovery = opened.recovery;
     this.#size = opened.size;
+    this.checkpoint = opened.checkpoint;
+    this.reach = new Reach(setting.world);
     this.#world = setting.world;
     this.#onFatal = setting.onFatal;
     this.#transport = transport;
@@ -95,10 +101,13 @@ export class Recorder implements Ledger {
     return this.#append(draft);
   }
 
-  async decide(draft: OperationDecided): Promise<Permit> {
+  async decide(draft: OperationDecided, { level = 'local' }: { readonly level?: EvidenceLevel } = {}): Promise<Permit> {
     if (draft.decision.verdict !== 'allow')
       throw new Fault('INTERNAL', `a permit was asked for operation ${draft.operation}, whose verdict is ${draft.decision.verdict}`);
+    const remote = level === 'mirrored' || level === 'witnessed' ? level : undefined;
+    if (remote !== undefined) this.reach.check(remote);
     const receipt = await this.#append(draft, (late) => this.#settleUnreleased(draft, late));
+    if (remote !== undefined) await this.#secured(draft, receipt, remote);
     return makePermit(receipt, draft.operation, draft.decision.id);
   }
 
@@ -111,6 +120,15 @@ export class Recorder implements Ledger {
 
   openEvidence(index: number): Promise<Evidence> {
     return this.#ask((id) => ({ kind: 'evidence', id, index }));
+  }
+
+  onSigned(listener: (note: string) => void): () => void {
+    this.#signedListeners.add(listener);
+    return () => this.#signedListeners.delete(listener);
+  }
+
+  keepCosigned(note: string): void {
+    if (this.#failed === undefined && this.#closing === undefined) this.#transport.send({ kind: 'cosigned', note });
   }
 
   onGrow(listener: (size: number) => void): () => void {
@@ -139,6 +157,11 @@ export class Recorder implements Ledger {
         return;
       case 'fatal':
         return this.fail(faultOf(answer.fault));
+      case 'signed':
+        this.checkpoint = answer.note;
+        for (const listener of this.#signedListeners) listener(answer.note);
+        return;
+      case 'found':
       case 'opened':
         return;
     }
@@ -149,6 +172,7 @@ export class Recorder implements Ledger {
     if (this.#failed !== undefined) return;
     this.#failed = new Fault('LEDGER_FAILED', 'the ledger has failed; nothing can be recorded', { cause: fault });
     this.#pulse.stop();
+    this.reach.link(false);
     this.#sweep?.cancel();
     for (const one of [...this.#flying.values(), ...this.#waiting]) if (!one.refused) one.done(this.#failed);
     this.#flying.clear();
@@ -270,6 +294,18 @@ export class Recorder implements Ledger {
       if (!this.#idle) this.#armSweep();
       else this.#drained?.();
     });
+  }
+
+  /** Waits until the record is safe elsewhere; when it cannot be, the log says that nothing was released. */
+  async #secured(draft: OperationDecided, receipt: Receipt, level: RemoteLevel): Promise<void> {
+    try {
+      const reached = this.reach.wait(level, receipt.index + 1);
+      if (level === 'witnessed') this.#transport.send({ kind: 'tick' });
+      await reached;
+    } catch (error) {
+      this.#settleUnreleased(draft, receipt);
+      throw error;
+    }
   }
 
   /** Its caller had given up and sent nothing; the record says allow, so the log must say that it was refused. */

@@ -87,6 +87,12 @@ const table = {
   LEDGER_FULL: { status: 503, exit: 1, sqlstate: '57P03', remedy: 'Free disk space; operations are refused until there is room.' },
   LEDGER_FAILED: { status: 503, exit: 75, sqlstate: '57P03', remedy: 'Writing the ledger failed; the gateway restarts and recovers.' },
   LEDGER_ENTRY_TOO_LARGE: { status: 500, exit: 1, sqlstate: '57P03', remedy: 'Report this: an entry did not fit its limit.' },
+  LEDGER_UNWITNESSED: {
+    status: 503,
+    exit: 1,
+    sqlstate: '57P03',
+    remedy: 'A rule wants the evidence kept elsewhere first; check the link to the control plane with `warder doctor`.',
+  },
   LEDGER_LOCKED: { status: 500, exit: 78, remedy: 'Another process writes this ledger; stop it first.' },
   LEDGER_CORRUPT: {
     status: 500,

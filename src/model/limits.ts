@@ -52,6 +52,13 @@ export const limits = {
   ledgerBatchBytesMax: 1024 * 1024,
   /** Waiting for room in the ledger's queue before an operation is refused with LEDGER_SLOW. */
   ledgerWaitMs: 2_000,
+  /** Waiting until a record is mirrored or witnessed, where a rule asks for it. */
+  ledgerReachMs: 5_000,
+  /** How often checkpoints are offered to a witness when nobody waits for it, and files compared with the mirror. */
+  ledgerWitnessMs: 4_000,
+  ledgerAuditMs: 4_000,
+  /** Sealed files that one comparison with the mirror looks at; more take several rounds. */
+  ledgerAuditFilesMax: 20_000,
   /** Entries of one write-ahead segment (16 bundles), and its bytes. */
   ledgerSegmentEntriesMax: 4_096,
   ledgerSegmentBytesMax: 64 * 1024 * 1024,

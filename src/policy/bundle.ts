@@ -7,6 +7,7 @@ import { compilePolicy, realmMaker } from './compile/policy.ts';
 import { pathsRead } from './compile/paths.ts';
 import { buildIndex } from './compile/rule-index.ts';
 import { digestOf } from './digest.ts';
+import { inForce } from './packs.ts';
 import { isKind, readDocuments, specNode } from './documents/document.ts';
 import type { Document, DocumentOf } from './documents/document.ts';
 import type { Kind } from './documents/kinds/index.ts';
@@ -41,9 +42,10 @@ export type CompileResult =
 
 /**
  * Compiles policy files into a bundle. All problems of all files are reported together, in reading order; a bundle exists only when none
- * of them is an error. File names and the order of files and documents have no influence on what the bundle decides or on its digest.
+ * of them is an error. The order of files and documents has no influence on what the bundle decides or on its digest; the names of files
+ * have none either, except for the folders that the manifest lists as `packs`. `packs` asks for these instead of the listed ones.
  */
-export function compileBundle(files: readonly SourceFile[]): CompileResult {
+export function compileBundle(files: readonly SourceFile[], { packs }: { readonly packs?: readonly string[] } = {}): CompileResult {
   const { documents, problems } = readDocuments(files);
   const [file] = files;
   if (file !== undefined && !documents.some((document) => document.kind === 'Bundle')) {
@@ -55,7 +57,7 @@ export function compileBundle(files: readonly SourceFile[]): CompileResult {
       ),
     );
   }
-  return compileDocuments(documents, problems);
+  return compileDocuments(inForce(documents, problems, packs), problems);
 }
 
 /** Compiles documents that were read already; `found` are the problems of reading them. */

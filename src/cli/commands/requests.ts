@@ -12,6 +12,7 @@ const statuses = ['waiting', 'approved', 'used', 'refused', 'expired', 'withdraw
 
 interface RequestsOptions extends CommonOptions {
   readonly status?: (typeof statuses)[number];
+  readonly all?: true;
   readonly limit: number;
 }
 
@@ -19,15 +20,16 @@ interface RequestsOptions extends CommonOptions {
 export const requests: Define = (program) => {
   program
     .command('requests')
-    .description('list requests for approval with their exact text, waiting ones first')
-    .addOption(new Option('--status <status>', 'only with this status').choices(statuses))
+    .description('list what waits for approval, with the exact text')
+    .addOption(new Option('--status <status>', 'those with this status instead').choices(statuses))
+    .option('--all', 'also those that have ended, waiting ones first')
     .option('--limit <n>', 'at most so many', count, 50)
     .action(async (options: RequestsOptions) => {
-      const path = options.status === undefined ? '/requests' : `/requests?status=${options.status}`;
+      const path = options.all === true ? '/requests' : `/requests?status=${options.status ?? 'waiting'}`;
       const found = [...(await connect(options).list<RequestAnswer>(path, options.limit))];
       found.sort((a, b) => Number(b.status === 'waiting') - Number(a.status === 'waiting') || b.openedAt - a.openedAt);
       if (options.json === true) return printJson(found.map(flat));
-      if (found.length === 0) process.stdout.write('No requests for you.\n');
+      if (found.length === 0) process.stdout.write('Nothing is waiting that you could see.\n');
       for (const request of found) process.stdout.write(`${requestText(request, realWorld.now())}\n\n`);
     });
 };

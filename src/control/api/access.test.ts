@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { realWorld } from '#host';
 import type { Role } from '#model';
@@ -19,7 +21,9 @@ let control: TestControl;
 
 before(async () => {
   server = await startTestServer();
-  control = await startTestControl(await testConfig(server));
+  const config = await testConfig(server);
+  writeFileSync(join(config.home, 'sinks.yaml'), `sinks: [{ name: file, type: file, path: ${join(config.home, 'events.jsonl')} }]\n`);
+  control = await startTestControl(config);
 });
 
 after(async () => {
@@ -79,6 +83,10 @@ function calls(objects: {
     { name: 'POST /requests/:id/refuse', method: 'POST', path: `/requests/${objects.request}/refuse` },
     { name: 'GET /policy', method: 'GET', path: '/policy' },
     { name: 'POST /policy/bundles', method: 'POST', path: '/policy/bundles', body: { files: [file] } },
+    { name: 'GET /audit/records', method: 'GET', path: '/audit/records' },
+    { name: 'POST /audit/index/rebuild', method: 'POST', path: '/audit/index/rebuild' },
+    { name: 'GET /sinks', method: 'GET', path: '/sinks' },
+    { name: 'POST /sinks/:name/test', method: 'POST', path: '/sinks/file/test' },
     { name: 'GET /policy/bundles/:digest', method: 'GET', path: `/policy/bundles/${objects.digest}` },
   ];
 }

@@ -4,12 +4,14 @@ import type { Ledger } from '#ledger';
 import type { World } from '#model';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Mirror } from '../evidence/mirror.ts';
+import type { SearchIndex } from '../evidence/search-index.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Resources } from '../fleet/resources.ts';
 import type { Authenticator } from '../identity/authenticate.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { Log } from '../log.ts';
 import type { Bundles } from '../policies/bundles.ts';
+import type { Sinks } from '../sinks/sinks.ts';
 import type { Store } from '../store/database.ts';
 import type { Sealing } from '../store/sealing.ts';
 
@@ -26,6 +28,8 @@ export interface ApiDesk {
   readonly approvals: Approvals;
   readonly fleet: Fleet;
   readonly mirror: Mirror;
+  readonly searchIndex: SearchIndex;
+  readonly sinks: Sinks;
   readonly sealing: Sealing;
   readonly world: World;
   readonly log: Log;

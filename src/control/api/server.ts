@@ -8,12 +8,14 @@ import type { Access } from './access.ts';
 import { mayUse } from './access.ts';
 import type { ApiDesk } from './desk.ts';
 import { faultOf, problemOf } from './problem.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { identityRoutes } from './routes/identity.ts';
 import { installationRoutes } from './routes/installation.ts';
 import { policyRoutes } from './routes/policy.ts';
 import { requestRoutes } from './routes/requests.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { sinkRoutes } from './routes/sinks.ts';
 
 export interface ApiRoute {
   readonly method: string;
@@ -70,7 +72,8 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
   await app.register(
     async (scope) => {
       const api = scope.withTypeProvider<ZodTypeProvider>();
-      for (const add of [installationRoutes, identityRoutes, sessionRoutes, decisionRoutes, requestRoutes, policyRoutes]) add(api, desk);
+      for (const add of [installationRoutes, identityRoutes, sessionRoutes, decisionRoutes, requestRoutes, policyRoutes, auditRoutes, sinkRoutes])
+        add(api, desk);
     },
     { prefix: '/api/v1' },
   );

@@ -25,10 +25,10 @@ function mayConflict({ mode, obligations }: CompiledRule): boolean {
 
 /** As they stand in the file; templates are compared by their text, and the witness shows whether they really differ. */
 function owedBy(rule: CompiledRule): readonly Owed[] {
-  return rule.obligations.flatMap(({ spec }) => {
+  return rule.obligations.flatMap(({ spec }): readonly Owed[] => {
     if (spec.type === 'route') return [{ obligation: spec, priority: rule.priority, rule: rule.id }];
     if (spec.type !== 'mutate') return [];
-    return [{ obligation: { type: 'mutate' as const, patch: spec.patch }, priority: rule.priority, rule: rule.id }];
+    return [{ obligation: { type: 'mutate', patch: spec.patch }, priority: rule.priority, rule: rule.id }];
   });
 }
 

@@ -37,6 +37,8 @@ export interface OpaqueLiteral {
   readonly reads: readonly string[];
   /** Texts and numbers the expression names: where its answer may change. */
   readonly constants: readonly (string | number)[];
+  /** Names of members it selects, of attributes and of elements alike. */
+  readonly fields: readonly string[];
 }
 
 /** Where an attribute stands and what values it has. */
@@ -54,7 +56,7 @@ export function listLiteral(site: Site, some: readonly Term[], negated = false):
   return { kind: 'list', id: `${site.path}[] ${negated ? 'none' : 'some'} ${some.map(sign).sort().join(' and ')}`, ...site, some, negated };
 }
 
-export function opaqueLiteral(parts: Pick<OpaqueLiteral, 'key' | 'sense' | 'reads' | 'constants'>): OpaqueLiteral {
+export function opaqueLiteral(parts: Pick<OpaqueLiteral, 'key' | 'sense' | 'reads' | 'constants' | 'fields'>): OpaqueLiteral {
   return { kind: 'opaque', id: `${parts.sense} ${parts.key}`, ...parts, negated: false };
 }
 

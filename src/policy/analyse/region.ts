@@ -39,6 +39,7 @@ export function regionOf(rule: CompiledRule, { data }: Compiled): Region {
         sense: true,
         reads: unlessValid.input.program.reads,
         constants: [],
+        fields: [],
       }),
     );
   const parts = [box, when, exempt, invalid].filter((part) => part !== undefined);
@@ -96,7 +97,7 @@ export function literalsOf(matcher: Matcher, rule: Pick<CompiledRule, 'attribute
   if (operators.inData !== undefined) {
     some(amongGlobs(line.data ?? []));
     if (data.perishable.some((set) => set.name === operators.inData)) {
-      literals.push(opaqueLiteral({ key: `fresh ${operators.inData}`, sense: true, reads: [], constants: [] }));
+      literals.push(opaqueLiteral({ key: `fresh ${operators.inData}`, sense: true, reads: [], constants: [], fields: [] }));
     }
   }
   if (operators.notIn !== undefined) {

@@ -82,7 +82,7 @@ export function requestOf(model: Model, { attributes, policy, now }: Setting, ch
 }
 
 /** The least value of a type; optional attributes are absent. */
-function neutral(type: AttributeType, path: string): unknown {
+export function neutral(type: AttributeType, path: string): unknown {
   const [first] = preferred(path);
   switch (type.kind) {
     case 'string':

@@ -200,20 +200,21 @@ function quantified(e: ComprehensionExpression, sense: boolean, scope: Scope): F
 
 /** An expression nobody looks into. Equal texts over equal variables are the same question. */
 export function opaque(e: CelExpression, sense: boolean, names: Names): Formula {
-  const { reads, constants, uses } = partsOf(e, names);
+  const { reads, constants, uses, fields } = partsOf(e, names);
   const definitions = [...uses].sort().map((name) => `${name} = ${names.variables.find((variable) => variable.name === name)?.program.source ?? ''}`);
   const key = [format(e), ...definitions].join('\n');
-  return holding(opaqueLiteral({ key, sense, reads: [...reads], constants: [...constants] }));
+  return holding(opaqueLiteral({ key, sense, reads: [...reads], constants: [...constants], fields: [...fields] }));
 }
 
 interface Parts {
   readonly reads: Set<string>;
   readonly constants: Set<string | number>;
   readonly uses: Set<string>;
+  readonly fields: Set<string>;
 }
 
 function partsOf(e: CelExpression, names: Names): Parts {
-  const parts: Parts = { reads: new Set(), constants: new Set(), uses: new Set() };
+  const parts: Parts = { reads: new Set(), constants: new Set(), uses: new Set(), fields: new Set() };
   const visit = (here: CelExpression): void => {
     const path = pathOf(here);
     const [root, name] = path?.split('.') ?? [];
@@ -229,6 +230,7 @@ function partsOf(e: CelExpression, names: Names): Parts {
       parts.reads.add(path);
       return;
     }
+    if (here.kind === 'select') parts.fields.add(here.field);
     const constant = constantOf(here, names);
     if (typeof constant === 'string' || typeof constant === 'number') parts.constants.add(constant);
     for (const child of childrenOf(here)) visit(child);

@@ -4,7 +4,7 @@ import type { Bundle } from '../bundle.ts';
 import { decide } from '../decide/decide.ts';
 import { resolveAttribute } from '../schema/index.ts';
 import type { AttributeFields, AttributeType } from '../schema/index.ts';
-import { requestOf, preferred } from './request.ts';
+import { neutral, preferred, requestOf } from './request.ts';
 import type { Setting } from './request.ts';
 import type { OpaqueLiteral } from './literal.ts';
 import type { Model } from './solve.ts';
@@ -31,9 +31,12 @@ export function findWitness(models: readonly Model[], goal: Goal, { bundle, sett
 /** No change; then every boundary value of one attribute that is read; then those of two at once. */
 function* variations(open: readonly OpaqueLiteral[], attributes: AttributeFields): Generator<ReadonlyMap<string, unknown>> {
   yield new Map();
-  const constants = [...new Set(open.flatMap((literal) => literal.constants))];
+  const named: Named = {
+    constants: [...new Set(open.flatMap((literal) => literal.constants))],
+    fields: new Set(open.flatMap((literal) => literal.fields)),
+  };
   const paths = [...new Set(open.flatMap(({ reads }) => reads))];
-  const choices = paths.flatMap((path) => valuesFor(path, constants, attributes).map((value) => ({ path, value })));
+  const choices = paths.flatMap((path) => valuesFor(path, named, attributes).map((value) => ({ path, value })));
   for (const { path, value } of choices) yield new Map([[path, value]]);
   for (const [i, one] of choices.entries()) {
     for (const other of choices.slice(i + 1)) {
@@ -46,13 +49,20 @@ function* variations(open: readonly OpaqueLiteral[], attributes: AttributeFields
   }
 }
 
-function valuesFor(path: string, constants: readonly (string | number)[], attributes: AttributeFields): readonly unknown[] {
+/** What expressions name: where their answers may change. */
+interface Named {
+  readonly constants: readonly (string | number)[];
+  readonly fields: ReadonlySet<string>;
+}
+
+function valuesFor(path: string, named: Named, attributes: AttributeFields): readonly unknown[] {
   const found = resolveAttribute(attributes, path);
-  return found.found && path !== 'now' && !path.startsWith('data.') ? valuesOf(found.type, path, constants) : [];
+  return found.found && path !== 'now' && !path.startsWith('data.') ? valuesOf(found.type, path, named) : [];
 }
 
 /** Constants of the expressions, what lies beside them, and what has nothing to do with them. */
-function valuesOf(type: AttributeType, path: string, constants: readonly (string | number)[]): readonly unknown[] {
+function valuesOf(type: AttributeType, path: string, named: Named): readonly unknown[] {
+  const { constants } = named;
   const texts = constants.filter((constant) => typeof constant === 'string');
   const numbers = constants.filter((constant) => typeof constant === 'number');
   switch (type.kind) {
@@ -67,19 +77,19 @@ function valuesOf(type: AttributeType, path: string, constants: readonly (string
     case 'dyn':
       return [...new Set([...texts, ...numbers.flatMap((n) => [n, n + 1, n - 1]), true, false, 'x'])];
     case 'list':
-      return listsOf(type.element, path, constants);
+      return listsOf(type.element, path, named);
     case 'map':
       return texts.map((text) => ({ [text]: texts[0] ?? 'x' }));
     case 'object':
-      return objectsOf(type, path, constants);
+      return objectsOf(type, path, named);
     case 'timestamp':
       return [];
   }
 }
 
-function listsOf(element: AttributeType, path: string, constants: readonly (string | number)[]): readonly unknown[] {
-  const values = valuesOf(element, path, constants);
-  const numbers = constants.filter((constant) => typeof constant === 'number' && constant > 0 && constant < listItemsMax);
+function listsOf(element: AttributeType, path: string, named: Named): readonly unknown[] {
+  const values = valuesOf(element, path, named);
+  const numbers = named.constants.filter((constant) => typeof constant === 'number' && constant > 0 && constant < listItemsMax);
   const [first] = values;
   // Lists as long as a number in the expression: it may count them.
   const counted = numbers.flatMap((n) => [n, Number(n) + 1].map((length) => Array.from({ length: Math.ceil(Number(length)) }, () => first ?? 'x')));
@@ -88,16 +98,13 @@ function listsOf(element: AttributeType, path: string, constants: readonly (stri
 
 const listItemsMax = 1_000;
 
-/** Objects with every combination of boundary values of their members, as far as the number of tries allows. */
-function objectsOf(type: AttributeType & { readonly kind: 'object' }, path: string, constants: readonly (string | number)[]): readonly unknown[] {
+/** Objects with combinations of boundary values of the members that the expressions select; the others are as the schema has them. */
+function objectsOf(type: AttributeType & { readonly kind: 'object' }, path: string, named: Named): readonly unknown[] {
   let objects: Record<string, unknown>[] = [{}];
   for (const [name, field] of Object.entries(type.fields)) {
-    const all = valuesOf(field.type, `${path}.${name}`, field.type.kind === 'list' && field.type.element.kind === 'object' ? [] : constants);
-    const few = all.slice(0, objects.length * all.length > limits.analysisWitnessTriesMax ? 1 : memberValuesMax);
-    if (few.length === 0) continue;
+    const values = named.fields.has(name) ? valuesOf(field.type, `${path}.${name}`, named) : [neutral(field.type, `${path}.${name}`)];
+    const few = values.slice(0, Math.max(1, Math.floor(limits.analysisWitnessTriesMax / objects.length)));
     objects = objects.flatMap((object) => few.map((value) => ({ ...object, [name]: value })));
   }
   return objects;
 }
-
-const memberValuesMax = 6;

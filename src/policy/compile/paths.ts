@@ -5,6 +5,11 @@ import type { CompiledRule, Condition } from './compiled.ts';
  * read. Static: a superset of what one decision looks at.
  */
 export function pathsRead(rule: CompiledRule): readonly string[] {
+  return [...new Set([...pathsDeciding(rule), ...(rule.require?.bind ?? []), ...(rule.message?.reads ?? [])])].sort();
+}
+
+/** Those of the paths on which it depends whether and how the rule applies; what is only bound or told is left out. */
+export function pathsDeciding(rule: CompiledRule): ReadonlySet<string> {
   const paths = new Set<string>();
   const { exceptions, rollouts } = rule.changes;
   const matchers = [...rule.matchers, ...rule.dataMatchers, ...exceptions.flatMap((exception) => exception.matchers)];
@@ -18,9 +23,7 @@ export function pathsRead(rule: CompiledRule): readonly string[] {
     }
   }
   for (const { keyPath } of rollouts) paths.add(keyPath);
-  for (const path of rule.require?.bind ?? []) paths.add(path);
-  for (const path of rule.message?.reads ?? []) paths.add(path);
-  return [...paths].sort();
+  return paths;
 }
 
 function conditionsOf(rule: CompiledRule): readonly Condition[] {

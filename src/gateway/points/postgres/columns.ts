@@ -29,11 +29,12 @@ export interface DescribedColumns {
  * What the response phase is told of a result: the labels that the parser found, together with those of the columns that the target itself
  * names as origin. Whatever cannot be told is `unknown`, never unlabelled.
  *
- * `output` is undefined when nothing is known of the statement.
+ * `output` is undefined when nothing is known of the statement, and doubted when names may mean something else than the catalog says:
+ * then the labels it tells stay, but there may be others.
  */
 export function describeColumns(
   fields: readonly Field[],
-  output: StatementOutput | undefined,
+  output: (StatementOutput & { readonly doubted?: boolean }) | undefined,
   catalog: Catalog | undefined,
 ): DescribedColumns {
   const parsed = output?.columns?.length === fields.length ? output.columns : undefined;
@@ -41,7 +42,7 @@ export function describeColumns(
   const columns = fields.map((field, i): ResultColumn => {
     const origin = originOf(field, catalog);
     if (origin.kind === 'unknown') stale = true;
-    const { labels, lineage } = combine(parsed?.[i], origin);
+    const { labels, lineage } = combine(parsed?.[i], origin, output?.doubted === true);
     return { name: field.name, labels, lineage, type: typeOf(field) };
   });
   return { columns, stale };
@@ -71,15 +72,16 @@ function originOf(field: Field, catalog: Catalog | undefined): Origin {
   return { kind: 'column', labels: column.labels, exact: relation.kind === 'table' && !opaque, opaque };
 }
 
-function combine(parsed: OutputColumn | undefined, origin: Origin): Pick<ResultColumn, 'labels' | 'lineage'> {
+function combine(parsed: OutputColumn | undefined, origin: Origin, doubted: boolean): Pick<ResultColumn, 'labels' | 'lineage'> {
   const fromCatalog = origin.kind === 'column' ? origin.labels : [];
   const labels = parsed ? [...new Set([...parsed.labels, ...fromCatalog])] : fromCatalog;
   if (origin.kind === 'unknown' || (origin.kind === 'column' && origin.opaque)) return { labels, lineage: 'unknown' };
   // The target vouches for a plain column of a table when nothing is known of the statement. EVASION: what the parser knows better wins:
   // after `UPDATE … SET note = current_setting('a.b') RETURNING note` the target still names the column, whose value came from elsewhere.
   const vouched = origin.kind === 'column' && origin.exact;
-  if (vouched && parsed?.lineage === 'none') return { labels, lineage: 'derived' };
-  return { labels, lineage: parsed?.lineage ?? (vouched ? 'exact' : 'unknown') };
+  if (!parsed) return { labels, lineage: vouched ? 'exact' : 'unknown' };
+  if (doubted && !(vouched && parsed.lineage === 'exact')) return { labels, lineage: 'unknown' };
+  return { labels, lineage: vouched && parsed.lineage === 'none' ? 'derived' : parsed.lineage };
 }
 
 /** In text format the values of arrays, rows, jsonb and the types of extensions are text too; in binary format they are containers. */

@@ -55,7 +55,8 @@ export class Run {
 
   /** Makes the guard for the result whose columns these are. A refusal means: nothing of it may be shown. */
   open(fields: readonly Field[], pipeline: Pipeline): Refusal | undefined {
-    const output = this.parts.originsHold ? this.#output() : doubted(this.#output());
+    const told = this.#output();
+    const output = told && { ...told, doubted: !this.parts.originsHold };
     const { columns, stale } = describeColumns(fields, output, this.parts.catalog);
     if (stale) this.stale = true;
     const guard = pipeline.guard(this.parts.admitted, columns);
@@ -119,11 +120,6 @@ export class Run {
       rules: [...rules],
     };
   }
-}
-
-/** Labels that were told stay; but there may be others. */
-function doubted(output: StatementOutput | undefined): StatementOutput | undefined {
-  return output?.columns && { ...output, columns: output.columns.map((column) => ({ ...column, lineage: 'unknown' })) };
 }
 
 function statusOf(state: Run['state']): Outcome['status'] {

@@ -9,6 +9,7 @@ export const ownerForm = form('^(team|user|group):[a-zA-Z0-9._-]+$', 'an owner s
 export const personForm = form('^(user|svc|service):[a-zA-Z0-9._@-]+$', 'a person such as user:dana');
 export const reasonForm = form('^[A-Z][A-Z0-9_]{2,63}$', 'a stable upper-case code such as DESTRUCTIVE_DDL');
 export const attributeForm = form('^[a-z][A-Za-z0-9]*(\\.[A-Za-z][A-Za-z0-9_]*)*$', 'an attribute path such as resource.env');
+export const packForm = form('^[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*$', 'the folder of a pack such as kubernetes/baseline');
 export const versionForm = form('^\\d+\\.\\d+\\.\\d+(-[0-9A-Za-z.-]+)?$', 'a version such as 1.4.0, in quotes');
 export const digestForm = form('^sha256:[0-9a-f]{64}$', 'a digest: sha256: and 64 hex digits');
 export const obligationTypeForm = form('^[a-z][a-zA-Z_]{1,31}$', 'an obligation type such as mask or approval');

@@ -1,7 +1,7 @@
 import { dateForm, periodForm } from '../time.ts';
 import { choice, list, map, object, optional, required, text } from '../shape.ts';
 import type { Infer } from '../shape.ts';
-import { attributeForm, identifierForm, nameForm, ownerForm, personForm } from './forms.ts';
+import { attributeForm, identifierForm, nameForm, ownerForm, packForm, personForm } from './forms.ts';
 import { cel, matchShape, modeShape, ruleShape } from './rule.ts';
 
 /** Tiers from the strongest to the weakest. */
@@ -43,6 +43,7 @@ export const policySpec = object({
     object({
       facts: optional(list(text({ form: attributeForm }), 1), 'facts that must be there'),
       data: optional(list(text({ form: identifierForm }), 1), 'DataSets it reads'),
+      packs: optional(list(text({ form: packForm }), 1), 'packs that are in force with it'),
     }),
     'what it needs',
   ),

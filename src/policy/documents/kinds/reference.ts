@@ -1,6 +1,6 @@
 import { dateForm, durationForm } from '../time.ts';
 import { choice, either, json, list, map, object, optional, required, text } from '../shape.ts';
-import { digestForm, identifierForm, nameForm, obligationTypeForm, ownerForm, personForm, ruleIdForm, versionForm } from './forms.ts';
+import { digestForm, identifierForm, nameForm, obligationTypeForm, ownerForm, packForm, personForm, ruleIdForm, versionForm } from './forms.ts';
 import { phases, reviewShape, targets } from './policy.ts';
 import { cel } from './rule.ts';
 
@@ -11,6 +11,10 @@ export const bundleSpec = object({
   owner: optional(text({ form: ownerForm }), 'who answers for it'),
   defaults: optional(map(choice('deny', 'allow'), {}), 'what happens when no rule allows, by target; default deny'),
   baseline: optional(list(text({ form: ruleIdForm })), 'rules that no override and no rollback may drop'),
+  packs: optional(
+    list(text({ form: packForm }), 1),
+    'folders beside the manifest whose policies are in force; default: all policies there are',
+  ),
   changelog: optional(
     list(
       object({

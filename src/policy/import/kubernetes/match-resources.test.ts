@@ -155,3 +155,28 @@ test('a policy is about exactly the requests that the API server would give it',
     { numRuns: 100 },
   );
 });
+
+function matches(wanted: string, resource: string): boolean {
+  const rule = { apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [wanted] };
+  const policy = {
+    apiVersion: 'policies.kyverno.io/v1',
+    kind: 'ValidatingPolicy',
+    metadata: { name: 'x' },
+    spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'false' }] },
+  };
+  const { documents } = importPolicies([{ path: 'x.yaml', text: stringify(policy) }], { today: '2026-11-20', mode: 'source' });
+  return decide(bundleOf(documents), admission({ resource, object: { metadata: { name: 'x' } } })).verdict === 'deny';
+}
+
+test('wildcards of resources mean what they mean to the API server', () => {
+  const found = ['pods', 'pods/*', '*', '*/*', '*/scale'].map((wanted) =>
+    ['pods', 'pods/exec', 'deployments/scale'].map((resource) => matches(wanted, resource)),
+  );
+  assert.deepEqual(found, [
+    [true, false, false],
+    [true, true, false],
+    [true, false, false],
+    [true, true, true],
+    [false, false, true],
+  ]);
+});
