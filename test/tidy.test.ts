@@ -192,7 +192,7 @@ test('every enforcement point is complete', () => {
 });
 
 test('the pipeline stays one short function to read', () => {
-  assert.ok(read('src/gateway/pipeline.ts').split('\n').length <= 230);
+  assert.ok(read('src/gateway/pipeline.ts').split('\n').length <= 250);
 });
 
 test('a TODO has an owner and a condition', () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { realWorld } from '#host';
 import type { ControlConfig, ControlReady, Running } from '#host';
-import { openLedger } from '#ledger';
+import { openCosigner, openLedger } from '#ledger';
 import type { Ledger } from '#ledger';
 import { Fault } from '#model';
 import type { Timer, World } from '#model';
@@ -13,9 +13,11 @@ import { followMirror } from './evidence/follow.ts';
 import { openMirror } from './evidence/mirror.ts';
 import { mirrorOwnLedger } from './evidence/own-ledger.ts';
 import { openSearchIndex } from './evidence/search-index.ts';
+import { openWitnessing } from './evidence/witnessing.ts';
 import { openFleet } from './fleet/fleet.ts';
 import { listenForGateways } from './fleet/listen.ts';
 import { openResources } from './fleet/resources.ts';
+import { witnessByGateways } from './fleet/witnesses.ts';
 import { openAuthenticator } from './identity/authenticate.ts';
 import { keepOperatorToken } from './identity/operator-token.ts';
 import { ensureAccounts } from './identity/subjects.ts';
@@ -89,6 +91,8 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   const sinks = openSinks(sinkConfigs, { store, world, log, hashKey: hashKey(config.keys, world) });
   const followers = followMirror(mirror, { store, index: searchIndex, sinks, world, log });
   closers.push(() => followers.stop());
+  const cosigner = openCosigner({ keys: config.keys, name: `${origin}/mirror`, world });
+  const witnessing = openWitnessing({ store, ledger, cosigner, world, log });
   const fleet = openFleet({ store, world });
   const authenticator = openAuthenticator({ store, world });
   const tokens = openTokens({
@@ -128,6 +132,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     bundles,
     resources,
     mirror,
+    witnessing,
     ledger,
     store,
     keys,
@@ -136,6 +141,8 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     secret,
   });
   closers.push(() => links.close());
+  const witnesses = witnessByGateways({ fleet, ledger, folder: config.ledger, world, log, onFatal });
+  closers.push(() => witnesses.stop());
   const { app } = await buildApi({
     store,
     ledger,

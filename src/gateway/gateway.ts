@@ -1,12 +1,14 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadInspectors } from '#inspect';
-import { openLedger, type Ledger } from '#ledger';
+import { openCosigner, openLedger, type Ledger, Witness } from '#ledger';
 import { asFault, Fault, type ResourceConfig, type World } from '#model';
 import { BundleInForce } from './bundle.ts';
 import { Holds } from './hold.ts';
+import { Auditor } from './auditor.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
+import { checkAgainstMirror, consultMirror } from './mirror.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Listener, PointContext } from './point.ts';
 import { points } from './points/index.ts';
@@ -57,6 +59,7 @@ export async function runGateway(
     keys: config.keys,
     world,
     build: config.version,
+    confirm: (found) => consultMirror(config, { ...parts, readyMs }, found),
     onFatal: (fault) => {
       sessions?.terminateAll(fault);
       parts.fatal(fault);
@@ -80,12 +83,14 @@ export async function runGateway(
   await met;
   const listeners = await openListeners(config, context);
   const live = sessions;
+  const auditor = new Auditor({ world, log, ledger, link, directory: config.ledger });
   return {
     ready: {
       listening: Object.fromEntries([...listeners].map(([name, { host, port }]) => [name, { host, port }])),
       ledger: { origin: ledger.origin, vkey: ledger.vkey },
     },
     stop: async () => {
+      auditor.stop();
       await Promise.all([...listeners.values()].map((listener) => listener.close(drainMs)));
       live.terminateAll(new Fault('SHUTTING_DOWN', 'Warder is stopping'));
       await ledger.close();
@@ -103,10 +108,13 @@ async function connectLink(
     bundle: BundleInForce;
     sessions: LiveSessions;
     resources: Map<string, ResourceConfig>;
+    fatal: (fault: Fault) => void;
   },
 ): Promise<{ link: Link; met: Promise<void> }> {
   const { world, log, ledger, bundle, sessions, resources } = parts;
   const secret = (await readFile(config.linkSecretFile, 'utf8')).trim();
+  const cosigner = openCosigner({ keys: config.keys, name: `${ledger.origin}/witness`, world });
+  const witness = new Witness({ keys: config.keys, cosigner, world });
   const meeting = Promise.withResolvers<void>();
   const patience = world.after(readyMs, () =>
     meeting.reject(new Fault('CONTROL_UNREACHABLE', `the control plane did not answer within ${readyMs / 1000} s`)),
@@ -124,23 +132,32 @@ async function connectLink(
     world,
     log,
     socketPath: config.linkSocket,
-    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: ledger.origin, vkey: ledger.vkey } }),
+    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: ledger.origin, vkey: ledger.vkey }, witness: witness.vkey }),
     onHello: (result, controlKey) => {
       bundle.activate(result.bundle, controlKey);
       bundle.linked(true);
       setResources(result.resources);
+      checkAgainstMirror(result, ledger).catch((thrown: unknown) => {
+        sessions.terminateAll(asFault(thrown));
+        parts.fatal(asFault(thrown));
+      });
       queueMicrotask(() => {
         reportInForce();
-        shipper.resume(result.mirrored);
+        ledger.reach.link(true);
+        shipper.resume(result.mirrored, result.mirror?.vkey);
         patience.cancel();
         meeting.resolve();
       });
     },
-    onDown: () => bundle.linked(false),
+    onDown: () => {
+      bundle.linked(false);
+      ledger.reach.link(false);
+    },
     calls: {
       'evidence.open': async ({ indexes }) => ({
         texts: await Promise.all(indexes.map(async (index) => ({ index, ...(await ledger.openEvidence(index)) }))),
       }),
+      'ledger.witness': async (asked) => witness.consider(asked),
       'session.terminate': async ({ session, reason }) => ({
         found: sessions.terminate(session, new Fault('FORBIDDEN', `the session was ended: ${reason}`)),
       }),

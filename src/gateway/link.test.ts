@@ -71,6 +71,7 @@ async function meet(name: string, answer: (frame: Frame, socket: Socket) => void
     },
     calls: {
       'evidence.open': ({ indexes }) => Promise.resolve({ texts: indexes.map((index) => ({ index, text: 't', parameters: [] })) }),
+      'ledger.witness': () => Promise.reject(new Fault('NOT_FOUND', 'no witness')),
       'session.terminate': () => Promise.reject(new Fault('NOT_FOUND', 'no such session')),
     },
     notices: { 'policy.offer': () => undefined, 'resources.offer': () => undefined, 'tokens.revoked': () => undefined },

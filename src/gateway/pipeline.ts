@@ -1,5 +1,5 @@
 import { decide, readsOf, type Bundle } from '#policy';
-import type { Ledger } from '#ledger';
+import type { EvidenceLevel, Ledger } from '#ledger';
 import {
   asFault,
   Fault,
@@ -97,6 +97,7 @@ async function admit(parts: Parts, batch: Batch): Promise<Admission> {
     const bundle = parts.bundle.current();
     if (bundle instanceof Fault) throw bundle;
     const judged = operations.map((operation) => judge(parts, { live, operation, bundle, grants }));
+    for (const one of judged) tell(parts.log, live, one);
     const denied = judged.find(({ decision }) => decision.verdict === 'deny');
     if (denied) return refuse(parts, { live, judged, culprit: denied, refusal: denialOf(denied) });
     const held = judged.find(({ decision }) => decision.verdict === 'pending');
@@ -140,6 +141,24 @@ function judge(parts: Parts, question: { live: LiveSession; operation: Operation
   return { bundle, operation, request, decision: decide(bundle, request), decisionId: newIdentifier('dec', parts.world) };
 }
 
+/** Obligation `log`: a line for operators. Never the text: that is evidence, and sealed. */
+function tell(log: Log, live: LiveSession, { decision, decisionId, operation }: Judged): void {
+  for (const obligation of decision.obligations) {
+    if (obligation.type !== 'log' || obligation.level === 'debug') continue;
+    const { verdict, reason, decisive } = decision;
+    const fields = {
+      session: live.session.id,
+      subject: live.session.subject.id,
+      decision: decisionId,
+      verb: operation.verb,
+      verdict,
+      reason,
+      rules: decisive,
+    };
+    log[obligation.level === 'info' ? 'info' : obligation.level === 'warning' ? 'warn' : 'error'](fields, 'a rule asked for this line');
+  }
+}
+
 /** Stage record, then the permits. Every record of the batch is durable before any permit is handed out. */
 async function release(
   parts: Parts,
@@ -151,7 +170,7 @@ async function release(
       const grant = one.request.grants.find(({ id }) => one.decision.grantsUsed.includes(id));
       const request = requests.get(one.operation.id);
       const approval = grant && request ? { grant: grant.id, request, ...(grant.approval ? { record: grant.approval } : {}) } : undefined;
-      const permit = await parts.ledger.decide(record(live, one, approval));
+      const permit = await parts.ledger.decide(record(live, one, approval), { level: evidenceLevel(one.decision) });
       const { operation, request: decided, decision, decisionId } = one;
       return { live, operation, request: decided, decision, decisionId, permit };
     }),
@@ -168,6 +187,13 @@ async function release(
     if (request) parts.holds.used(request, decision.grantsUsed);
   }
   return { kind: 'released', admitted };
+}
+
+/** The farthest place where a rule wants the record kept before the operation is released. */
+function evidenceLevel({ obligations }: Decision): EvidenceLevel {
+  const wanted = new Set(obligations.map((one) => (one.type === 'record' ? one.evidence : undefined)));
+  if (wanted.has('witnessed')) return 'witnessed';
+  return wanted.has('mirrored') ? 'mirrored' : 'local';
 }
 
 /** Records the refusal of the whole batch before it is shown: nothing of it runs, so every operation has its own record. */

@@ -23,6 +23,7 @@ export class LiveSessions implements Sessions {
   readonly #live = new Map<string, Entry>();
   /** Names that are being opened count too, or a burst would pass the caps. */
   #opening = 0;
+  #nextRefusalMs = -Infinity;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -72,6 +73,7 @@ export class LiveSessions implements Sessions {
 
   async refuse(refusal: SessionRefusal): Promise<void> {
     const { world, ledger } = this.#parts;
+    await this.#refusalTurn();
     await ledger.append({
       kind: 'session.refused',
       session: newIdentifier('ses', world),
@@ -99,6 +101,19 @@ export class LiveSessions implements Sessions {
   /** Ends all sessions, e.g. when the ledger failed or the gateway stops. */
   terminateAll(fault: Fault): void {
     for (const { end } of this.#live.values()) end.abort(fault);
+  }
+
+  /**
+   * Refused logins take turns: a few at once, then ten a second. Strangers can neither fill the ledger nor guess any faster, and whoever
+   * has a valid token does not wait.
+   */
+  async #refusalTurn(): Promise<void> {
+    const { world } = this.#parts;
+    const now = Number(world.monotonicNs() / 1_000_000n);
+    this.#nextRefusalMs = Math.max(this.#nextRefusalMs, now - limits.refusalBurst * limits.refusalSpacingMs) + limits.refusalSpacingMs;
+    const waitMs = this.#nextRefusalMs - now;
+    if (waitMs > limits.loginMs) throw new Fault('RATE_LIMITED', 'too many logins were refused; wait a moment');
+    if (waitMs > 0) await new Promise<void>((resolve) => void world.after(waitMs, resolve));
   }
 
   #checkCaps(start: SessionStart): void {

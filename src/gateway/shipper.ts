@@ -1,5 +1,5 @@
-import type { Ledger } from '#ledger';
-import { asFault, type Timer, type World } from '#model';
+import { cosignedAt, type Ledger, readCheckpoint } from '#ledger';
+import { asFault, Fault, limits, type Timer, type World } from '#model';
 import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 
@@ -15,6 +15,11 @@ const gatherMs = 100;
 export class Shipper {
   readonly #parts: { readonly world: World; readonly ledger: Ledger; readonly link: Link; readonly log: Log };
   #cursor = 0;
+  /** Verifier key of the mirror's signatures, as it said at the last hello. */
+  #mirrorKey: string | undefined;
+  /** The largest size that the mirror has signed. */
+  #cosigned = 0;
+  #nextOfferNs = 0n;
   #running = false;
   #stopped = false;
   #gathering: Timer | undefined;
@@ -22,11 +27,15 @@ export class Shipper {
   constructor(parts: { readonly world: World; readonly ledger: Ledger; readonly link: Link; readonly log: Log }) {
     this.#parts = parts;
     parts.ledger.onGrow(() => this.#gather());
+    parts.ledger.onSigned(() => this.#gather());
+    parts.ledger.reach.onWanted = () => this.#kick();
   }
 
-  /** The mirror has `mirrored` entries of this log. */
-  resume(mirrored: number): void {
+  /** The mirror has `mirrored` entries of this log, and signs with this key. */
+  resume(mirrored: number, mirrorKey: string | undefined): void {
     this.#cursor = mirrored;
+    this.#mirrorKey = mirrorKey;
+    this.#parts.ledger.reach.advance('mirrored', mirrored);
     this.#kick();
   }
 
@@ -68,6 +77,25 @@ export class Shipper {
       if (entries.length === 0) return;
       const { mirrored } = await link.call('ledger.entries', { origin: ledger.origin, first: this.#cursor, entries });
       this.#cursor = mirrored;
+      ledger.reach.advance('mirrored', mirrored);
     }
+    await this.#offer();
+  }
+
+  /** Has the newest checkpoint signed by the mirror: at once when somebody waits for it, otherwise now and then. */
+  async #offer(): Promise<void> {
+    const { world, ledger, link } = this.#parts;
+    const note = ledger.checkpoint;
+    if (note === undefined || this.#mirrorKey === undefined) return;
+    const { size, text } = readCheckpoint(note, ledger.vkey);
+    const urgent = ledger.reach.wanted('witnessed');
+    if (size <= this.#cosigned || size > this.#cursor || (!urgent && world.monotonicNs() < this.#nextOfferNs)) return;
+    const { cosignature } = await link.call('ledger.checkpoint', { origin: ledger.origin, note });
+    if (cosignedAt(text, cosignature, this.#mirrorKey) === undefined)
+      throw new Fault('LEDGER_TAMPERED', `the mirror's signature is not by its key ${this.#mirrorKey}`);
+    this.#cosigned = size;
+    this.#nextOfferNs = world.monotonicNs() + BigInt(limits.ledgerWitnessMs) * 1_000_000n;
+    ledger.keepCosigned(`${note}${cosignature}`);
+    ledger.reach.advance('witnessed', size);
   }
 }

@@ -3,8 +3,14 @@
  *
  * Invariants: an append resolves only when its bytes are on stable storage; a `Permit` exists only for a durable allow decision and
  * is spent once; only durable sizes are signed; after a failed write or sync nothing is ever written again by this process.
- * Deliberately not here: what is decided, how the log is shipped or shown, and the verifier (`#ledger/verify`), which shares no code with the writer.
+ * Deliberately not here: what is decided, how the log is shipped or shown, where a mirror keeps it, and the verifier (`#ledger/verify`), which shares no code with the writer.
  */
+export { type AuditedFile, FileAudit } from './audit.ts';
+export { CompactTree } from './compact-tree.ts';
+export { growthProof } from './growth-proof.ts';
+export { type Cosigner, cosignedAt, openCosigner, readCheckpoint } from './cosigner.ts';
 export { openLedger } from './ledger.ts';
-export type { InDoubt, Ledger, LedgerOptions, Recovery } from './contract.ts';
+export type { FoundLog, InDoubt, Ledger, LedgerOptions, Recovery } from './contract.ts';
 export { Permit, spendPermit } from './permit.ts';
+export type { EvidenceLevel, RemoteLevel } from './reach.ts';
+export { Witness, type WitnessAnswer } from './witness.ts';

@@ -20,6 +20,8 @@ export class Reach {
   readonly #sizes: Record<RemoteLevel, number> = { mirrored: 0, witnessed: 0 };
   readonly #waiters = new Set<Waiter>();
   #up = false;
+  /** Called when somebody begins to wait: a reason to hurry. */
+  onWanted: ((level: RemoteLevel) => void) | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -38,9 +40,9 @@ export class Reach {
     for (const waiter of [...this.#waiters]) if (waiter.level === level && size >= waiter.size) waiter.done();
   }
 
-  /** True while somebody waits for a signature of the other side. */
-  get wanted(): boolean {
-    return [...this.#waiters].some(({ level }) => level === 'witnessed');
+  /** True while somebody waits for this level. */
+  wanted(level: RemoteLevel): boolean {
+    return [...this.#waiters].some((waiter) => waiter.level === level);
   }
 
   /** Throws LEDGER_UNWITNESSED when there is no hope of reaching the level now: asked before anything is recorded. */
@@ -66,7 +68,8 @@ export class Reach {
         waiter.done(new Fault('LEDGER_UNWITNESSED', `a record was not ${level} within ${limits.ledgerReachMs} ms`)),
       );
       this.#waiters.add(waiter);
-      if (!this.#up) waiter.done(unreachable(level));
+      if (this.#up) this.onWanted?.(level);
+      else waiter.done(unreachable(level));
     });
   }
 }

@@ -34,6 +34,9 @@ export const limits = {
   preparedBytesMax: 64 * 1024 * 1024,
   /** From TCP accept to a completed login. */
   loginMs: 15_000,
+  /** Refused logins of one gateway: so many at once, then one each `refusalSpacingMs`. */
+  refusalBurst: 50,
+  refusalSpacingMs: 100,
   upstreamConnectMs: 10_000,
   sessionsMax: 2_000,
   sessionsPerSubjectMax: 100,

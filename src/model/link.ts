@@ -14,9 +14,17 @@ import type { Subject } from './subject.ts';
 export interface GatewayCalls {
   /** First frame. `ledger` is the origin of the gateway's log, `vkey` its verifier key, `size` its durable size. */
   hello: {
-    params: { node: string; version: string; ledger: { origin: string; vkey: string }; secret: string };
+    /** `witness`: verifier key with which the gateway signs checkpoints of the control plane's log. */
+    params: { node: string; version: string; ledger: { origin: string; vkey: string }; secret: string; witness?: string };
     /** `mirrored`: number of entries of this origin that the control plane already has durably. */
-    result: { control: string; grantKey: string; mirrored: number; bundle: BundleSource; resources: readonly ResourceConfig[] };
+    result: {
+      control: string;
+      grantKey: string;
+      mirrored: number;
+      mirror?: MirrorState;
+      bundle: BundleSource;
+      resources: readonly ResourceConfig[];
+    };
   };
   /** Verifiers of the live tokens of a login name; empty when there is no such subject. */
   'login.verifiers': {
@@ -31,6 +39,13 @@ export interface GatewayCalls {
   'hold.used': { params: { request: string; grant: string }; result: Record<string, never> };
   /** Entries of the gateway's log in order from `first`; the reply names how many the control plane has durably. */
   'ledger.entries': { params: { origin: string; first: number; entries: readonly string[] }; result: { mirrored: number } };
+  /**
+   * A signed note of the gateway's log, all of whose entries are mirrored. The mirror computes the root from its own copy and signs:
+   * a C2SP cosignature line. CONFLICT when entries are missing; LEDGER_TAMPERED when the root is another.
+   */
+  'ledger.checkpoint': { params: { origin: string; note: string }; result: { cosignature: string } };
+  /** Whether the mirror's leaf hashes of these entries have this digest: hex SHA-256 over all of them, one after the other. */
+  'ledger.compare': { params: { origin: string; first: number; count: number; digest: string }; result: { same: boolean } };
   /** The digest now in force here. */
   'policy.inForce': { params: { digest: string; since: number }; result: Record<string, never> };
 }
@@ -41,8 +56,27 @@ export interface ControlCalls {
     params: { session: string; indexes: readonly number[] };
     result: { texts: readonly { index: number; text: string; parameters: readonly (string | null)[] }[] };
   };
+  /**
+   * A signed note of the control plane's log, and the proof (base64 hashes) that the log grew to it from size `old`. The gateway signs it, or
+   * names the size it knows when that is another.
+   */
+  'ledger.witness': {
+    params: { vkey: string; old: number; note: string; proof: readonly string[] };
+    /** `note`: what the gateway signed before, when the log shown now contradicts it. */
+    result: { size: number; cosignature?: string; note?: string };
+  };
   /** Ends a live session. */
   'session.terminate': { params: { session: string; reason: string }; result: { found: boolean } };
+}
+
+/** What the control plane knows of a gateway's log. */
+export interface MirrorState {
+  /** Hex leaf hash of the newest mirrored entry; empty when there is none. */
+  readonly leaf: string;
+  /** The largest size that the mirror has signed; 0 when it has signed nothing. */
+  readonly signed: number;
+  /** Verifier key with which the mirror signs. */
+  readonly vkey: string;
 }
 
 export interface ControlNotices {

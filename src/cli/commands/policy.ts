@@ -7,6 +7,7 @@ import { readPolicyFiles } from '../policy-files.ts';
 import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
+import { policyPlan } from './policy-plan.ts';
 import { policyEval } from './policy-eval.ts';
 
 const usualFolder = 'policies';
@@ -29,7 +30,7 @@ export const policy: Define = (program, parts, exit) => {
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
-  for (const define of [policyEval]) define(group, parts, exit);
+  for (const define of [policyEval, policyPlan]) define(group, parts, exit);
 };
 
 async function check(folder: string, options: CommonOptions): Promise<number> {

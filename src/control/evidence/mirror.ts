@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { Fault, limits } from '#model';
 import type { Store, Work } from '../store/database.ts';
@@ -13,8 +14,8 @@ export interface MirroredLog {
 /** The index of mirrored ledgers: written here, read by the timeline and the decisions. */
 export interface Mirror {
   /**
-   * Number of contiguous entries of this ledger that are here. A ledger that comes back with another key is another ledger: its index
-   * starts again at 0, and `replaced` says so once.
+   * Number of contiguous entries of this ledger that are here. A ledger that comes with another key is another ledger, and `replaced` says
+   * so once: what is here of the old one stays under another name, and the new one starts at 0, or where it was when it had the name before.
    */
   attach(log: { origin: string; vkey: string }): Promise<{ mirrored: number; replaced: boolean }>;
   /**
@@ -36,13 +37,11 @@ export function openMirror(store: Store): Mirror {
       store.transact(async (trx) => {
         const cursor = await lockCursor(trx, origin);
         if (cursor?.vkey === vkey) return { mirrored: cursor.entries, replaced: false };
-        if (cursor !== undefined) await trx.deleteFrom('record').where('origin', '=', origin).execute();
-        await trx
-          .insertInto('mirror')
-          .values({ origin, vkey, entries: 0, leaf: zeros })
-          .onConflict((conflict) => conflict.column('origin').doUpdateSet({ vkey, entries: 0, leaf: zeros }))
-          .execute();
-        return { mirrored: 0, replaced: cursor !== undefined };
+        if (cursor !== undefined) await rename(trx, origin, retiredName(origin, cursor.vkey));
+        const back = await lockCursor(trx, retiredName(origin, vkey));
+        if (back !== undefined) await rename(trx, back.origin, origin);
+        else await trx.insertInto('mirror').values({ origin, vkey, entries: 0, leaf: zeros }).execute();
+        return { mirrored: back?.entries ?? 0, replaced: cursor !== undefined };
       }),
 
     async take({ origin, first, entries }) {
@@ -61,8 +60,28 @@ export function openMirror(store: Store): Mirror {
       return () => listeners.delete(listener);
     },
 
-    logs: () => store.db.selectFrom('mirror').select(['origin', 'vkey', 'entries as size']).orderBy('origin').execute(),
+    logs: () =>
+      store.db
+        .selectFrom('mirror')
+        .select(['origin', 'vkey', 'entries as size'])
+        .where('origin', 'not like', '%@%')
+        .orderBy('origin')
+        .execute(),
   };
+}
+
+/** What a ledger is called after another one took its name: the origin, `@`, and the beginning of the SHA-256 of its key. */
+function retiredName(origin: string, vkey: string): string {
+  return `${origin}@${createHash('sha256').update(vkey).digest('hex').slice(0, 8)}`;
+}
+
+/** Everything that was learned of a ledger stays, and what was not delivered to the sinks yet still is. */
+async function rename(trx: Work, from: string, to: string): Promise<void> {
+  // It happens about never, and then to millions of rows.
+  await sql`select set_config('statement_timeout', '0', true)`.execute(trx);
+  for (const table of ['mirror', 'record', 'search_log', 'sink_cursor'] as const) {
+    await sql`update ${sql.table(table)} set origin = ${to} where origin = ${from}`.execute(trx);
+  }
 }
 
 async function lockCursor(trx: Work, origin: string) {

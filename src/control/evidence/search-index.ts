@@ -26,7 +26,8 @@ export function openSearchIndex(store: Store): SearchIndex {
     },
     rebuild: () =>
       store.transact(async (trx) => {
-        await sql`truncate search, search_term, search_text, search_log`.execute(trx);
+        // Everybody takes `search_log` first, so nobody waits for each other in a circle.
+        await sql`truncate search_log, search, search_term, search_text`.execute(trx);
       }),
     async behind() {
       const { rows } = await sql<{ behind: number }>`

@@ -58,6 +58,7 @@ export async function searchRecords(store: Store, query: SearchQuery): Promise<r
   try {
     return await store.transact(async (trx) => {
       await sql`select set_config('statement_timeout', ${String(limits.searchMs)}, true)`.execute(trx);
+      await sql`lock table search_log in access share mode`.execute(trx);
       return (await pageOf(trx, query)).map(foundRecord);
     });
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Migration } from 'kysely';
+import type { Generated, Migration } from 'kysely';
 import { sql } from 'kysely';
 
 export interface EvidenceTables {
@@ -28,6 +28,9 @@ export interface EvidenceTables {
     entries: number;
     /** Hex leaf hash of the newest of them, what the next entry's `prev` must be; empty at the start. */
     leaf: string;
+    /** The largest size that was signed by us; of the tree at that size the roots of its perfect subtrees, hex, largest first. */
+    signed: Generated<number>;
+    peaks: Generated<string>;
   };
 }
 
@@ -63,6 +66,11 @@ export const evidenceMigrations: Readonly<Record<string, Migration>> = {
           entries bigint not null,
           leaf text not null
         )`.execute(db);
+    },
+  },
+  '0009-witness': {
+    async up(db) {
+      await sql`alter table mirror add column signed bigint not null default 0, add column peaks text not null default ''`.execute(db);
     },
   },
 };

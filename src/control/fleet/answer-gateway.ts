@@ -4,6 +4,7 @@ import { Fault } from '#model';
 import type { GatewayCalls, World } from '#model';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Mirror } from '../evidence/mirror.ts';
+import type { Witnessing } from '../evidence/witnessing.ts';
 import { sameSecret, scramIterations } from '../identity/scram.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { Log } from '../log.ts';
@@ -24,6 +25,7 @@ export interface GatewayDesk {
   readonly bundles: Bundles;
   readonly resources: Resources;
   readonly mirror: Mirror;
+  readonly witnessing: Witnessing;
   readonly ledger: Pick<Ledger, 'append' | 'origin'>;
   readonly store: Store;
   readonly keys: ControlKeys;
@@ -52,8 +54,19 @@ export async function greet(
       desk.log.warn({ node: hello.node, origin }, 'the gateway came with a new ledger of the same name; its index starts again');
       await desk.ledger.append({ kind: 'admin.configuration', by: `gateway:${hello.node}`, action: 'ledger replaced', object: origin });
     }
-    const [bundle, resources] = await Promise.all([desk.bundles.current(), desk.resources.configs()]);
-    const result = { control: desk.ledger.origin, grantKey: desk.keys.signingPublic, mirrored, bundle: bundle.source, resources };
+    const [bundle, resources, known] = await Promise.all([
+      desk.bundles.current(),
+      desk.resources.configs(),
+      desk.witnessing.state(origin),
+    ]);
+    const result = {
+      control: desk.ledger.origin,
+      grantKey: desk.keys.signingPublic,
+      mirrored,
+      mirror: { ...known, vkey: desk.witnessing.vkey },
+      bundle: bundle.source,
+      resources,
+    };
     return { member, result };
   } catch (error) {
     await desk.fleet.leave(member);
@@ -97,11 +110,25 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
     },
     async 'ledger.entries'(params) {
       const batch = readParams('ledger.entries', params);
-      if (batch.origin !== member.origin)
-        throw new Fault('FORBIDDEN', `gateway ${member.node} writes ${member.origin}, not ${batch.origin}`);
+      ownLog(member, batch.origin);
       const taken = entries.then(() => desk.mirror.take(batch)).catch(contradictions);
       entries = taken.catch(() => undefined);
       return { mirrored: await taken };
+    },
+    async 'ledger.checkpoint'(params) {
+      const asked = readParams('ledger.checkpoint', params);
+      ownLog(member, asked.origin);
+      return { cosignature: await desk.witnessing.cosign(asked).catch(contradictions) };
+    },
+    async 'ledger.compare'(params) {
+      const asked = readParams('ledger.compare', params);
+      ownLog(member, asked.origin);
+      const same = await desk.witnessing.compare(asked);
+      if (!same) {
+        const what = `the sealed entries ${asked.first} to ${asked.first + asked.count - 1} differ from the mirror`;
+        await contradictions(new Fault('LEDGER_TAMPERED', what)).catch(() => undefined);
+      }
+      return { same };
     },
     async 'policy.inForce'(params) {
       desk.fleet.reportInForce(member, readParams('policy.inForce', params));
@@ -113,6 +140,10 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
     if (method === 'hello') throw new Fault('PROTOCOL_VIOLATION', 'hello was said before');
     return answers[method](params);
   };
+}
+
+function ownLog(member: Member, origin: string): void {
+  if (origin !== member.origin) throw new Fault('FORBIDDEN', `gateway ${member.node} writes ${member.origin}, not ${origin}`);
 }
 
 /** The gateway tries again for ever; its own words must not fill our ledger. */
@@ -129,10 +160,10 @@ function contradictionRecorder(desk: GatewayDesk, member: Member): (error: unkno
         'a gateway sent entries that contradict its ledger',
       );
       await desk.ledger.append({
-        kind: 'admin.configuration',
-        by: `gateway:${member.node}`,
-        action: `ledger contradicts its mirror: ${error.message}`,
+        kind: 'alarm.raised',
+        alarm: 'ledger.tampered',
         object: member.origin,
+        message: error.message,
       });
     }
     throw error;

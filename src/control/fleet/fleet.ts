@@ -10,6 +10,8 @@ export interface Member {
   readonly version: string;
   readonly origin: string;
   readonly connectedAt: number;
+  /** Verifier key with which it signs checkpoints of our log. */
+  readonly witness: string | undefined;
   readonly link: Link;
   readonly closed: boolean;
   policy?: { readonly digest: string; readonly since: number };
@@ -53,7 +55,7 @@ export function openFleet({ store, world }: { store: Store; world: World }): Fle
   const wake = (): void => watchers.forEach((watcher) => watcher());
 
   return {
-    async join({ node, version, ledger }, link) {
+    async join({ node, version, ledger, witness }, link) {
       const values = { version, origin: ledger.origin, vkey: ledger.vkey, last_seen: world.now() };
       const taken = await store.db
         .selectFrom('gateway')
@@ -73,6 +75,7 @@ export function openFleet({ store, world }: { store: Store; world: World }): Fle
         version,
         origin: ledger.origin,
         connectedAt: world.now(),
+        witness,
         link,
         get closed() {
           return link.closed;

@@ -55,12 +55,20 @@ const schemas = {
     version: name,
     ledger: z.object({ origin, vkey: z.string().min(1).max(1_000) }),
     secret: z.string().min(1).max(1_000),
+    witness: z.string().max(1_000).exactOptional(),
   }),
   'login.verifiers': z.object({ name: z.string().max(200) }),
   'hold.open': hold,
   'hold.withdraw': z.object({ request: name, reason: z.string().max(1_000) }),
   'hold.used': z.object({ request: name, grant: name }),
   'ledger.entries': z.object({ origin, first: index, entries: z.array(z.string().max(limits.entryBytesMax)) }),
+  'ledger.checkpoint': z.object({ origin, note: z.string().max(4_096) }),
+  'ledger.compare': z.object({
+    origin,
+    first: index,
+    count: z.number().int().min(1).max(256),
+    digest: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
   'policy.inForce': z.object({ digest, since: index }),
 } satisfies { [Method in keyof GatewayCalls]: z.ZodType<GatewayCalls[Method]['params']> };
 

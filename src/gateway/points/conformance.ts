@@ -190,8 +190,8 @@ function observe(ledger: Ledger, events: Event[]): Ledger {
       note(draft);
       return receipt;
     },
-    decide: async (draft: OperationDecided) => {
-      const permit = await ledger.decide(draft);
+    decide: async (draft: OperationDecided, how) => {
+      const permit = await ledger.decide(draft, how);
       note(draft);
       return permit;
     },

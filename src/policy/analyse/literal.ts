@@ -48,12 +48,13 @@ export interface Site {
   readonly optional: boolean;
 }
 
-export function scalarLiteral(site: Site, term: Term): ScalarLiteral {
-  return { kind: 'scalar', id: `${site.path} ${sign(term)}`, ...site, term };
+export function scalarLiteral({ path, domain, optional }: Site, term: Term): ScalarLiteral {
+  return { kind: 'scalar', id: `${path} ${sign(term)}`, path, domain, optional, term };
 }
 
-export function listLiteral(site: Site, some: readonly Term[], negated = false): ListLiteral {
-  return { kind: 'list', id: `${site.path}[] ${negated ? 'none' : 'some'} ${some.map(sign).sort().join(' and ')}`, ...site, some, negated };
+export function listLiteral({ path, domain, optional }: Site, some: readonly Term[], negated = false): ListLiteral {
+  const id = `${path}[] ${negated ? 'none' : 'some'} ${some.map(sign).sort().join(' and ')}`;
+  return { kind: 'list', id, path, domain, optional, some, negated };
 }
 
 export function opaqueLiteral(parts: Pick<OpaqueLiteral, 'key' | 'sense' | 'reads' | 'constants' | 'fields'>): OpaqueLiteral {

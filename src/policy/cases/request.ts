@@ -1,12 +1,16 @@
 import { canonicalJson, obligationTypes } from '#model';
-import type { Catalog, Certainty, DecisionRequest, Grant, Json, ResultColumn } from '#model';
+import type { Catalog, Certainty, DecisionRequest, Grant, Json, ResultColumn, Target } from '#model';
 import { inspectSql } from '#inspect';
 import type { Bundle } from '../bundle.ts';
 import { decide } from '../decide/decide.ts';
 import { sha256Hex } from '../digest.ts';
 import type { CaseInputs, PolicyTestSpec } from '../documents/kinds/policy-test.ts';
 import { instantMs } from '../documents/time.ts';
+import { admissionOf } from './admission.ts';
+import { CaseMistake } from './case-mistake.ts';
 import { catalogOf } from './catalog.ts';
+import { httpOf } from './http.ts';
+import { toolOf } from './tool.ts';
 
 /** What all cases of a file share. */
 export interface Surroundings {
@@ -16,10 +20,23 @@ export interface Surroundings {
   readonly catalogs: Map<string, Catalog>;
 }
 
-/** A case cannot be run because of how it is written. */
-export class CaseMistake extends Error {}
+export { CaseMistake };
 
 const hourMs = 3_600_000;
+
+/** What a case usually is about, by target. */
+const resourceTypes: Readonly<Record<Target, string>> = {
+  sql: 'database',
+  ssh: 'host',
+  http: 'service',
+  egress: 'host',
+  'k8s.api': 'cluster',
+  'k8s.admission': 'cluster',
+  tool: 'tool-server',
+  llm: 'model-provider',
+  ci: 'repository',
+  warder: 'installation',
+};
 
 /** The request a case stands for: its inputs over the defaults of its file, read by the real parser of the target. */
 export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surroundings, now: number = instantMs(test.now)): DecisionRequest {
@@ -43,7 +60,7 @@ export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surrou
     // A test names only what matters to it; the rest is what such a subject and resource usually have.
     subject: { type: 'user', groups: [], id: '', name: nameOf(subject), ...subject },
     resource: {
-      type: 'database',
+      type: resourceTypes[target],
       name: nameOf(resource),
       ...(target === 'sql' ? { engine: 'postgres', env: '', owner: '' } : {}),
       ...resource,
@@ -63,8 +80,11 @@ function attributesOf(
   surroundings: Surroundings,
 ): { attributes: Record<string, unknown>; certainty: Certainty | undefined } {
   const attributes: Record<string, unknown> = { ...inputs.attributes };
-  for (const root of ['http', 'tool', 'object', 'request'] as const) if (inputs[root] !== undefined) attributes[root] = inputs[root];
+  for (const root of ['object', 'oldObject', 'request'] as const) if (inputs[root] !== undefined) attributes[root] = inputs[root];
   let certainty: Certainty | undefined;
+  if (inputs.http !== undefined) ({ http: attributes['http'], certainty } = httpOf(inputs.http));
+  if (inputs.tool !== undefined) attributes['tool'] = toolOf(inputs.tool);
+  if (inputs.target === 'k8s.admission') Object.assign(attributes, admissionOf(inputs, attributes));
   if (inputs.sql !== undefined) {
     const parameters = inputs.parameters?.map((value) => (value === null || typeof value === 'string' ? value : JSON.stringify(value)));
     const inspection = inspectSql(inputs.sql, {

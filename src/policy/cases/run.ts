@@ -4,6 +4,7 @@ import { compileDocuments } from '../bundle.ts';
 import type { Bundle } from '../bundle.ts';
 import { isKind, readDocuments, specNode } from '../documents/document.ts';
 import type { Document, DocumentOf } from '../documents/document.ts';
+import { inForce } from '../packs.ts';
 import { inReadingOrder } from '../problem.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
@@ -52,13 +53,16 @@ export interface CaseReport {
 export async function runCases(files: readonly SourceFile[]): Promise<CaseReport> {
   await loadInspectors();
   const { documents, problems: found } = readDocuments(files.filter(({ path }) => /\.ya?ml$/.test(path)));
-  const compiled = compileDocuments(documents, found);
+  const present = inForce(documents, found);
+  const compiled = compileDocuments(present, found);
   const problems = compiled.ok ? [...compiled.warnings] : [...compiled.problems];
   const results: CaseResult[] = [];
   const tests: TestReport[] = [];
   for (const document of documents) {
     if (!isKind(document, 'PolicyTest')) continue;
-    const bundle = bundleFor(document, documents);
+    // A test that names its policies tests them whether they are in force or not.
+    const around = document.spec.policies === undefined ? present : documents;
+    const bundle = bundleFor(document, around);
     if (bundle === undefined) {
       results.push(
         result(document, 'the policies under test compile', { place: document.place, failures: ['they do not; see the problems'] }),
@@ -70,7 +74,7 @@ export async function runCases(files: readonly SourceFile[]): Promise<CaseReport
     const count = (request: DecisionRequest): void => counter.count(request);
     const trial: Trial = { test: document.spec, bundle, catalogs: new Map(), files, path, count };
     results.push(...runTest(document, trial, counter));
-    const mutation = mutationOf(document, documents, trial);
+    const mutation = mutationOf(document, around, trial);
     results.push(...mutationResults(document, mutation));
     tests.push({ test: document.name, path, coverage: counter.report(), ...(mutation === undefined ? {} : { mutation }) });
   }

@@ -11,7 +11,7 @@ import type { Side } from './changed.ts';
 import type { Draft } from './draft.ts';
 import { changeWords, directionOf, outcomeOf } from './outcome.ts';
 import type { Direction, Outcome } from './outcome.ts';
-import { isAboutColumns, labelled, Memory, requestOfDraft } from './memory.ts';
+import { alwaysTrue, isAboutColumns, isAboutTautology, labelled, Memory, requestOfDraft } from './memory.ts';
 import type { Rebuilt } from './memory.ts';
 import { recordedFrom } from './recorded.ts';
 import type { RecordedDecision } from './recorded.ts';
@@ -144,7 +144,11 @@ class Replayer {
     let drafts: readonly Draft[] = ofColumns.length === 0 ? [draft] : labelled(draft, decision, labelsIn(mentions));
     for (const path of unknown) {
       if (ofColumns.includes(path)) continue;
-      const mentioned = mentions.paths.get(path) ?? [...mentions.paths.values()].find((one) => one.path.startsWith(`${path}.`));
+      if (isAboutTautology(path)) {
+        drafts = drafts.flatMap((one) => [one, alwaysTrue(one)]);
+        continue;
+      }
+      const mentioned = mentions.paths.get(path);
       const axis = mentioned && axisOf(mentioned, mentions, { attributes, cut: () => undefined });
       if (axis === undefined) return undefined;
       drafts = drafts.flatMap((one) => axis.values.map(({ put }) => put(one)));

@@ -111,8 +111,17 @@ function derived(path: string, { target, normalized, normalizedCut, certainty }:
   if (normalizedCut || normalized === '' || certainty !== 'parsed') return false;
   if (lost.some((gone) => path === gone || path.startsWith(`${gone}.`))) return false;
   // `1 = 1` and `id = 7` are both `$1 = …` without their literals.
-  const tautology = path === 'sql.statements' || path.endsWith('.whereTautology');
-  return !(tautology && /\bwhere\b/i.test(normalized) && normalized.includes('$'));
+  return !(isAboutTautology(path) && /\bwhere\b/i.test(normalized) && normalized.includes('$'));
+}
+
+export function isAboutTautology(path: string): boolean {
+  return path === 'sql.statements' || path === 'sql.statements.whereTautology';
+}
+
+/** The statement if the literals that are gone made its WHERE hold for every row. */
+export function alwaysTrue(draft: Draft): Draft {
+  const sql = draft['sql'] as SqlFacts; // A draft of a statement was made from its facts.
+  return { ...draft, sql: { ...sql, statements: sql.statements.map((one) => (one.hasWhere ? { ...one, whereTautology: true } : one)) } };
 }
 
 /** A value that was collected through a list cannot be put back. */

@@ -12,6 +12,8 @@ import type { Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { collectMentions } from './axes.ts';
 import type { Mentions } from './axes.ts';
+import { backtest } from './backtest.ts';
+import type { Backtest } from './backtest.ts';
 import { axisOf, cellsOf, crossing } from './cells.ts';
 import type { Axis } from './cells.ts';
 import { changedRules } from './changed.ts';
@@ -35,7 +37,14 @@ export interface Plan {
   readonly cut: readonly string[];
 }
 
-export type PlanResult = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly side: 'before' | 'after'; readonly problems: readonly Problem[] };
+export type PlanResult = { readonly ok: true; readonly plan: Plan; readonly backtest?: Backtest } | { readonly ok: false; readonly side: 'before' | 'after'; readonly problems: readonly Problem[] };
+
+export interface PlanFiles {
+  readonly before: readonly SourceFile[];
+  readonly after: readonly SourceFile[];
+  /** Entries of ledgers, one line each: the decisions in them are replayed with both sides. */
+  readonly records?: AsyncIterable<string> | Iterable<string>;
+}
 
 /**
  * Compares two sets of policy files: cuts the space of requests at every value that either mentions, decides one request for each cell
@@ -43,12 +52,14 @@ export type PlanResult = { readonly ok: true; readonly plan: Plan } | { readonly
  *
  * @param now time of the requests, ms since 1970-01-01T00:00:00Z; the ends of exceptions and overrides are tried as well.
  */
-export async function planChange(files: { before: readonly SourceFile[]; after: readonly SourceFile[] }, now: number): Promise<PlanResult> {
+export async function planChange(files: PlanFiles, now: number): Promise<PlanResult> {
   const before = sideOf(files.before);
   if (!before.ok) return { ok: false, side: 'before', problems: before.problems };
   const after = sideOf(files.after);
   if (!after.ok) return { ok: false, side: 'after', problems: after.problems };
-  return { ok: true, plan: await compare(before.side, after.side, now) };
+  const plan = await compare(before.side, after.side, now);
+  if (files.records === undefined) return { ok: true, plan };
+  return { ok: true, plan, backtest: await backtest({ before: before.side, after: after.side }, files.records) };
 }
 
 /** Reads and compiles one side. */
