@@ -21,8 +21,6 @@ interface Entry {
 export class LiveSessions implements Sessions {
   readonly #parts: Parts;
   readonly #live = new Map<string, Entry>();
-  /** Names that are being opened count too, or a burst would pass the caps. */
-  #opening = 0;
   #nextRefusalMs = -Infinity;
 
   constructor(parts: Parts) {
@@ -49,7 +47,9 @@ export class LiveSessions implements Sessions {
       client: start.client.toWellFormed().slice(0, 128).toWellFormed(),
       openedAt: world.now(),
     };
-    this.#opening += 1;
+    // It takes its place before its record is durable, or a burst would pass the caps.
+    const entry: Entry = { session, end: new AbortController(), expiry: undefined };
+    this.#live.set(session.id, entry);
     try {
       await ledger.append({
         kind: 'session.opened',
@@ -65,10 +65,11 @@ export class LiveSessions implements Sessions {
         what: { point: session.point, resource: session.resource.id, client: session.client },
         policy: current.ref.digest,
       });
-    } finally {
-      this.#opening -= 1;
+    } catch (thrown) {
+      this.#live.delete(session.id);
+      throw thrown;
     }
-    return this.#start(session, start);
+    return this.#start(entry, start);
   }
 
   async refuse(refusal: SessionRefusal): Promise<void> {
@@ -110,14 +111,15 @@ export class LiveSessions implements Sessions {
   async #refusalTurn(): Promise<void> {
     const { world } = this.#parts;
     const now = Number(world.monotonicNs() / 1_000_000n);
-    this.#nextRefusalMs = Math.max(this.#nextRefusalMs, now - limits.refusalBurst * limits.refusalSpacingMs) + limits.refusalSpacingMs;
-    const waitMs = this.#nextRefusalMs - now;
+    const turnMs = Math.max(this.#nextRefusalMs, now - limits.refusalBurst * limits.refusalSpacingMs) + limits.refusalSpacingMs;
+    const waitMs = turnMs - now;
     if (waitMs > limits.loginMs) throw new Fault('RATE_LIMITED', 'too many logins were refused; wait a moment');
+    this.#nextRefusalMs = turnMs;
     if (waitMs > 0) await new Promise<void>((resolve) => void world.after(waitMs, resolve));
   }
 
   #checkCaps(start: SessionStart): void {
-    if (this.#live.size + this.#opening >= limits.sessionsMax) {
+    if (this.#live.size >= limits.sessionsMax) {
       throw new Fault('TOO_MANY_SESSIONS', `this gateway already serves ${limits.sessionsMax} sessions`);
     }
     let own = 0;
@@ -127,10 +129,9 @@ export class LiveSessions implements Sessions {
     }
   }
 
-  #start(session: Session, start: SessionStart): LiveSession {
+  #start(entry: Entry, start: SessionStart): LiveSession {
     const { world } = this.#parts;
-    const entry: Entry = { session, end: new AbortController(), expiry: undefined };
-    this.#live.set(session.id, entry);
+    const { session } = entry;
     entry.expiry = world.after(Math.max(0, start.expiresAt - world.now()), () =>
       entry.end.abort(new Fault('UNAUTHENTICATED', 'the token of this session expired')),
     );

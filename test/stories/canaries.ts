@@ -1,56 +1,67 @@
 /**
  * A small shop in which every labelled cell holds a canary in its column's form: a value that appears nowhere else, so that any part of it
- * in what a client receives is a leak.
+ * in what a client receives is a leak. The tables are those the statements of `test/corpus/sql` speak about, and a few more.
  */
 import type { Classification } from '#model';
 
 export const classification: Classification = {
   'public.customers.email': ['pii.email'],
+  'public.customers.ssn': ['pii.national_id'],
   'public.customers.phone': ['pii.phone'],
   'public.customers.card': ['pii.card'],
   'public.customers.iban': ['pii.iban'],
-  'public.customers.national_id': ['pii.national_id'],
   'public.customers.date_of_birth': ['pii.dob'],
-  'public.payments.iban': ['pii.iban'],
+  'public.events.email': ['pii.email'],
   'public.staff.email': ['pii.email'],
   'public.staff.salary': ['hr.salary'],
+  'other.people.email': ['pii.email'],
 };
 
-export const customers = 12;
+const customers = 12;
 
-/** The rows of the shop. `zq…` and the digits 8675… stand nowhere but in labelled cells. */
+/** Tables, views and a function, without rows. */
 export const schema = `
+create schema other;
 create table customers (
-  id integer primary key, name text not null, email text not null unique, phone text not null, card text not null, iban text not null,
-  national_id text not null, date_of_birth date not null, city text not null, notes text, tags text[] not null default '{}');
-insert into customers
-select n, 'Person ' || n, 'zqxvkj' || chr(96 + n) || 'wfp@shop.example', '+49 8675309' || lpad(n::text, 3, '0'),
-       '8675 4200 1717 ' || lpad(n::text, 4, '0'), 'DE867531313131310' || lpad(n::text, 4, '0'),
-       'NQ-867599' || lpad(n::text, 3, '0'), date '1867-05-01' + n, 'Berlin', 'a note about order ' || n, array['new', 'web']
-  from generate_series(1, ${customers}) n;
-create table orders (id integer primary key, customer_id integer not null references customers, status text not null, total integer not null, data jsonb);
-insert into orders select n, 1 + n % ${customers}, (array['paid', 'open', 'late'])[1 + n % 3], n * 10, jsonb_build_object('n', n) from generate_series(1, 40) n;
-create table payments (id integer primary key, order_id integer not null references orders, iban text, amount integer not null);
-insert into payments select n, n, 'GB867524242424240' || lpad(n::text, 4, '0'), n * 10 from generate_series(1, 40) n;
+  id integer primary key, email text not null unique, name text not null, ssn text not null, note text, phone text not null, card text not null,
+  iban text not null, date_of_birth date not null, city text not null default 'Berlin', tags text[] not null default '{new}',
+  created_at timestamptz not null default now());
+create table orders (
+  id integer primary key, customer_id integer not null references customers, total integer not null default 0, status text not null default 'open',
+  data jsonb, created_at timestamptz not null default now());
+create table events (id integer, at date, email text) partition by range (id);
+create table events_2024 partition of events for values from (0) to (100);
+create table other.people (id integer, email text);
 create table staff (id integer primary key, name text not null, email text not null unique, salary integer not null);
-insert into staff select n, 'Staff ' || n, 'zqxstaff' || chr(96 + n) || '@shop.example', 867530 + n from generate_series(1, 5) n;
+create view customer_mails as select id, lower(email) as mail, name from customers;
+create view mails2 as select id, mail, name from customer_mails where id > 0;
 create view customer_contact as select id, name, email, phone from customers;
 create view contact_turned as select id, reverse(email) as email, reverse(card) as card from customers;
-create view order_overview as select o.id, o.status, c.name as customer, c.city from orders o join customers c on c.id = o.customer_id;
 create view everybody as select email from customers union all select email from staff;
-create function mystery(text) returns text language sql as $$ select (select email from public.customers where id = 1) || $1 $$;
-create view mysterious as select id, mystery(status) as status, status as plain from orders;
-create table events (id integer, email text, at date) partition by range (id);
-create table events_low partition of events for values from (0) to (100);
+create function uv() returns text language sql as $$ select email from public.customers where id = 1 $$;
+create view viaf as select id, uv() as x, status from orders;
 `;
 
-/** What must not be seen: the secret part of every canary, forwards and backwards, as text, hex, base64 or bytes. */
+/** Empties the tables and puts the rows there. \`zq…\` and the digits 8675… stand nowhere but in labelled cells. */
+export const fill = `
+truncate customers, orders, events, other.people, staff;
+insert into customers (id, email, name, ssn, note, phone, card, iban, date_of_birth)
+select n, 'zqxvkj' || chr(96 + n) || 'wfp@shop.example', 'Person ' || n, '8675-99-' || lpad(n::text, 4, '0'), 'a note about order ' || n,
+       '+49 8675309' || lpad(n::text, 3, '0'), '8675 4200 1717 ' || lpad(n::text, 4, '0'), 'DE867531313131310' || lpad(n::text, 4, '0'),
+       date '1867-05-01' + n
+  from generate_series(1, ${customers}) n;
+insert into orders (id, customer_id, total, status, data)
+select n, 1 + n % ${customers}, n * 10, (array['paid', 'open', 'late'])[1 + n % 3], jsonb_build_object('n', n) from generate_series(1, 40) n;
+insert into events select n, date '2024-01-01' + n, 'zqxevent' || chr(96 + n) || '@shop.example' from generate_series(1, 9) n;
+insert into other.people select n, 'zqxother' || chr(96 + n) || '@shop.example' from generate_series(1, 3) n;
+insert into staff select n, 'Staff ' || n, 'zqxstaff' || chr(96 + n) || '@shop.example', 867530 + n from generate_series(1, 5) n;
+`;
+
+/** What must not be seen: parts of every canary that no mask leaves. */
 const secrets: readonly string[] = [
-  ...Array.from({ length: customers }, (_, i) => `zqxvkj${String.fromCharCode(97 + i)}wfp`),
-  'zqxvk', 'xvkj', 'zqxst', 'qxstaff', 'wfp@', 'staff_@',
-  '86753', '8675 4', '4200 17', '42001', '00 1717', '313131', '242424', '67599', '75309',
-  '1867-05', '05/01/1867', '86753',
-];
+  'zqxvk', 'qxvkj', 'zqxst', 'qxstaff', 'zqxev', 'qxevent', 'zqxot', 'qxother', ...Array.from({ length: customers }, (_, i) => `${String.fromCharCode(97 + i)}wfp@`),
+  '86753', '8675-', '8675 4', '42001', '4200 1', '1717 0', '31313', '67530', '75309', '1867-05', '05-1867', '/1867',
+]; // prettier-ignore
 
 /** Whatever form a client could get a secret in that a person would recognise. */
 function formsOf(secret: string): readonly Buffer[] {
@@ -60,21 +71,20 @@ function formsOf(secret: string): readonly Buffer[] {
   return [text, Buffer.from(secret.toUpperCase(), 'latin1'), turned, hex(text), hex(turned)];
 }
 
-const integers = Array.from({ length: 5 }, (_, i) => {
+function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(867_531 + i);
+  bytes.writeInt32BE(value);
   return bytes;
-});
-/** Days of the dates of birth before 2000-01-01, as binary dates have them. */
-const days = Array.from({ length: customers }, (_, i) => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(Math.round((Date.UTC(1867, 4, 2 + i) - Date.UTC(2000, 0, 1)) / 86_400_000));
-  return bytes;
-});
-const needles: readonly Buffer[] = [...secrets.flatMap(formsOf), ...integers, ...days];
+}
+
+const salaries = Array.from({ length: 5 }, (_, i) => int32(867_531 + i));
+/** A binary date is a number of days since 2000-01-01. */
+const birthdays = Array.from({ length: customers }, (_, i) =>
+  int32(Math.round((Date.UTC(1867, 4, 2 + i) - Date.UTC(2000, 0, 1)) / 86_400_000)),
+);
+const needles: readonly Buffer[] = [...secrets.flatMap(formsOf), ...salaries, ...birthdays];
 
 /** The first secret in bytes that reached a client, or undefined. */
 export function secretIn(bytes: Buffer): string | undefined {
-  const found = needles.find((needle) => bytes.includes(needle));
-  return found?.toString('latin1');
+  return needles.find((needle) => bytes.includes(needle))?.toString('latin1');
 }

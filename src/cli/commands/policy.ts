@@ -9,6 +9,7 @@ import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
 import { policyPlan } from './policy-plan.ts';
 import { policyEval } from './policy-eval.ts';
+import { policyImport } from './policy-import.ts';
 
 const usualFolder = 'policies';
 
@@ -30,7 +31,7 @@ export const policy: Define = (program, parts, exit) => {
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
-  for (const define of [policyEval, policyPlan]) define(group, parts, exit);
+  for (const define of [policyEval, policyImport, policyPlan]) define(group, parts, exit);
 };
 
 async function check(folder: string, options: CommonOptions): Promise<number> {

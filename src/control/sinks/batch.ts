@@ -11,6 +11,12 @@ export interface Batch {
   readonly to: number;
 }
 
+export interface BatchQuery {
+  readonly cursor: Cursor;
+  readonly entriesMax: number;
+  readonly wanted: (kind: string) => boolean;
+}
+
 interface Line {
   readonly i: number;
   readonly kind: string;
@@ -25,10 +31,7 @@ interface Line {
  * The next entries of one ledger, with what they refer to; `undefined` when there are none. At most `entriesMax` entries and
  * `limits.sinkBatchBytesMax` bytes, but at least one entry. What may have been delivered before is marked.
  */
-export async function readBatch(
-  db: Database,
-  { cursor, entriesMax, wanted }: { cursor: Cursor; entriesMax: number; wanted: (kind: string) => boolean },
-): Promise<Batch | undefined> {
+export async function readBatch(db: Database, { cursor, entriesMax, wanted }: BatchQuery): Promise<Batch | undefined> {
   const end = Math.min(cursor.next + entriesMax, cursor.entries);
   if (end <= cursor.next) return undefined;
   // What an entry refers to is in the same ledger: its session's opening, and for an outcome the decision.

@@ -2,15 +2,15 @@ import { limits } from '#model';
 import type { World } from '#model';
 import type { Bell } from '../evidence/bell.ts';
 import type { Log } from '../log.ts';
-import type { Database } from '../store/database.ts';
-import { kindFilter, readBatch } from './batch.ts';
+import { kindFilter } from './batch.ts';
+import type { Batch, BatchQuery } from './batch.ts';
 import type { Cursor, Cursors } from './cursors.ts';
 import type { Facts } from './facts.ts';
 import { failed } from './sink.ts';
 import type { Delivery, SinkCommon, Transport } from './sink.ts';
 
 export interface RunnerDesk {
-  readonly db: Database;
+  readonly read: (query: BatchQuery) => Promise<Batch | undefined>;
   readonly cursors: Cursors;
   readonly world: World;
   readonly log: Log;
@@ -66,7 +66,7 @@ type StepResult =
 async function step(of: RunnerSink, desk: RunnerDesk & { cursor: Cursor; entriesMax: number }, signal: AbortSignal): Promise<StepResult> {
   const { cursors, cursor, world } = desk;
   const sink = of.sink.name;
-  const batch = await readBatch(desk.db, { cursor, entriesMax: desk.entriesMax, wanted: kindFilter(of.sink.kinds) });
+  const batch = await desk.read({ cursor, entriesMax: desk.entriesMax, wanted: kindFilter(of.sink.kinds) });
   if (batch === undefined) return { kind: 'idle' };
   const { to, events } = batch;
   const marked = events.filter((event) => event.duplicate !== undefined).length;

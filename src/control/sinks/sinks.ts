@@ -5,6 +5,8 @@ import type { Bell } from '../evidence/bell.ts';
 import { openBell } from '../evidence/bell.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/database.ts';
+import { readBatch } from './batch.ts';
+import type { BatchQuery } from './batch.ts';
 import type { SinkConfig } from './configuration.ts';
 import { openCursors } from './cursors.ts';
 import type { Facts } from './facts.ts';
@@ -65,7 +67,7 @@ export function openSinks(configs: readonly SinkConfig[], desk: SinksDesk): Sink
 
   return {
     async run(signal) {
-      const worker = { db: store.db, cursors, world, log };
+      const worker = { read: (query: BatchQuery) => readBatch(store.db, query), cursors, world, log };
       await Promise.all(parts.map(({ runner, bell }) => keepRunning(runner, { ...worker, bell }, signal)));
     },
     ring() {

@@ -8,6 +8,7 @@ import { collectMentions } from './axes.ts';
 import type { Mentions } from './axes.ts';
 import { axisOf } from './cells.ts';
 import type { Side } from './changed.ts';
+import { classKey, joined } from './classes.ts';
 import type { Draft } from './draft.ts';
 import { changeWords, directionOf, outcomeOf } from './outcome.ts';
 import type { Direction, Outcome } from './outcome.ts';
@@ -186,8 +187,8 @@ function agrees(outcome: Outcome, recorded: RecordedDecision): boolean {
 }
 
 interface Growing {
-  readonly from: Outcome;
-  readonly to: Outcome;
+  from: Outcome;
+  to: Outcome;
   count: number;
   readonly subjects: Map<string, number>;
   readonly resources: Map<string, number>;
@@ -210,9 +211,11 @@ class Tally {
       return;
     }
     const { from, to } = replay;
-    const key = JSON.stringify([from.key, to.key, from.rules, to.rules]);
+    const key = classKey(from, to);
     const growing: Growing = this.#classes.get(key) ?? { from, to, count: 0, subjects: new Map(), resources: new Map(), examples: [] };
     this.#classes.set(key, growing);
+    growing.from = joined(growing.from, from);
+    growing.to = joined(growing.to, to);
     growing.count += 1;
     growing.subjects.set(decision.subject, (growing.subjects.get(decision.subject) ?? 0) + 1);
     growing.resources.set(decision.resource, (growing.resources.get(decision.resource) ?? 0) + 1);

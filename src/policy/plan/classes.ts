@@ -22,9 +22,24 @@ export interface ChangeClass {
   readonly cases: readonly string[];
 }
 
+/**
+ * What makes two changes the same to a reviewer: the outcomes, and the rules behind the stricter one of them. Who may do what is granted by
+ * many rules, and which of them no longer matters.
+ */
+export function classKey(from: Outcome, to: Outcome): string {
+  const direction = directionOf(from, to);
+  return JSON.stringify([from.key, to.key, direction === 'stricter' ? [] : from.rules, direction === 'looser' ? [] : to.rules]);
+}
+
+/** The outcome with the rules of another one too. */
+export function joined(outcome: Outcome, other: Outcome): Outcome {
+  const rules = [...new Set([...outcome.rules, ...other.rules])].sort();
+  return rules.length === outcome.rules.length ? outcome : { ...outcome, rules };
+}
+
 interface Growing {
-  readonly from: Outcome;
-  readonly to: Outcome;
+  from: Outcome;
+  to: Outcome;
   cells: number;
   readonly seen: Set<number>[];
   witness: DecisionRequest;
@@ -48,7 +63,7 @@ export class ClassCollector {
 
   add(outcomes: { readonly from: Outcome; readonly to: Outcome }, request: DecisionRequest, place: { choice: readonly number[] } | { test: string }): void {
     const { from, to } = outcomes;
-    const key = JSON.stringify([from.key, to.key, from.rules, to.rules]);
+    const key = classKey(from, to);
     let growing = this.#classes.get(key);
     const distance = 'choice' in place ? place.choice.filter((index) => index > 0).length : Number.POSITIVE_INFINITY;
     if (growing === undefined) {
@@ -59,6 +74,8 @@ export class ClassCollector {
       growing = { from, to, cells: 0, seen: this.#axes.map(() => new Set()), witness: request, distance, cases: [] };
       this.#classes.set(key, growing);
     }
+    growing.from = joined(growing.from, from);
+    growing.to = joined(growing.to, to);
     if ('test' in place) growing.cases.push(place.test);
     else {
       growing.cells += 1;

@@ -170,12 +170,14 @@ async function statementAxis({ before, after, now, cut }: Comparison, mentions: 
   if (left > 0) cut.add(`sql ${phase}: ${left} statements were not tried`);
   const signature = signatureBy([before.bundle.compiled, after.bundle.compiled], { target: 'sql', phase, own: ['sql', 'result', 'context.certainty'] });
   const base = plainDraft('sql', now);
-  const values = new Map<string, Axis['values'][number]>();
+  const kinds = new Map<string, { text: string; alike: number; put: Axis['values'][number]['put'] }>();
   const drafts = statements.map(({ text, roots, certainty }) => {
     const put = (draft: Readonly<Record<string, unknown>>) => ({ ...draft, ...roots, context: { ...(draft['context'] as object), certainty } }); // A draft has a context.
     const draft = put(base);
     const key = signature(requestFrom(draft, 'sql', phase));
-    if (!values.has(key)) values.set(key, { label: text.length > 100 ? `${text.slice(0, 99)}…` : text, put });
+    const known = kinds.get(key);
+    if (known === undefined) kinds.set(key, { text: text.length > 100 ? `${text.slice(0, 99)}…` : text, alike: 0, put });
+    else known.alike += 1;
     return draft;
   });
   for (const { path, values: wanted } of mentions.paths.values()) {
@@ -186,7 +188,8 @@ async function statementAxis({ before, after, now, cut }: Comparison, mentions: 
       if (!seen.has(value) && !label.includes('*')) cut.add(`sql ${phase}: no statement was made in which ${path} is ${label}`);
     }
   }
-  return { name: 'statement', values: [...values.values()], pressing: true };
+  const values = [...kinds.values()].map(({ text, alike, put }) => ({ label: alike === 0 ? text : `${text} (and ${alike} alike)`, put }));
+  return { name: 'statement', values, pressing: true };
 }
 
 /** Statement texts of the test cases: what people thought worth trying. */
