@@ -126,15 +126,15 @@ export const limits = {
   /** Static cost bound of one condition of a policy, in steps: three loops inside each other over lists of the assumed length. */
   conditionCostMax: 100_000_000,
   /** Static analysis: states of an automaton looked at for one question, and sets of values whose automata are kept. */
-  analysisStatesMax: 20_000,
+  analysisStatesMax: 4_000,
   analysisTestsKept: 50_000,
   /** Conjunctions one condition of a policy is taken apart into; a larger condition is looked at as a whole. */
   analysisConjunctionsMax: 64,
   /** Questions "is this combination possible" one analysis asks, and those for one rule that several others may cover together. */
-  analysisQuestionsMax: 400_000,
+  analysisQuestionsMax: 200_000,
   analysisCoverQuestionsMax: 2_000,
   /** Pairs of rules one analysis compares, and findings of one code it tells. */
-  analysisPairsMax: 4_000_000,
+  analysisPairsMax: 2_000_000,
   analysisFindingsPerCodeMax: 500,
   /** Requests tried to reproduce one finding. */
   analysisWitnessTriesMax: 240,

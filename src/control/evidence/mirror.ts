@@ -11,13 +11,22 @@ export interface MirroredLog {
   readonly size: number;
 }
 
+export interface Attached {
+  readonly mirrored: number;
+  /** Hex leaf hash of the last mirrored entry; empty when there is none. */
+  readonly leaf: string;
+  /** The largest size that was signed as a witness. */
+  readonly signed: number;
+  readonly replaced: boolean;
+}
+
 /** The index of mirrored ledgers: written here, read by the timeline and the decisions. */
 export interface Mirror {
   /**
    * Number of contiguous entries of this ledger that are here. A ledger that comes with another key is another ledger, and `replaced` says
    * so once: what is here of the old one stays under another name, and the new one starts at 0, or where it was when it had the name before.
    */
-  attach(log: { origin: string; vkey: string }): Promise<{ mirrored: number; replaced: boolean }>;
+  attach(log: { origin: string; vkey: string }): Promise<Attached>;
   /**
    * Takes entries in order from `first`, verbatim; returns how many are here afterwards. What is here already is compared, a gap is not taken.
    * Throws LEDGER_TAMPERED when an entry differs from the one mirrored before or does not follow its predecessor.
@@ -36,12 +45,12 @@ export function openMirror(store: Store): Mirror {
     attach: ({ origin, vkey }) =>
       store.transact(async (trx) => {
         const cursor = await lockCursor(trx, origin);
-        if (cursor?.vkey === vkey) return { mirrored: cursor.entries, replaced: false };
+        if (cursor?.vkey === vkey) return { ...stateOf(cursor), replaced: false };
         if (cursor !== undefined) await rename(trx, origin, retiredName(origin, cursor.vkey));
         const back = await lockCursor(trx, retiredName(origin, vkey));
         if (back !== undefined) await rename(trx, back.origin, origin);
         else await trx.insertInto('mirror').values({ origin, vkey, entries: 0, leaf: zeros }).execute();
-        return { mirrored: back?.entries ?? 0, replaced: cursor !== undefined };
+        return { ...stateOf(back), replaced: cursor !== undefined };
       }),
 
     async take({ origin, first, entries }) {
@@ -68,6 +77,11 @@ export function openMirror(store: Store): Mirror {
         .orderBy('origin')
         .execute(),
   };
+}
+
+function stateOf(cursor: { entries: number; leaf: string; signed: number } | undefined): Omit<Attached, 'replaced'> {
+  if (cursor === undefined || cursor.entries === 0) return { mirrored: 0, leaf: '', signed: 0 };
+  return { mirrored: cursor.entries, leaf: cursor.leaf, signed: cursor.signed };
 }
 
 /** What a ledger is called after another one took its name: the origin, `@`, and the beginning of the SHA-256 of its key. */

@@ -16,8 +16,6 @@ export interface Witnessing {
   cosign(asked: { origin: string; note: string }): Promise<string>;
   /** Whether the leaf hashes of these mirrored entries have this digest. CONFLICT when they are not all here. */
   compare(asked: { origin: string; first: number; count: number; digest: string }): Promise<boolean>;
-  /** The largest size that was signed, and the leaf hash of the newest mirrored entry. */
-  state(origin: string): Promise<{ leaf: string; signed: number }>;
 }
 
 interface Parts {
@@ -57,11 +55,6 @@ export function openWitnessing(parts: Parts): Witnessing {
       const leaves = await leavesOf(store.db, { origin, first, end: first + count });
       if (leaves.length !== count) throw new Fault('CONFLICT', `the entries ${first} to ${first + count - 1} of ${origin} are not all mirrored`);
       return createHash('sha256').update(Buffer.concat(leaves)).digest('hex') === digest;
-    },
-
-    async state(origin) {
-      const row = await store.db.selectFrom('mirror').select(['leaf', 'signed', 'entries']).where('origin', '=', origin).executeTakeFirst();
-      return { leaf: row === undefined || row.entries === 0 ? '' : row.leaf, signed: row?.signed ?? 0 };
     },
   };
 }

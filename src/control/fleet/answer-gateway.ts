@@ -49,21 +49,17 @@ export async function greet(
   if (origin === desk.ledger.origin) throw new Fault('CONFLICT', `the ledger ${origin} is the control plane's own`);
   const member = await desk.fleet.join(hello, link);
   try {
-    const { mirrored, replaced } = await desk.mirror.attach({ origin, vkey });
+    const { mirrored, leaf, signed, replaced } = await desk.mirror.attach({ origin, vkey });
     if (replaced) {
       desk.log.warn({ node: hello.node, origin }, 'the gateway came with a new ledger of the same name; its index starts again');
       await desk.ledger.append({ kind: 'admin.configuration', by: `gateway:${hello.node}`, action: 'ledger replaced', object: origin });
     }
-    const [bundle, resources, known] = await Promise.all([
-      desk.bundles.current(),
-      desk.resources.configs(),
-      desk.witnessing.state(origin),
-    ]);
+    const [bundle, resources] = await Promise.all([desk.bundles.current(), desk.resources.configs()]);
     const result = {
       control: desk.ledger.origin,
       grantKey: desk.keys.signingPublic,
       mirrored,
-      mirror: { ...known, vkey: desk.witnessing.vkey },
+      mirror: { leaf, signed, vkey: desk.witnessing.vkey },
       bundle: bundle.source,
       resources,
     };

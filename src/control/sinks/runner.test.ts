@@ -55,7 +55,7 @@ async function read({ cursor, entriesMax, wanted }: { cursor: Cursor; entriesMax
 }
 
 /** A runner in a world whose timers run at once, until everything is delivered or it dies. */
-async function live(cursors: ReturnType<typeof memory>, transport: Transport, options: { kinds?: string[]; signal?: AbortSignal } = {}): Promise<void> {
+async function live(cursors: ReturnType<typeof memory>, transport: Transport, options: { kinds?: string[]; batch?: number } = {}): Promise<void> {
   const world = fakeWorld();
   const stop = new AbortController();
   const hurried = {
@@ -70,7 +70,7 @@ async function live(cursors: ReturnType<typeof memory>, transport: Transport, op
     { sink: { ...sink, kinds: options.kinds ?? [] }, transport, shown: (facts) => facts },
     {
       read: async (query) => {
-        const batch = await read(query);
+        const batch = await read({ ...query, entriesMax: Math.min(query.entriesMax, options.batch ?? query.entriesMax) });
         if (batch === undefined) stop.abort();
         return batch;
       },
@@ -79,7 +79,7 @@ async function live(cursors: ReturnType<typeof memory>, transport: Transport, op
       log: collectingLog(),
       bell: openBell(hurried),
     },
-    options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]),
+    stop.signal,
   );
   await running;
 }
@@ -157,7 +157,7 @@ test('killed at any point, a sink misses nothing and marks everything that comes
           const crashed = Promise.withResolvers<never>();
           crashed.promise.catch(() => undefined);
           try {
-            await Promise.race([live(cursors, guarded), crashed.promise]);
+            await Promise.race([live(cursors, guarded, { batch: 7 }), crashed.promise]);
           } catch (error) {
             if (!(error instanceof Crash)) throw error;
             crashes += 1;

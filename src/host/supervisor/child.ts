@@ -41,7 +41,7 @@ export async function serveProcess<Config, Ready extends object>(serving: Servin
     // Reason: the supervisor is this same program; it sends exactly the type that the role names.
     const config = supervised ? ((await configuration(stop)) as Config) : await serving.standalone();
     running = await serving.run(config, fatal);
-    if (supervised) say({ kind: 'ready', ready: running.ready });
+    if (supervised) await say({ kind: 'ready', ready: running.ready });
     else serving.announce(running.ready);
   } catch (thrown) {
     const fault = asFault(thrown);

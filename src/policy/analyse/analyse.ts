@@ -60,7 +60,8 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
       if (regions.length % progressEvery === 0) yield { done, rules: rules.length };
     }
     const neighbours = new Neighbours(regions);
-    const ground: Ground = { ...shared, regions, neighbours };
+    const denies = new Neighbours(regions.filter(({ rule }) => rule.effect === 'deny'));
+    const ground: Ground = { ...shared, regions, neighbours, denies };
     const meetings = [];
     for (const region of regions) {
       checkConstant(region, ground);
@@ -74,7 +75,7 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
     reportMeetings(meetings, ground);
     const [first] = group;
     if (first !== undefined && options.part !== true) checkActions(first.policy.target, first.policy.phase, regions, ground);
-    pairsCut ||= neighbours.cut;
+    pairsCut ||= neighbours.cut || denies.cut;
   }
   if (options.part !== true) {
     checkTargets(shared);

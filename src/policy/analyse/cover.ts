@@ -54,7 +54,7 @@ export class Reasoning {
    * there is no request outside.
    */
   #within(conjunction: Conjunction, covers: readonly Conjunction[], budget: { left: number }): boolean {
-    const candidates = covers.filter((cover) => this.ask(join(conjunction, cover)).kind !== 'impossible');
+    const candidates = covers.length > 1 ? covers.filter((cover) => this.ask(join(conjunction, cover)).kind !== 'impossible') : [...covers];
     const own = new Set(conjunction.map(({ id }) => id));
     const open = (cover: Conjunction): number => cover.reduce((count, literal) => (own.has(literal.id) ? count : count + 1), 0);
     candidates.sort((a, b) => open(a) - open(b));

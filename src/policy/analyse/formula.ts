@@ -83,10 +83,15 @@ export function disjunctive(formula: Formula, max: number): readonly Conjunction
 /** Both, each literal once; undefined when one says the opposite of another. */
 export function join(left: Conjunction, right: Conjunction): Conjunction | undefined {
   if (right.length === 0) return left;
-  const joined = new Map(left.map((literal) => [literal.id, literal]));
+  const joined = [...left];
   for (const literal of right) {
-    if (joined.has(negate(literal).id)) return undefined;
-    joined.set(literal.id, literal);
+    const opposite = negate(literal).id;
+    let known = false;
+    for (const { id } of joined) {
+      if (id === opposite) return undefined;
+      known ||= id === literal.id;
+    }
+    if (!known) joined.push(literal);
   }
-  return [...joined.values()];
+  return joined;
 }

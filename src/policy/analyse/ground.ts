@@ -39,6 +39,8 @@ export interface Ground {
   /** Rules of the target and phase that is looked at; those that can never apply are left out. */
   readonly regions: readonly Region[];
   readonly neighbours: Neighbours;
+  /** The same for denies alone. */
+  readonly denies: Neighbours;
   readonly reasoning: Reasoning;
   readonly report: Report;
   /** Ids of denies that some allow may override. */

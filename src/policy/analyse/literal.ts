@@ -65,7 +65,18 @@ function sign({ test, negated }: Term): string {
   return `${negated ? 'not ' : ''}${test.id}`;
 }
 
+const opposites = new WeakMap<Literal, Literal>();
+
 export function negate(literal: Literal): Literal {
+  const known = opposites.get(literal);
+  if (known !== undefined) return known;
+  const opposite = oppositeOf(literal);
+  opposites.set(literal, opposite);
+  opposites.set(opposite, literal);
+  return opposite;
+}
+
+function oppositeOf(literal: Literal): Literal {
   switch (literal.kind) {
     case 'scalar':
       return scalarLiteral(literal, { test: literal.term.test, negated: !literal.term.negated });

@@ -9,6 +9,7 @@ import type { Region } from './region.ts';
  */
 export class Neighbours {
   readonly #exact: ReadonlyMap<Region, ReadonlyMap<string, ReadonlySet<Atom>>>;
+  readonly #prefixes: ReadonlyMap<Region, ReadonlyMap<string, readonly string[]>>;
   /** Path → value → rules that want it. */
   readonly #wanting = new Map<string, Map<Atom, Region[]>>();
   /** Path → rules that do not care. */
@@ -21,6 +22,7 @@ export class Neighbours {
   constructor(regions: readonly Region[]) {
     this.#all = regions;
     this.#exact = new Map(regions.map((region) => [region, exactValues(region)]));
+    this.#prefixes = new Map(regions.map((region) => [region, prefixes(region)]));
     for (const [region, exact] of this.#exact) {
       for (const [path, values] of exact) {
         const byValue = this.#wanting.get(path) ?? new Map<Atom, Region[]>();
@@ -35,23 +37,26 @@ export class Neighbours {
     for (const path of this.#wanting.keys()) this.#indifferent.set(path, regions.filter((region) => this.#exact.get(region)?.has(path) !== true));
   }
 
-  /** The other rules that may apply together with this one, in their own order of attributes; each once. */
+  /** The other rules that are `wanted` and may apply together with this one; each once. */
   *of(region: Region, wanted: (other: Region) => boolean): Generator<Region> {
-    const own = this.#exact.get(region);
-    for (const other of this.#candidates(own)) {
-      if (other === region) continue;
+    for (const other of this.#candidates(this.#exactOf(region))) {
       if (this.#pairs <= 0) {
         this.cut = true;
         return;
       }
       this.#pairs -= 1;
-      if (wanted(other) && this.#meet(own, this.#exact.get(other))) yield other;
+      if (other !== region && wanted(other) && this.#meet(region, other)) yield other;
     }
   }
 
-  #candidates(own: ReadonlyMap<string, ReadonlySet<Atom>> | undefined): Iterable<Region> {
+  /** The rule that asks need not be one of those that are known here. */
+  #exactOf(region: Region): ReadonlyMap<string, ReadonlySet<Atom>> {
+    return this.#exact.get(region) ?? exactValues(region);
+  }
+
+  #candidates(own: ReadonlyMap<string, ReadonlySet<Atom>>): Iterable<Region> {
     let best: { readonly lists: readonly (readonly Region[])[]; readonly size: number } = { lists: [this.#all], size: this.#all.length };
-    for (const [path, values] of own ?? []) {
+    for (const [path, values] of own) {
       const byValue = this.#wanting.get(path);
       const lists = [...[...values].map((value) => byValue?.get(value) ?? []), this.#indifferent.get(path) ?? []];
       const size = lists.reduce((sum, list) => sum + list.length, 0);
@@ -60,13 +65,34 @@ export class Neighbours {
     return new Set(best.lists.flat());
   }
 
-  #meet(one: ReadonlyMap<string, ReadonlySet<Atom>> | undefined, other: ReadonlyMap<string, ReadonlySet<Atom>> | undefined): boolean {
-    for (const [path, values] of one ?? []) {
-      const others = other?.get(path);
+  #meet(one: Region, other: Region): boolean {
+    const exact = this.#exact.get(other);
+    for (const [path, values] of this.#exactOf(one)) {
+      const others = exact?.get(path);
       if (others !== undefined && ![...values].some((value) => others.has(value))) return false;
+    }
+    const begins = this.#prefixes.get(other);
+    for (const [path, texts] of this.#prefixes.get(one) ?? prefixes(one)) {
+      const others = begins?.get(path);
+      if (others !== undefined && !texts.some((text) => others.some((begin) => begin.startsWith(text) || text.startsWith(begin)))) return false;
     }
     return true;
   }
+}
+
+/** Single-valued attribute → what its value begins with at least, for globs and the literals beside them. */
+function prefixes({ rule }: Region): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const { path, exact, line } of rule.matchers) {
+    if (exact !== undefined || !Array.isArray(line.value) || !isSingle(rule, path)) continue;
+    found.set(path, line.value.map((atom) => String(atom).split('*')[0] ?? ''));
+  }
+  return found;
+}
+
+function isSingle(rule: Region['rule'], path: string): boolean {
+  const found = resolveAttribute(rule.attributes, path);
+  return found.found && !found.many;
 }
 
 /** Single-valued attribute → the only values of it the rule can apply to. */
@@ -74,8 +100,7 @@ function exactValues({ rule }: Region): Map<string, ReadonlySet<Atom>> {
   const exact = new Map<string, ReadonlySet<Atom>>();
   for (const matcher of rule.matchers) {
     if (matcher.exact === undefined) continue;
-    const found = resolveAttribute(rule.attributes, matcher.path);
-    if (found.found && !found.many) exact.set(matcher.path, new Set(matcher.exact));
+    if (isSingle(rule, matcher.path)) exact.set(matcher.path, new Set(matcher.exact));
   }
   return exact;
 }

@@ -68,6 +68,11 @@ export class Language {
     return this.#states[state]?.accepting ?? false;
   }
 
+  /** Nothing that follows can be accepted. */
+  isDead(state: number): boolean {
+    return this.#states[state]?.positions.length === 0;
+  }
+
   step(state: number, unit: number): number {
     const known = this.#steps.get(state * units + unit);
     if (known !== undefined) return known;
@@ -150,6 +155,8 @@ export function findString(
     const member = (l: number): boolean => languages[l]?.accepts(states[l] ?? 0) ?? false;
     return compiled.every(({ inside, outside }) => inside.some(member) || outside.some((l) => !member(l)));
   };
+  const needed = compiled.filter(({ outside }) => outside.length === 0).map(({ inside }) => inside);
+  const hopeless = (states: readonly number[]): boolean => needed.some((inside) => inside.every((l) => languages[l]?.isDead(states[l] ?? 0) === true));
   const start = languages.map((language) => language.start);
   const queue: { readonly states: readonly number[]; readonly text: string }[] = [{ states: start, text: '' }];
   const seen = new Set([start.join(' ')]);
@@ -169,6 +176,7 @@ export function findString(
         if (empty !== undefined && here.text === '' && satisfied(states)) return { text: String.fromCharCode(unit) };
         continue;
       }
+      if (hopeless(states)) continue;
       if (seen.size >= statesMax) return empty ?? 'unknown';
       seen.add(key);
       queue.push({ states, text: here.text + String.fromCharCode(unit) });

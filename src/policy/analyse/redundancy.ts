@@ -1,6 +1,7 @@
 import { canonicalJson } from '#model';
 import type { Decision } from '#model';
 import type { CompiledRule } from '../compile/compiled.ts';
+import type { RuleSpec } from '../documents/kinds/rule.ts';
 import { at, placeOf, witnessFor } from './ground.ts';
 import type { Ground } from './ground.ts';
 import type { Region } from './region.ts';
@@ -49,10 +50,9 @@ function addsNothing(rule: CompiledRule, wider: CompiledRule, { overridden, sour
   if (wider.changes.exceptions.length + wider.changes.rollouts.length + wider.changes.killSwitches.length > 0) return false;
   // What lifts or cannot evaluate the wider rule would leave this one standing.
   if (overridden.has(wider.id) || (wider.waivable && !rule.waivable) || !failsAlike(rule, wider)) return false;
-  const [own, others] = [sources.get(rule.id)?.spec, sources.get(wider.id)?.spec];
-  if (own === undefined || others === undefined) return false;
-  const extra = (own.obligations ?? []).filter((obligation) => !(others.obligations ?? []).some((other) => canonicalJson(other) === canonicalJson(obligation)));
-  if (extra.length > 0) return false;
+  const own = sources.get(rule.id)?.spec;
+  const others = sources.get(wider.id)?.spec;
+  if (own === undefined || others === undefined || !owesLess(own.obligations, others.obligations)) return false;
   switch (rule.effect) {
     case 'allow':
       return [...rule.overrides].every((id) => wider.overrides.has(id) && rank(wider, rule) <= 0) && told(rule, wider);
@@ -65,6 +65,12 @@ function addsNothing(rule: CompiledRule, wider: CompiledRule, { overridden, sour
     case 'observe':
       return canonicalJson({ ...own, id: '' }) === canonicalJson({ ...others, id: '' });
   }
+}
+
+function owesLess(own: RuleSpec['obligations'] = [], others: RuleSpec['obligations'] = []): boolean {
+  if (own.length === 0) return true;
+  const known = new Set(others.map((obligation) => canonicalJson(obligation)));
+  return own.every((obligation) => known.has(canonicalJson(obligation)));
 }
 
 /** Which of two is told to a person: the stronger tier, then the higher priority, then the id. Negative: `one`. */

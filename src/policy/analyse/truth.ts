@@ -109,7 +109,7 @@ function relation(e: BinaryExpression, sense: boolean, scope: Scope): Formula | 
 /** A relation between two constants. */
 function folded(left: Scalar, op: '==' | '!=' | '<' | '<=' | '>' | '>=', right: Scalar, sense: boolean): Formula | undefined {
   const equal = left === right;
-  if (op === '==' || op === '!=') return (op === '==') === equal === sense ? always : never;
+  if (op === '==' || op === '!=') return ((op === '==') === equal) === sense ? always : never;
   if (typeof left !== 'number' || typeof right !== 'number') return undefined;
   return holds(range(op, right), left) === sense ? always : never;
 }

@@ -22,7 +22,7 @@ export interface Meeting {
 export function checkAllow(allow: Region, ground: Ground): readonly Meeting[] {
   const { rule } = allow;
   const meetings: Meeting[] = [];
-  for (const deny of ground.neighbours.of(allow, ({ rule: other }) => other.effect === 'deny' && other.mode !== 'off')) {
+  for (const deny of ground.denies.of(allow, () => true)) {
     const models = ground.reasoning.together(allow.conjunctions, deny.conjunctions);
     if (models?.length === 0 || models === undefined) continue;
     meetings.push({ allow, deny, models });
@@ -116,7 +116,7 @@ export function checkBuried(region: Region, ground: Ground): void {
   const { rule } = region;
   if (rule.effect === 'allow' || rule.effect === 'observe' || rule.effect === 'limit') return;
   const burying: Meeting[] = [];
-  for (const deny of ground.neighbours.of(region, ({ rule: other }) => buries(other, region) && !ground.overridden.has(other.id))) {
+  for (const deny of ground.denies.of(region, ({ rule: other }) => buries(other, region) && !ground.overridden.has(other.id))) {
     const models = ground.reasoning.together(region.conjunctions, deny.conjunctions);
     if (models !== undefined && models.length > 0) burying.push({ allow: region, deny, models });
   }

@@ -5,6 +5,8 @@
  * could not be read.
  * Deliberately not here: finding files, printing, exit codes (`#cli`).
  */
+export { checkFiles } from './check-files.ts';
+export type { CheckedObject, CheckFinding, CheckOptions, CheckReport } from './check-files.ts';
 export { runCases } from './run.ts';
 export type { CaseReport, CaseResult, TestReport } from './run.ts';
 export { percent } from './coverage.ts';

@@ -27,6 +27,7 @@ export function planEquality(planner: Planner, e: BinaryExpression): Code {
   }
   const numbers = numericPair(planner, e);
   // Both sides are whole numbers, which JavaScript compares exactly also between a bigint and a number.
+  // oxlint-disable-next-line eqeqeq -- `===` would tell 1n from 1
   if (numbers !== undefined) return (frame) => (numbers.left(frame) == numbers.right(frame)) === wanted;
   const left = planner.plan(e.left);
   const right = planner.plan(e.right);

@@ -94,14 +94,38 @@ class Replayer {
   readonly #after: Side;
   readonly #memory: Memory;
   readonly #mentions = new Map<string, Mentions>();
+  readonly #deciding = new Map<CompiledRule, readonly string[]>();
+  /** Most operations of a system are asked over and over. */
+  readonly #answers = new Map<string, Replay>();
+  readonly #timeless: boolean;
+  readonly #anywhere: boolean;
 
   constructor({ before, after }: { readonly before: Side; readonly after: Side }, memory: Memory) {
     this.#before = before;
     this.#after = after;
     this.#memory = memory;
+    const sides = [before, after];
+    for (const { bundle } of sides) for (const rule of bundle.compiled.rules) this.#deciding.set(rule, [...pathsDeciding(rule)]);
+    const paths = [...this.#deciding.values()].flat();
+    const passing = ({ bundle }: Side): boolean =>
+      bundle.compiled.data.perishable.length > 0 || bundle.compiled.rules.some(({ changes }) => changes.exceptions.length + changes.killSwitches.length + changes.failOpenUntil.length > 0);
+    this.#timeless = !paths.includes('now') && !sides.some(passing);
+    this.#anywhere = !paths.some((path) => path.startsWith('context.') && path !== 'context.certainty');
   }
 
   replay(decision: RecordedDecision): Replay {
+    const { index: _index, t, session, ...rest } = decision;
+    const opened = this.#memory.opened(session);
+    const about = this.#anywhere ? [opened?.groups, opened?.point] : opened;
+    const key = JSON.stringify([rest, about, this.#timeless ? 0 : t]);
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known;
+    const answer = this.#decide(decision);
+    this.#answers.set(key, answer);
+    return answer;
+  }
+
+  #decide(decision: RecordedDecision): Replay {
     const own = decision.bundle === this.#before.bundle.ref.digest;
     const lookedAt = new Set(own ? decision.matched.flatMap((rule) => this.#before.bundle.compiled.reads.get(rule) ?? []) : []);
     const rebuilt = this.#memory.rebuild(decision, lookedAt);
@@ -130,7 +154,7 @@ class Replayer {
       const { compiled } = bundle;
       for (const { rule } of compiled.index.all(decision.target, 'request')) {
         if (isOut(rule, draft, knows)) continue;
-        for (const path of pathsDeciding(rule)) if (!knows(path)) unknown.add(path);
+        for (const path of this.#deciding.get(rule) ?? []) if (!knows(path)) unknown.add(path);
       }
     }
     return [...unknown].sort();

@@ -27,6 +27,10 @@ export class Memory {
     this.#sessions.set(session.session, session);
   }
 
+  opened(session: string): RecordedSession | undefined {
+    return this.#sessions.get(session);
+  }
+
   /** Attributes of people and systems stay the same from one decision to the next, so one record tells them for others. */
   learn(decision: RecordedDecision): void {
     for (const [path, value] of Object.entries(decision.reads)) {
