@@ -20,10 +20,12 @@ export async function* ledgerEntries(path: string): AsyncGenerator<string> {
   for (const folder of folders) for (const file of bundlesOf(join(folder, 'tile', 'entries'))) yield* entriesOf(file);
 }
 
-function ledgersIn(path: string): string[] {
+/** A folder with tiles, or those up to two levels below it: a home, or a copy of one. */
+function ledgersIn(path: string, levels = 2): string[] {
   if (existsSync(join(path, 'tile'))) return [path];
-  const below = [path, join(path, 'ledger'), join(path, 'ledgers')].filter((folder) => existsSync(folder));
-  return below.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name))).filter((folder) => existsSync(join(folder, 'tile'))).sort();
+  if (levels === 0) return [];
+  const folders = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.flatMap((entry) => ledgersIn(join(path, entry.name), levels - 1)).sort();
 }
 
 /** Files of bundles in order; of a partial bundle the widest. SPEC: docs/formats/ledger-layout.md */

@@ -111,9 +111,9 @@ function comparedText({ compared }: Plan): string {
     .join('; ');
 }
 
-function spanText({ decisions, malformed, from, to }: Backtest): string {
+function spanText({ decisions, malformed, beyond, from, to }: Backtest): string {
   const span = from === undefined || to === undefined ? '' : `, ${moment(from)} to ${moment(to)}`;
-  return `${decisions} recorded decisions${span}${malformed === 0 ? '' : `; ${malformed} entries could not be read`}`;
+  return `${decisions} recorded decisions${span}${malformed === 0 ? '' : `; ${malformed} entries could not be read`}${beyond === 0 ? '' : `; ${beyond} later ones not replayed`}`;
 }
 
 function hitText({ subjects }: BacktestClass): string {

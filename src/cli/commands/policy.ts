@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Fault } from '#model';
 import type { Problem } from '#policy';
 import type { PushedAnswer } from '../answers.ts';
@@ -8,6 +9,8 @@ import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
 import { policyPlan } from './policy-plan.ts';
+import { checkTheseFiles } from './policy-check-files.ts';
+import type { CheckFilesOptions } from './policy-check-files.ts';
 import { policyEval } from './policy-eval.ts';
 import { policyImport } from './policy-import.ts';
 
@@ -18,9 +21,19 @@ export const policy: Define = (program, parts, exit) => {
   const group = program.command('policy').description('check, test and activate policies');
   group
     .command('check')
-    .description('find mistakes in policies, without an installation')
+    .description('find mistakes in policies; with -f: decide what stands in files. Without an installation')
     .argument('[folder]', 'folder or file', usualFolder)
-    .action(async (folder: string, options: CommonOptions) => exit(await check(folder, options)));
+    .option('-f, --file <files...>', 'manifests, Terraform plans (JSON) or requests to decide; folders are searched, - is standard input')
+    .option('--pack <pack>', 'with -f: a shipped pack such as kubernetes/restricted, or a folder with policies')
+    .option('--target <target>', 'with -f: what requests are about that do not say it')
+    .option('--facts <file>', 'with -f: facts as JSON, for all objects')
+    .option('--default <verdict>', 'with -f: allow or deny what no rule speaks about')
+    .option('--sarif', 'with -f: print SARIF')
+    .action(async (folder: string, options: Partial<CheckFilesOptions>) => {
+      const { file } = options;
+      if (file === undefined) return exit(await check(folder, options));
+      exit(await checkTheseFiles({ own: folder, shipped: join(parts.root, usualFolder) }, { ...options, file }));
+    });
   group
     .command('test')
     .description('run the tests beside the policies, without an installation')

@@ -48,7 +48,7 @@ export interface CheckOptions {
   readonly target?: Target;
   /** Facts that producers would have found out; the same for all objects. */
   readonly facts?: Readonly<Record<string, unknown>>;
-  /** When no rule allows; default: see `defaultFor`. */
+  /** When no rule allows; default: as the bundle says, but see `answering`. */
   readonly byDefault?: 'allow' | 'deny';
 }
 

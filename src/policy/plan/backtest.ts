@@ -22,6 +22,8 @@ export interface Backtest {
   /** Decisions in the records, and entries that could not be read. */
   readonly decisions: number;
   readonly malformed: number;
+  /** Decisions beyond `limits.backtestRecordsMax`, which were not replayed. */
+  readonly beyond: number;
   /** First and last time, ms; absent without decisions. */
   readonly from?: number;
   readonly to?: number;
@@ -69,12 +71,14 @@ export async function backtest(sides: { readonly before: Side; readonly after: S
   const decisions: RecordedDecision[] = [];
   const memory = new Memory();
   let malformed = 0;
+  let beyond = 0;
   for await (const line of lines) {
     if (line.trim() === '') continue;
     const recorded = recordedFrom(line);
     if (recorded === 'malformed') malformed += 1;
     else if (recorded?.kind === 'session') memory.session(recorded.session);
-    else if (recorded?.kind === 'decision' && decisions.length < limits.backtestRecordsMax) {
+    else if (recorded?.kind === 'decision' && decisions.length >= limits.backtestRecordsMax) beyond += 1;
+    else if (recorded?.kind === 'decision') {
       decisions.push(recorded.decision);
       memory.learn(recorded.decision);
     }
@@ -84,7 +88,7 @@ export async function backtest(sides: { readonly before: Side; readonly after: S
   for (const decision of decisions) tally.add(decision, replayer.replay(decision));
   const times = decisions.map(({ t }) => t);
   const span = times.length === 0 ? {} : { from: times.reduce((a, b) => Math.min(a, b)), to: times.reduce((a, b) => Math.max(a, b)) };
-  return { decisions: decisions.length, malformed, ...span, ...tally.result() };
+  return { decisions: decisions.length, malformed, beyond, ...span, ...tally.result() };
 }
 
 type Replay = { readonly kind: 'same' } | { readonly kind: 'changed'; readonly from: Outcome; readonly to: Outcome } | { readonly kind: 'unknown'; readonly why: string };

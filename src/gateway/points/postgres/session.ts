@@ -1,13 +1,13 @@
 import { inspectSql, type Inspection } from '#inspect';
 import { asFault, Fault, limits } from '#model';
-import type { Admission, LiveSession, PointContext } from '../../point.ts';
+import type { Admission, LiveSession, PointContext, Refusal } from '../../point.ts';
 import type { Catalogs } from './catalogs.ts';
 import { hangUp, type Connection } from './connection.ts';
 import { isEmpty, needsCopy } from './consequences.ts';
 import { emptyQueryResponse, readyForQuery, terminate } from './encode.ts';
 import { Exchange } from './exchange.ts';
 import { Inbox, type Segment } from './inbox.ts';
-import { toOperation } from './operations.ts';
+import { toOperation, type Draft } from './operations.ts';
 import { planBatch, planQuery, type Plan } from './plan.ts';
 import { faultResponse, holdNotice, localErrorResponse, refusalOfFault, refusalResponse, type LocalError } from './respond.ts';
 import { cancelTarget, type Target } from './upstream.ts';
@@ -242,7 +242,8 @@ export class PostgresSession {
           this.#exchange.show([holdNotice(notice, { inTransaction: this.#exchange.status === 'T' })]);
         },
       });
-      if (admission.kind === 'refused' || !waiting.signal.aborted) return admission;
+      if (admission.kind === 'refused') return { kind: 'refused', refusal: withParserError(admission.refusal, drafts) };
+      if (!waiting.signal.aborted) return admission;
       // Cancelled while its record was written: nothing was sent, and nothing will be.
       settling.discard(admission.admitted, 'cancelled');
       return { kind: 'refused', refusal: refusalOfFault(asFault(waiting.signal.reason)) };
@@ -290,6 +291,12 @@ export class PostgresSession {
     await exchange.settling.close();
     await live.close({ reason, bytesUp: client.bytesIn, bytesDown: client.bytesOut });
   }
+}
+
+/** Most texts that are not understood are typing mistakes; PostgreSQL's own words help more than ours. The author knows the text. */
+function withParserError(refusal: Refusal, drafts: readonly Draft[]): Refusal {
+  const error = drafts.find(({ inspection }) => inspection.error)?.inspection.error;
+  return error ? { ...refusal, hint: `PostgreSQL's parser says: ${error.message}` } : refusal;
 }
 
 function meaning({ drafts }: Plan): string {

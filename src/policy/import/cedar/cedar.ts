@@ -24,13 +24,6 @@ export function importCedar(draft: Draft, files: readonly SourceFile[]): void {
   }
 }
 
-interface CedarPolicy {
-  readonly id: string;
-  readonly text: string;
-  readonly effect: 'permit' | 'forbid';
-  readonly duties: Duties;
-}
-
 function importFile(draft: Draft, source: SourceDocument, cedar: CedarModule): void {
   const policies = readCedarPolicies(source, cedar);
   if (policies === undefined) return;
@@ -54,55 +47,6 @@ function importFile(draft: Draft, source: SourceDocument, cedar: CedarModule): v
       rules: onResult.map((policy) => resultRule(policy, result)),
     });
   draft.foreign.push({ policy: name, fact, engine: 'cedar', files: [source.file.path], data: [], input: 'authzen', ...foreignDefaults });
-}
-
-/** The policies of a file by the ids that the generated documents know them by; undefined when one of them is not understood. */
-export function cedarPolicies(file: SourceFile, cedar: CedarModule): CedarPolicies | undefined {
-  const policies = readCedarPolicies(wholeFile(file, 'cedar', new Findings()), cedar);
-  return policies && { policies: Object.fromEntries(policies.map(({ id, text }) => [id, text])) };
-}
-
-/** The policies of a file with what their annotations ask for; undefined when one of them is not understood completely. */
-function readCedarPolicies(source: SourceDocument, cedar: CedarModule): readonly CedarPolicy[] | undefined {
-  const parts = cedar.policySetTextToParts(source.file.text);
-  if (parts.type === 'failure') {
-    for (const error of parts.errors) report(source, error, 0);
-    return undefined;
-  }
-  const names = new Names();
-  let sound = true;
-  let from = 0;
-  let number = 0;
-  for (const template of parts.policy_templates) {
-    const suggestion = 'write the policy out for each principal';
-    unsupported(source, source.file.text.indexOf(template), {
-      construct: 'template',
-      message: 'templates are not linked here; the file is not imported',
-      suggestion,
-    });
-    sound = false;
-  }
-  const policies = parts.policies.flatMap((text): CedarPolicy[] => {
-    const start = Math.max(0, source.file.text.indexOf(text, from));
-    from = start + text.length;
-    const read = cedar.policyToJson(text);
-    if (read.type === 'failure') {
-      for (const error of read.errors) report(source, error, start);
-      sound = false;
-      return [];
-    }
-    const { effect, annotations = {} } = read.json;
-    const { duties, mistakes, ignored } = readAnnotations(annotations);
-    for (const { annotation, message } of mistakes)
-      unsupported(source, start, { construct: `@${annotation}`, message: `${message}; the file is not imported` });
-    for (const annotation of ignored) {
-      const place = placeAt(source.file, start);
-      source.root.findings.add(place, { severity: 'info', construct: `@${annotation}`, message: 'the annotation asks for nothing here' });
-    }
-    if (mistakes.length > 0) sound = false;
-    return [{ id: names.fresh(documentName(annotations['id'] ?? `policy-${(number += 1)}`)), text, effect, duties }];
-  });
-  return sound ? policies : undefined;
 }
 
 function requestRules(policies: readonly CedarPolicy[], result: string): RuleDraft[] {
@@ -177,13 +121,4 @@ function resultRule({ id, duties }: CedarPolicy, result: string): RuleDraft {
     onError: 'deny',
     obligations: duties.onResult,
   };
-}
-
-function report(source: SourceDocument, error: CedarError, base: number): void {
-  const suggestion = error.help ?? 'mend the file; nothing of it is imported';
-  unsupported(source, base + (error.sourceLocations?.[0]?.start ?? 0), { construct: 'cedar', message: error.message, suggestion });
-}
-
-function unsupported(source: SourceDocument, offset: number, finding: { construct: string; message: string; suggestion?: string }): void {
-  source.root.findings.add(placeAt(source.file, offset), { severity: 'unsupported', ...finding });
 }

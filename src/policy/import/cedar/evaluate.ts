@@ -1,5 +1,7 @@
 import type { DecisionRequest } from '#model';
-import type { CedarEntity, CedarModule, CedarUid } from './module.ts';
+import type { CedarCall, CedarEntity, CedarModule, CedarResponse, CedarUid } from './module.ts';
+import { cedarRecord } from './value.ts';
+import { actionsOf, subjectUid, typeName } from './vocabulary.ts';
 
 /** Policies by the ids they have in facts and in the generated document. */
 export interface CedarPolicies {
@@ -16,69 +18,57 @@ export interface CedarFact {
 }
 
 /**
- * Asks Cedar about a request. Undefined when Cedar cannot answer at all: then there is no fact, and the policy says what that means.
+ * Asks Cedar about a request, once for each thing the operation does: a forbid of one forbids it, and all of them must be permitted.
+ * Undefined when Cedar cannot answer at all: then there is no fact, and the policy says what that means.
  * Cedar lets a forbid pass that cannot be evaluated; here it is named in `failed`, and the generated policy refuses.
  */
 export function cedarFact(cedar: CedarModule, { policies }: CedarPolicies, request: DecisionRequest): CedarFact | undefined {
-  const answer = cedar.isAuthorized({ ...cedarRequest(request), policies: { staticPolicies: policies } });
-  if (answer.type === 'failure') return undefined;
-  const { decision, diagnostics } = answer.response;
-  const said = decision === 'allow' ? 'permit' : diagnostics.reason.length > 0 ? 'forbid' : 'none';
-  return { decision: said, determining: diagnostics.reason, failed: diagnostics.errors.map((error) => error.policyId) };
+  const responses: CedarResponse[] = [];
+  try {
+    for (const call of cedarRequests(request)) {
+      const answer = cedar.isAuthorized({ ...call, policies: { staticPolicies: { ...policies } } });
+      if (answer.type === 'failure') return undefined;
+      responses.push(answer.response);
+    }
+  } catch {
+    // A value that is none of Cedar's, or one its module breaks on.
+    return undefined;
+  }
+  const permitted = responses.length > 0 && responses.every(({ decision }) => decision === 'allow');
+  const refusals = responses.filter(({ decision }) => decision === 'deny');
+  const determining = union((permitted ? responses : refusals).map(({ diagnostics }) => diagnostics.reason));
+  const failed = union(responses.map(({ diagnostics }) => diagnostics.errors.map((error) => error.policyId)));
+  return { decision: permitted ? 'permit' : determining.length > 0 ? 'forbid' : 'none', determining, failed };
 }
 
-type CedarRequest = Pick<Parameters<CedarModule['isAuthorized']>[0], 'principal' | 'action' | 'resource' | 'context' | 'entities'>;
+function union(lists: readonly (readonly string[])[]): readonly string[] {
+  return [...new Set(lists.flat())].toSorted();
+}
+
+type CedarQuestion = Omit<CedarCall, 'policies'>;
 
 /**
- * A request in Cedar's terms: the subject with its groups as parents, what the operation does as action, the resource with its attributes.
- * The target's own attributes are in `context`, beside the request context.
+ * A request in Cedar's terms: the subject with its groups as parents, each thing the operation does as an action, the resource with its
+ * attributes. The target's own attributes are in `context`, beside the request context.
  */
-export function cedarRequest(request: DecisionRequest): CedarRequest {
+export function cedarRequests(request: DecisionRequest): readonly CedarQuestion[] {
   const { subject, resource, context, attributes } = request;
-  const principal: CedarUid = { type: typeName(subject.type), id: subject.id };
-  const groups: CedarUid[] = subject.groups.map((id) => ({ type: 'Group', id }));
+  const principal = subjectUid(subject);
+  const groups: CedarUid[] = [...new Set(subject.groups)].map((id) => ({ type: 'Group', id }));
   const { id, type, ...attrs } = resource as Readonly<Record<string, unknown>>; // Both kinds of resources are records.
   const object: CedarUid = { type: typeName(String(type)), id: String(id) };
+  const { name, onBehalfOf } = subject;
   const entities: CedarEntity[] = [
-    { uid: principal, attrs: { name: subject.name }, parents: groups },
+    { uid: principal, attrs: cedarRecord({ name, onBehalfOf }), parents: groups },
     ...groups.map((uid) => ({ uid, attrs: {}, parents: [] })),
     { uid: object, attrs: cedarRecord(attrs), parents: [] },
   ];
-  return {
+  const around = cedarRecord({ ...context, ...attributes });
+  return actionsOf(request).map((action) => ({
     principal,
-    action: { type: 'Action', id: actionOf(request) },
+    action: { type: 'Action', id: action },
     resource: object,
-    context: cedarRecord({ ...context, ...attributes }),
+    context: around,
     entities,
-  };
-}
-
-/** The verb of the operation where there is exactly one; `mixed` where one text does several things. */
-function actionOf({ target, attributes }: DecisionRequest): string {
-  const verbs = member(attributes['sql'], 'verbs');
-  if (Array.isArray(verbs)) return verbs.length === 1 ? String(verbs[0]) : 'mixed';
-  const named = member(attributes['request'], 'operation') ?? member(attributes['http'], 'method') ?? member(attributes['tool'], 'name');
-  return typeof named === 'string' ? named : target;
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined; // Has it.
-}
-
-/** Cedar has no null and no fractions: such members are left out, and a policy that reads one fails. */
-function cedarRecord(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, inner]) => (cedarValue(inner) === undefined ? [] : [[key, cedarValue(inner)]])),
-  );
-}
-
-function cedarValue(value: unknown): unknown {
-  if (typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
-  if (Array.isArray(value)) return value.map(cedarValue).filter((item) => item !== undefined);
-  return typeof value === 'object' && value !== null ? cedarRecord(value as Record<string, unknown>) : undefined; // An object that is no list.
-}
-
-function typeName(type: string): string {
-  return type.charAt(0).toUpperCase() + type.slice(1);
+  }));
 }
