@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { Fault, limits } from '#model';
 import type { SourceFile } from '#policy';
@@ -80,6 +80,24 @@ export function writeImport(files: readonly SourceFile[], folder: string, { forc
 }
 
 const namedMax = 5;
+
+/**
+ * Documents of earlier imports in the folder that this one did not make, although it read the file they came from, or that file is gone:
+ * they say what nobody says any more. Paths with the folder in front.
+ */
+export function staleImports(
+  folder: string,
+  { read, made }: { readonly read: readonly SourceFile[]; readonly made: Written },
+): readonly string[] {
+  const current = new Set([...made.written, ...made.unchanged]);
+  const sources = new Set(read.map(({ path }) => path));
+  return (existsSync(folder) ? readdirSync(folder) : []).flatMap((name) => {
+    const path = join(folder, name);
+    if (!name.endsWith('.yaml') || current.has(path)) return [];
+    const source = /^# Imported from (.+), line \d+:/.exec(present(path) ?? '')?.[1];
+    return source !== undefined && (sources.has(source) || !existsSync(source)) ? [path] : [];
+  });
+}
 
 /** The text of a file that may not be there. */
 function present(path: string): string | undefined {

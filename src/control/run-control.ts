@@ -10,8 +10,9 @@ import { formatProblem } from '#policy';
 import { buildApi } from './api/server.ts';
 import { openApprovals } from './approvals/approvals.ts';
 import { followMirror } from './evidence/follow.ts';
+import { Anchor, anchorFile } from './evidence/anchor.ts';
 import { openMirror } from './evidence/mirror.ts';
-import { mirrorOwnLedger } from './evidence/own-ledger.ts';
+import { confirmOwnLedger, mirrorOwnLedger } from './evidence/own-ledger.ts';
 import { openSearchIndex } from './evidence/search-index.ts';
 import { openWitnessing } from './evidence/witnessing.ts';
 import { openFleet } from './fleet/fleet.ts';
@@ -78,13 +79,27 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   // Read before anything is started: a mistake in it should cost nothing.
   const sinkConfigs = readSinks(join(config.home, 'sinks.yaml'));
   const sealing = sealingWith(keys.seal, world);
-  const ledger = await openLedger({ directory: config.ledger, origin, keys: config.keys, world, build: buildName(), onFatal });
-  closers.push(() => ledger.close());
+  const anchored = anchorFile(join(config.home, 'ledger.yaml'));
+  const anchor = anchored === undefined ? undefined : new Anchor(anchored, log);
   const store = await openStore(config.database, { world, log });
   closers.push(() => store.close());
   await migrate(store);
-
   const mirror = openMirror(store);
+  const ledger = await openLedger({
+    directory: config.ledger,
+    origin,
+    keys: config.keys,
+    world,
+    build: buildName(),
+    onFatal,
+    confirm: async (found) => {
+      anchor?.confirm(found);
+      await confirmOwnLedger(mirror, found);
+    },
+  });
+  closers.push(() => ledger.close());
+  const anchoring = anchor?.follow(ledger);
+  if (anchoring !== undefined) closers.push(() => anchoring.stop());
   const own = await mirrorOwnLedger(ledger, { mirror, world, log });
   closers.push(() => own.stop());
   const searchIndex = openSearchIndex(store);
@@ -164,7 +179,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   await listen(app, config.api);
   const address = app.addresses()[0];
   log.info({ api: config.api.host, port: address?.port }, 'the control plane serves');
-  return { api: { host: config.api.host, port: address?.port ?? config.api.port }, ledger: nameOf(ledger) };
+  return { api: { host: config.api.host, port: address?.port ?? config.api.port }, ledger: nameOf(ledger), witness: { origin: cosigner.name, vkey: cosigner.vkey } };
 }
 
 /** Key of the hashes that sinks see in place of values: made once, so that a value looks the same for as long as the installation lives. */

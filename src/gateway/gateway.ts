@@ -34,6 +34,7 @@ export interface RunningGateway {
     /** Real addresses by point name. */
     readonly listening: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
     readonly ledger: { readonly origin: string; readonly vkey: string };
+    readonly witness: { readonly origin: string; readonly vkey: string };
   };
   /** Drains and stops. */
   stop(): Promise<void>;
@@ -68,7 +69,9 @@ export async function runGateway(
   const bundle = new BundleInForce(world);
   sessions = new LiveSessions({ world, log, ledger, bundle });
   const resources = new Map<string, ResourceConfig>();
-  const { link, met } = await connectLink(config, { ...parts, ledger, bundle, sessions, resources });
+  const cosigner = openCosigner({ keys: config.keys, name: `${ledger.origin}/witness`, world });
+  const witness = new Witness({ keys: config.keys, cosigner, world });
+  const { link, met } = await connectLink(config, { ...parts, witness, ledger, bundle, sessions, resources });
   const holds = new Holds(world, link);
   const pipeline = createPipeline({ world, log, bundle, ledger, holds, maskingKey: await maskingKey(config.keys, world) });
   const context: PointContext = {
@@ -88,6 +91,7 @@ export async function runGateway(
     ready: {
       listening: Object.fromEntries([...listeners].map(([name, { host, port }]) => [name, { host, port }])),
       ledger: { origin: ledger.origin, vkey: ledger.vkey },
+      witness: { origin: witness.name, vkey: witness.vkey },
     },
     stop: async () => {
       auditor.stop();
@@ -109,12 +113,11 @@ async function connectLink(
     sessions: LiveSessions;
     resources: Map<string, ResourceConfig>;
     fatal: (fault: Fault) => void;
+    witness: Witness;
   },
 ): Promise<{ link: Link; met: Promise<void> }> {
-  const { world, log, ledger, bundle, sessions, resources } = parts;
+  const { world, log, ledger, bundle, sessions, resources, witness } = parts;
   const secret = (await readFile(config.linkSecretFile, 'utf8')).trim();
-  const cosigner = openCosigner({ keys: config.keys, name: `${ledger.origin}/witness`, world });
-  const witness = new Witness({ keys: config.keys, cosigner, world });
   const meeting = Promise.withResolvers<void>();
   const patience = world.after(readyMs, () =>
     meeting.reject(new Fault('CONTROL_UNREACHABLE', `the control plane did not answer within ${readyMs / 1000} s`)),

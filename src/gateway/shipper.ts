@@ -23,6 +23,8 @@ export class Shipper {
   #running = false;
   #stopped = false;
   #gathering: Timer | undefined;
+  /** Until the next checkpoint may be offered. */
+  #later: Timer | undefined;
 
   constructor(parts: { readonly world: World; readonly ledger: Ledger; readonly link: Link; readonly log: Log }) {
     this.#parts = parts;
@@ -42,6 +44,7 @@ export class Shipper {
   stop(): void {
     this.#stopped = true;
     this.#gathering?.cancel();
+    this.#later?.cancel();
   }
 
   #kick(): void {
@@ -89,7 +92,15 @@ export class Shipper {
     if (note === undefined || this.#mirrorKey === undefined) return;
     const { size, text } = readCheckpoint(note, ledger.vkey);
     const urgent = ledger.reach.wanted('witnessed');
-    if (size <= this.#cosigned || size > this.#cursor || (!urgent && world.monotonicNs() < this.#nextOfferNs)) return;
+    if (size <= this.#cosigned || size > this.#cursor) return;
+    const waitNs = this.#nextOfferNs - world.monotonicNs();
+    if (!urgent && waitNs > 0n) {
+      this.#later ??= world.after(Number(waitNs / 1_000_000n) + 1, () => {
+        this.#later = undefined;
+        this.#kick();
+      });
+      return;
+    }
     const { cosignature } = await link.call('ledger.checkpoint', { origin: ledger.origin, note });
     if (cosignedAt(text, cosignature, this.#mirrorKey) === undefined)
       throw new Fault('LEDGER_TAMPERED', `the mirror's signature is not by its key ${this.#mirrorKey}`);

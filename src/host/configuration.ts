@@ -70,10 +70,14 @@ export interface LedgerName {
 export interface ControlReady {
   readonly api: { readonly host: string; readonly port: number };
   readonly ledger: LedgerName;
+  /** With which name and key it signs checkpoints of other ledgers. */
+  readonly witness?: LedgerName;
 }
 
 /** What the gateway process says when it serves: the real addresses by point name. */
 export interface GatewayReady {
   readonly listening: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
   readonly ledger: LedgerName;
+  /** With which name and key it signs checkpoints of other ledgers. */
+  readonly witness?: LedgerName;
 }

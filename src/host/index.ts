@@ -22,7 +22,7 @@ export { type Home, type HomePaths, homeAt, homePath, openHome, readJson, replac
 export { lockHome } from './home-lock.ts';
 export { type DemoAccount, demoAccounts, demoTokens } from './demo/accounts.ts';
 export { type Installation, type InstallationEvents, type InstallationOptions, startInstallation } from './installation.ts';
-export { readTrust, type Trust } from './trust.ts';
+export { readTrust, type Trust, trustedKeys } from './trust.ts';
 export { serveProcess, type Serving } from './supervisor/child.ts';
 export { followStarter } from './starter.ts';
 export { pause, until, within } from './world.ts';

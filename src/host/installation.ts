@@ -126,7 +126,8 @@ class Parts {
     this.#goOn();
     events.progress('starting the gateway');
     const gateway = await this.#startGateway({ home, version, port: ports.postgres });
-    const changed = addTrust(home.trust, [control.ledger, gateway.ledger]);
+    const witnesses = [control.witness, gateway.witness].filter((one) => one !== undefined);
+    const changed = addTrust(home.trust, [control.ledger, gateway.ledger], witnesses);
     for (const origin of changed) events.warning(`the ledger ${origin} has another key than before; ${home.trust} keeps both`);
     const endpoints: Endpoints = {
       api: `http://${control.api.host}:${control.api.port}`,

@@ -42,6 +42,10 @@ export class Witness {
     makeFolders(nodeDisk, this.#folder);
   }
 
+  get name(): string {
+    return this.#cosigner.name;
+  }
+
   get vkey(): string {
     return this.#cosigner.vkey;
   }

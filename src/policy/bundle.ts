@@ -7,6 +7,7 @@ import { compilePolicy, realmMaker } from './compile/policy.ts';
 import { pathsRead } from './compile/paths.ts';
 import { buildIndex } from './compile/rule-index.ts';
 import { digestOf } from './digest.ts';
+import { compareVersions, engineVersion } from './engine-version.ts';
 import { inForce } from './packs.ts';
 import { isKind, readDocuments, specNode } from './documents/document.ts';
 import type { Document, DocumentOf } from './documents/document.ts';
@@ -23,6 +24,8 @@ export interface Bundle {
   readonly rules: number;
   /** What is in it, sorted by kind and name; test documents included. */
   readonly documents: readonly BundleDocument[];
+  /** Rules that no override, no rollback and no later version may drop, sorted. */
+  readonly baseline: readonly string[];
   /** For the engine only. */
   readonly compiled: Compiled;
 }
@@ -92,7 +95,7 @@ export function compileDocuments(unsorted: readonly Document[], found: readonly 
     path: place.file.path,
     line: place.line,
   }));
-  return { ok: true, bundle: { ref, rules: rules.length, documents: listed, compiled }, warnings: ordered };
+  return { ok: true, bundle: { ref, rules: rules.length, documents: listed, baseline: [...baseline].sort(compareText), compiled }, warnings: ordered };
 }
 
 /** Ordinals follow the ids, so that whatever is listed by ordinal is independent of file order. */
@@ -109,6 +112,11 @@ function manifestOf(documents: readonly Document[], problems: Problem[]): Docume
     if (targets.some((known: Target) => known === target)) continue;
     const place = specNode(manifest, ['defaults', target]);
     problems.push(problemAt(place, { code: 'SCHEMA', message: `there is no target "${target}"`, hint: didYouMean(target, targets) }));
+  }
+  const { minEngine } = manifest.spec;
+  if (minEngine !== undefined && compareVersions(engineVersion, minEngine) < 0) {
+    const message = `the bundle needs Warder ${minEngine} or newer, and this is ${engineVersion}`;
+    problems.push(problemAt(specNode(manifest, ['minEngine']), { code: 'ENGINE', message, hint: 'upgrade the gateways before the policies' }));
   }
   return manifest;
 }

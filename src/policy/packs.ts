@@ -20,7 +20,20 @@ export function inForce(documents: readonly Document[], problems: Problem[], ask
   }
   const names = chosen(documents, folders, { listed, problems });
   const touches = (policies: readonly string[]): boolean => policies.length === 0 || policies.some((name) => names.has(name));
-  return documents.filter((document) => touches(policiesOf(document)));
+  const kept = documents.filter((document) => touches(policiesOf(document)));
+  return asked === undefined ? kept : kept.map((document) => withBaselineOf(document, names));
+}
+
+/** Who asks for other packs than the manifest lists does not ask for what it promises about these. */
+function withBaselineOf(document: Document, names: ReadonlySet<string>): Document {
+  if (!isKind(document, 'Bundle')) return document;
+  const baseline = (document.spec.baseline ?? []).filter((id) => names.has(policyOf(id)));
+  return { ...document, spec: { ...document.spec, baseline } };
+}
+
+/** The policy of `policy/rule`. */
+function policyOf(id: string): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
 /** Names of the policies in force: those of the packs, of the packs these require, and those beside the manifest itself. */
@@ -93,7 +106,6 @@ function folderOf(path: string): string {
 
 /** The policies a document speaks about; none where it speaks about nothing in particular. */
 function policiesOf(document: Document): readonly string[] {
-  const ofRule = (id: string): string => id.slice(0, id.indexOf('/'));
   switch (document.kind) {
     case 'Policy':
       return [document.name];
@@ -102,9 +114,9 @@ function policiesOf(document: Document): readonly string[] {
     case 'Rollout':
       return document.spec.subject.policy === undefined ? [] : [document.spec.subject.policy];
     case 'Override':
-      return document.spec.rules.map(ofRule);
+      return document.spec.rules.map(policyOf);
     case 'RiskAcceptance':
-      return [ofRule(document.spec.rule)];
+      return [policyOf(document.spec.rule)];
     default:
       return [];
   }

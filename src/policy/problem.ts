@@ -14,6 +14,17 @@ export interface Problem {
   /** The source line and a `^` under the place. */
   readonly caret?: string;
   readonly hint?: string;
+  /** The edit that mends it, where there is only one. */
+  readonly fix?: Edit;
+}
+
+/** A change of a file's text: what stands between two offsets (UTF-16 units, `end` exclusive) is replaced. */
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  /** What it does, for a person. */
+  readonly what: string;
 }
 
 /** A place in a file; what every node of a document knows about itself. */
@@ -28,14 +39,39 @@ export interface Complaint {
   readonly severity?: Problem['severity'];
   readonly message: string;
   readonly hint?: string | undefined;
+  readonly fix?: Edit | undefined;
 }
 
 /** A problem at a place, with the source line and a caret under the column. */
 export function problemAt(place: Place, complaint: Complaint): Problem {
-  const { code, severity = 'error', message, hint } = complaint;
+  const { code, severity = 'error', message, hint, fix } = complaint;
   const { line, column } = place;
   const caret = caretAt(place);
-  return { code, severity, message, path: place.file.path, line, column, caret, ...(hint === undefined ? {} : { hint }) };
+  return { code, severity, message, path: place.file.path, line, column, caret, ...(hint === undefined ? {} : { hint }), ...(fix === undefined ? {} : { fix }) };
+}
+
+/** Replaces a misspelt word at its place by the only known word it can mean; undefined when it could mean several, or is not there as such. */
+export function respell(place: Place, word: string, { known, taken }: { known: Iterable<string>; taken: Iterable<string> }): Edit | undefined {
+  const used = new Set(taken);
+  const bound = word.length < shortWordChars ? 2 : 3;
+  const near = [...known].filter((candidate) => !used.has(candidate) && editDistance(word.toLowerCase(), candidate.toLowerCase(), bound) < bound);
+  const [only, second] = near;
+  if (only === undefined || second !== undefined) return undefined;
+  const offset = offsetAt(place);
+  const quoted = /["']/.test(place.file.text[offset] ?? '') ? 1 : 0;
+  const start = offset + quoted;
+  if (!place.file.text.startsWith(word, start)) return undefined;
+  return { start, end: start + word.length, text: only, what: `"${word}" → "${only}"` };
+}
+
+/** In a word this short, two wrong letters make another word. */
+const shortWordChars = 5;
+
+/** Offset of a place in its file, in UTF-16 units. */
+export function offsetAt({ file, line, column }: Place): number {
+  let start = 0;
+  for (let n = 1; n < line; n += 1) start = file.text.indexOf('\n', start) + 1;
+  return start + column - 1;
 }
 
 function caretAt(place: Place): string {

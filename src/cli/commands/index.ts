@@ -1,6 +1,7 @@
 /** The commands, in the order in which `warder help` shows them. */
 import type { Define } from '../program.ts';
 import { answer } from './answer.ts';
+import { audit } from './audit.ts';
 import { control } from './control.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
@@ -13,6 +14,7 @@ import { replay } from './replay.ts';
 import { requests } from './requests.ts';
 import { resources } from './resources.ts';
 import { sessions } from './sessions.ts';
+import { sink } from './sink.ts';
 import { terminate } from './terminate.ts';
 import { token } from './token.ts';
 import { tokens } from './tokens.ts';
@@ -31,9 +33,11 @@ export const commands: readonly Define[] = [
   sessions,
   replay,
   explain,
+  audit,
   terminate,
   policy,
   ledger,
+  sink,
   doctor,
   control,
   gateway,

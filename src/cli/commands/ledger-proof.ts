@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { homePath, type Trust } from '#host';
+import { homePath, type Trust, trustedKeys } from '#host';
 import { Fault } from '#model';
 import { paint } from '../paint.ts';
 import { printJson } from '../print-json.ts';
@@ -39,7 +39,8 @@ export function defineProve(group: Command, exit: (status: number) => void): voi
 async function prove(index: number, options: ProveOptions): Promise<{ text: string; origin: string; size: number }> {
   const { directorySource, nodeCrypto, proveRecord, verifyProof } = await import('#ledger/verify');
   const root = resolve(options.folder ?? homePath(options.home));
-  const trust = trustFor(root, undefined)?.ledgers;
+  const known = trustFor(root, undefined);
+  const trust = known === undefined ? undefined : trustedKeys(known);
   const wanted = options.origin ?? 'gateway';
   let size = 0;
   for (const { directory } of findLogs(root, undefined)) {
@@ -70,7 +71,7 @@ export async function checkProof(asked: { readonly file: string; readonly trust:
   if (asked.trust === undefined)
     throw new Fault('CONFIG_INVALID', 'a proof is checked with the key of its log, which must come from elsewhere; give it with --key');
   const text = readKept(asked.file);
-  const report = await verifyProof(text, { crypto: nodeCrypto, trust: asked.trust.ledgers });
+  const report = await verifyProof(text, { crypto: nodeCrypto, trust: trustedKeys(asked.trust) });
   const status = { proven: 0, tampered: 1, unreadable: 3 }[report.status];
   if (asked.json) {
     printJson({ ok: status === 0, ...report });
@@ -92,19 +93,15 @@ export async function checkProof(asked: { readonly file: string; readonly trust:
 export function keptNotes(file: string): readonly string[] {
   const text = readKept(file);
   if (!text.startsWith('"')) return [text];
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line, k, all) => {
-      try {
-        return String(JSON.parse(line));
-      } catch (cause) {
-        // A crash can leave the last line unfinished; nothing was promised by it.
-        if (k === all.length - 1 && !text.endsWith('\n')) return '';
-        throw new Fault('INVALID_INPUT', `line ${k + 1} of ${file} is no checkpoint`, { cause });
-      }
-    })
-    .filter((note) => note !== '');
+  // A crash of the anchor's machine can leave a line unfinished; nothing was promised by it.
+  const lines = text.split('\n').filter((line) => line.length > 1 && line.endsWith('"'));
+  return lines.map((line, k) => {
+    try {
+      return String(JSON.parse(line));
+    } catch (cause) {
+      throw new Fault('INVALID_INPUT', `checkpoint ${k + 1} of ${file} is damaged`, { cause });
+    }
+  });
 }
 
 function readKept(file: string): string {

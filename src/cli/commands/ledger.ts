@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { homePath, type Trust } from '#host';
+import { homePath, type Trust, trustedKeys } from '#host';
 import type { Report } from '#ledger/verify';
 import { Fault } from '#model';
 import { paint } from '../paint.ts';
@@ -54,7 +54,7 @@ async function verify(log: Log, trust: Trust | undefined, since: readonly string
   const report = await verifyLedger(directorySource(log.directory), {
     crypto: nodeCrypto,
     since,
-    ...(trust === undefined ? {} : { trust: trust.ledgers }),
+    ...(trust === undefined ? {} : { trust: trustedKeys(trust) }),
   });
   if (log.expected === undefined) return { ...report, directory: log.directory };
   const finding = { severity: 'tampered', what: 'ledger', message: `the whole ledger is missing: ${log.expected}` } as const;

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { Fault } from '#model';
 import { realWorld } from '#host';
 import type { ImportedSource, ImportFinding, ImportOptions, ImportResult } from '#policy/import';
-import { readImportFiles, writeImport } from '../import-files.ts';
+import { readImportFiles, staleImports, writeImport } from '../import-files.ts';
 import type { Written } from '../import-files.ts';
 import { paint, visible } from '../paint.ts';
 import { printJson } from '../print-json.ts';
@@ -21,7 +21,17 @@ interface Options extends CommonOptions, Pick<ImportOptions, 'target'> {
 // Each list is checked against the type it stands for: a word that the type does not know is an error here.
 const tiers = ['system', 'baseline', 'org', 'product', 'team'] as const satisfies readonly Options['tier'][];
 const risks = ['low', 'medium', 'high', 'critical'] as const satisfies readonly Options['risk'][];
-const targets = ['sql', 'ssh', 'http', 'k8s.api', 'k8s.admission', 'tool', 'llm', 'egress', 'ci'] as const satisfies readonly Options['target'][];
+const targets = [
+  'sql',
+  'ssh',
+  'http',
+  'k8s.api',
+  'k8s.admission',
+  'tool',
+  'llm',
+  'egress',
+  'ci',
+] as const satisfies readonly Options['target'][];
 
 /** `warder policy import`: policies of other systems become documents here; the originals stay what people change. */
 export const policyImport: Define = (group, _parts, exit) => {
@@ -33,7 +43,11 @@ export const policyImport: Define = (group, _parts, exit) => {
     .option('--owner <owner>', 'who answers for them, such as team:platform', 'team:platform')
     .addOption(new Option('--tier <tier>', 'whose rules they are').choices(tiers).default('org'))
     .addOption(new Option('--risk <class>', 'how grave they are, where the source does not say').choices(risks).default('medium'))
-    .addOption(new Option('--mode <mode>', 'shadow only records; source takes over what the files say').choices(['shadow', 'source']).default('shadow'))
+    .addOption(
+      new Option('--mode <mode>', 'shadow only records; source takes over what the files say')
+        .choices(['shadow', 'source'])
+        .default('shadow'),
+    )
     .addOption(new Option('--target <target>', 'what Cedar policies decide about').choices(targets).default('sql'))
     .option('--strict', 'when something has no effect here: write nothing and exit with 1')
     .option('--force', 'overwrite what an earlier import wrote')
@@ -60,11 +74,12 @@ async function importFrom(paths: readonly string[], options: Options): Promise<n
   const outcome = refused
     ? { written: [], unchanged: [] }
     : writeImport([...result.documents, ...result.cases], options.out, { force: options.force === true });
+  const stale = refused ? [] : staleImports(options.out, { read: files, made: outcome });
   if (options.json === true) {
     const { findings, sources, engines } = result;
-    printJson({ ok: !refused, out: options.out, ...outcome, findings, sources, engines });
+    printJson({ ok: !refused, out: options.out, ...outcome, stale, findings, sources, engines });
   } else {
-    show(result, outcome, { out: options.out, refused, unsupported });
+    show(result, outcome, { out: options.out, refused, unsupported, stale });
   }
   return refused ? 1 : 0;
 }
@@ -73,17 +88,25 @@ interface Shown {
   readonly out: string;
   readonly refused: boolean;
   readonly unsupported: number;
+  readonly stale: readonly string[];
 }
 
 /** Findings on standard error, where an editor finds them; what was made of what on standard output. */
-function show(result: ImportResult, { written, unchanged }: Written, { out, refused, unsupported }: Shown): void {
+function show(result: ImportResult, { written, unchanged }: Written, { out, refused, unsupported, stale }: Shown): void {
   for (const finding of result.findings) showFinding(finding);
   const { bold, dim, green, red, yellow } = paint(process.stdout);
   for (const source of result.sources) showSource(source);
   for (const { engine, fact, policy } of result.engines)
-    process.stdout.write(`${yellow('!')} ${bold(policy)} reads facts.foreign.${fact}: ${engine} must run beside it, and until then it refuses\n`);
+    process.stdout.write(
+      `${yellow('!')} ${bold(policy)} reads facts.foreign.${fact}: ${engine} must run beside it; without an answer the policy refuses\n`,
+    );
+  for (const path of stale)
+    process.stdout.write(`${yellow('!')} ${bold(path)} is of an earlier import, and no file says it any more: delete it and its cases\n`);
   const counted = `${result.documents.length} documents and ${result.cases.length} files of cases`;
-  const open = unsupported === 0 ? 'everything has an effect here' : `${unsupported} ${unsupported === 1 ? 'thing has' : 'things have'} no effect here`;
+  const open =
+    unsupported === 0
+      ? 'everything has an effect here'
+      : `${unsupported} ${unsupported === 1 ? 'thing has' : 'things have'} no effect here`;
   if (refused) {
     process.stdout.write(`${red('✘')} ${open}, so nothing is written\n`);
     return;

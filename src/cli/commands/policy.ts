@@ -8,9 +8,14 @@ import { readPolicyFiles } from '../policy-files.ts';
 import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
+import { checkPolicyFolder } from './policy-check.ts';
+import type { CheckOptions } from './policy-check.ts';
 import { policyPlan } from './policy-plan.ts';
 import { checkTheseFiles } from './policy-check-files.ts';
 import type { CheckFilesOptions } from './policy-check-files.ts';
+import { policyAuthor } from './policy-author.ts';
+import { policyBundle } from './policy-bundle.ts';
+import { policyExplain } from './policy-explain.ts';
 import { policyEval } from './policy-eval.ts';
 import { policyImport } from './policy-import.ts';
 
@@ -28,11 +33,14 @@ export const policy: Define = (program, parts, exit) => {
     .option('--target <target>', 'with -f: what requests are about that do not say it')
     .option('--facts <file>', 'with -f: facts as JSON, for all objects')
     .option('--default <verdict>', 'with -f: allow or deny what no rule speaks about')
-    .option('--sarif', 'with -f: print SARIF')
-    .action(async (folder: string, options: Partial<CheckFilesOptions>) => {
-      const { file } = options;
-      if (file === undefined) return exit(await check(folder, options));
-      exit(await checkTheseFiles({ own: folder, shipped: join(parts.root, usualFolder) }, { ...options, file }));
+    .option('--sarif [file]', 'write a SARIF log for code hosts to this file; with -f: print it')
+    .option('--fix', 'mend what has one answer only: misspelt keys, missing reason codes, rules that stand twice')
+    .option('--info', 'also show what is only worth knowing, such as where denies win over allows')
+    .action(async (folder: string, options: Omit<CheckOptions, 'sarif'> & Omit<Partial<CheckFilesOptions>, 'sarif'> & { readonly sarif?: string | true }) => {
+      const { file, sarif, ...rest } = options;
+      if (file !== undefined) return exit(await checkTheseFiles({ own: folder, shipped: join(parts.root, usualFolder) }, { ...rest, file, sarif: sarif !== undefined }));
+      if (sarif === true) throw new Fault('USAGE', '--sarif needs the name of a file to write');
+      exit(await checkPolicyFolder(folder, sarif === undefined ? rest : { ...rest, sarif }, parts.version));
     });
   group
     .command('test')
@@ -44,23 +52,8 @@ export const policy: Define = (program, parts, exit) => {
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
-  for (const define of [policyEval, policyImport, policyPlan]) define(group, parts, exit);
+  for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain]) define(group, parts, exit);
 };
-
-async function check(folder: string, options: CommonOptions): Promise<number> {
-  const { compileBundle } = await import('#policy');
-  const compiled = compileBundle(readPolicyFiles(folder));
-  const problems = compiled.ok ? compiled.warnings : compiled.problems;
-  if (options.json === true) {
-    printJson({ ok: compiled.ok, ...(compiled.ok ? { ref: compiled.bundle.ref, rules: compiled.bundle.rules } : {}), problems });
-  } else {
-    await showProblems(problems, folder);
-    const { green, red } = paint(process.stdout);
-    if (compiled.ok) process.stdout.write(`${green('✔')} ${compiled.bundle.rules} rules, ${compiled.bundle.ref.digest}\n`);
-    else process.stdout.write(`${red('✘')} ${problems.filter((problem) => problem.severity === 'error').length} errors\n`);
-  }
-  return compiled.ok ? 0 : new Fault('POLICY_INVALID', folder).exit;
-}
 
 async function test(folder: string, options: CommonOptions): Promise<number> {
   const { percent, runCases } = await import('#policy/cases');

@@ -1,8 +1,18 @@
-import type { Ledger } from '#ledger';
-import { limits } from '#model';
+import type { FoundLog, Ledger } from '#ledger';
+import { Fault, limits } from '#model';
 import type { Timer, World } from '#model';
 import type { Log } from '../log.ts';
 import type { Mirror } from './mirror.ts';
+
+/** Throws LEDGER_ROLLBACK when the store has more of this log, or something else: an old copy of its folder was put back. */
+export async function confirmOwnLedger(mirror: Mirror, found: FoundLog): Promise<void> {
+  const { mirrored, leaf } = await mirror.attach(found);
+  const own = mirrored === 0 || mirrored > found.size ? '' : await found.leafOf(mirrored - 1);
+  if (mirrored <= found.size && own === leaf) return;
+  throw new Fault('LEDGER_ROLLBACK', `the store has ${mirrored} entries of the log ${found.origin}, which holds ${found.size} or others`, {
+    detail: { mirrored, size: found.size },
+  });
+}
 
 /**
  * Keeps the index of the control plane's own ledger up to date, so that approvals and changes are found like operations.

@@ -52,7 +52,12 @@ export async function openCheckpoint(note: string, keys: readonly VerifierKey[],
     const bytes = data === undefined ? undefined : fromBase64(data);
     if (bytes === undefined) return { problem: 'has a malformed signature line' };
     const key = keys.find((one) => one.name === name && equalBytes(one.id, bytes.subarray(0, 4)));
-    if (key === undefined) continue;
+    if (key === undefined) {
+      // A witness's name with the id of nobody, or the other way round: a line that was changed, not one by a stranger.
+      const half = keys.find((one) => one.kind === 'witness' && (one.name === name || equalBytes(one.id, bytes.subarray(0, 4))));
+      if (half !== undefined) return { problem: `has a changed signature by ${half.vkey}` };
+      continue;
+    }
     const seconds = await checkSignature(key, { text, signature: bytes.subarray(4), crypto });
     if (seconds === undefined) return { problem: `has a wrong signature by ${key.vkey}` };
     if (key.kind === 'log') signed = true;

@@ -179,6 +179,10 @@ def open_note(note, keys):
             return "has a malformed signature line"
         key = next((k for k in keys if k.name == found[1] and k.id == data[:4]), None)
         if key is None:
+            # A witness's name with the id of nobody, or the other way round: a line that was changed, not one by a stranger.
+            half = [k for k in keys if k.kind == COSIGNATURE and (k.name == found[1] or k.id == data[:4])]
+            if half:
+                return "has a changed signature by %s" % half[0].vkey
             continue
         message, signature = text.encode("utf-8", "surrogatepass"), data[4:]
         if key.kind == COSIGNATURE:

@@ -1,5 +1,6 @@
 import type { Bundle } from '../bundle.ts';
 import { readDocuments } from '../documents/document.ts';
+import { inForce } from '../packs.ts';
 import type { SourceFile } from '../source.ts';
 import { checkConstant, neverApplies } from './alone.ts';
 import { checkApprovers, checkCare, checkDates } from './care.ts';
@@ -42,7 +43,7 @@ export function analyse(bundle: Bundle, options: AnalyseOptions): readonly Findi
 
 /** The analysis in steps, so that whoever runs it can show progress or do other things in between. */
 export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<AnalysisProgress, readonly Finding[]> {
-  const { documents } = readDocuments(options.files);
+  const documents = inForce(readDocuments(options.files).documents, []);
   const { rules } = bundle.compiled;
   const report = new Report();
   const reasoning = new Reasoning(preferred);

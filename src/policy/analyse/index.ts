@@ -8,3 +8,7 @@
 export { analyse, analysis } from './analyse.ts';
 export type { AnalyseOptions, AnalysisProgress } from './analyse.ts';
 export type { Finding } from './finding.ts';
+export { checkPolicies } from './check.ts';
+export type { CheckResult } from './check.ts';
+export { fixFiles } from './fix.ts';
+export type { Fixed } from './fix.ts';

@@ -8,8 +8,8 @@ import type { Region } from './region.ts';
  * single-valued attribute never meet.
  */
 export class Neighbours {
-  readonly #exact: ReadonlyMap<Region, ReadonlyMap<string, ReadonlySet<Atom>>>;
-  readonly #prefixes: ReadonlyMap<Region, ReadonlyMap<string, readonly string[]>>;
+  readonly #exact: Map<Region, ReadonlyMap<string, ReadonlySet<Atom>>>;
+  readonly #prefixes: Map<Region, ReadonlyMap<string, readonly string[]>>;
   /** Path → value → rules that want it. */
   readonly #wanting = new Map<string, Map<Atom, Region[]>>();
   /** Path → rules that do not care. */
@@ -51,18 +51,31 @@ export class Neighbours {
 
   /** The rule that asks need not be one of those that are known here. */
   #exactOf(region: Region): ReadonlyMap<string, ReadonlySet<Atom>> {
-    return this.#exact.get(region) ?? exactValues(region);
+    const exact = this.#exact.get(region) ?? exactValues(region);
+    this.#exact.set(region, exact);
+    return exact;
+  }
+
+  #prefixesOf(region: Region): ReadonlyMap<string, readonly string[]> {
+    const found = this.#prefixes.get(region) ?? prefixes(region);
+    this.#prefixes.set(region, found);
+    return found;
   }
 
   #candidates(own: ReadonlyMap<string, ReadonlySet<Atom>>): Iterable<Region> {
     let best: { readonly lists: readonly (readonly Region[])[]; readonly size: number } = { lists: [this.#all], size: this.#all.length };
     for (const [path, values] of own) {
       const byValue = this.#wanting.get(path);
-      const lists = [...[...values].map((value) => byValue?.get(value) ?? []), this.#indifferent.get(path) ?? []];
+      // Nobody here wants a value of it, so it tells nobody apart.
+      if (byValue === undefined) continue;
+      const lists = [...[...values].map((value) => byValue.get(value) ?? []), this.#indifferent.get(path) ?? []];
       const size = lists.reduce((sum, list) => sum + list.length, 0);
       if (size < best.size) best = { lists, size };
     }
-    return new Set(best.lists.flat());
+    const [first = [], second = []] = best.lists;
+    if (best.lists.length === 1) return first;
+    // A rule that wants one of two values may be found twice; one that does not care is found once.
+    return best.lists.length === 2 ? [...first, ...second] : new Set(best.lists.flat());
   }
 
   #meet(one: Region, other: Region): boolean {
@@ -72,7 +85,7 @@ export class Neighbours {
       if (others !== undefined && ![...values].some((value) => others.has(value))) return false;
     }
     const begins = this.#prefixes.get(other);
-    for (const [path, texts] of this.#prefixes.get(one) ?? prefixes(one)) {
+    for (const [path, texts] of this.#prefixesOf(one)) {
       const others = begins?.get(path);
       if (others !== undefined && !texts.some((text) => others.some((begin) => begin.startsWith(text) || text.startsWith(begin)))) return false;
     }

@@ -64,7 +64,8 @@ export function checkActions(target: Target, phase: Phase, regions: readonly Reg
   };
   report.add({
     code: 'P303',
-    severity: 'warning',
+    // What nobody thought of and is refused can wait; what nobody thought of and passes cannot.
+    severity: allowed ? 'warning' : 'info',
     place: startOf(first.rule),
     message: `no rule for the target "${target}" can apply to ${uncovered.join(', ')} (${surface.path}): ${allowed ? 'they are allowed' : 'they are denied with NO_MATCHING_ALLOW'}`,
     hint: allowed ? 'deny what must not happen, or say with an allow rule that it may' : 'allow what people need, or refuse it with a reason they understand',

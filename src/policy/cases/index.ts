@@ -13,3 +13,4 @@ export { percent } from './coverage.ts';
 export type { Coverage, Measure } from './coverage.ts';
 export { missed, readQuestion } from './what-if.ts';
 export type { QuestionResult } from './what-if.ts';
+export { findCases } from './find-case.ts';

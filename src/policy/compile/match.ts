@@ -6,7 +6,7 @@ import { compileLine } from '../match/matcher.ts';
 import type { Atom, Matcher, Operators } from '../match/matcher.ts';
 import { parseNetwork } from '../match/network.ts';
 import type { Network } from '../match/network.ts';
-import { didYouMean, problemAt } from '../problem.ts';
+import { didYouMean, problemAt, respell } from '../problem.ts';
 import type { Place, Problem } from '../problem.ts';
 import { resolveAttribute } from '../schema/index.ts';
 import type { AttributeFields, AttributeType } from '../schema/index.ts';
@@ -56,7 +56,12 @@ function checkAttribute(path: string, value: MatchSpec[string], options: MatchOp
     const missing = path.slice(found.parent.length === 0 ? 0 : found.parent.length + 1).split('.')[0] ?? '';
     const whole = found.parent === '' ? 'a request of this target and phase' : `"${found.parent}"`;
     const hint = didYouMean(missing, found.known) ?? (found.known.length > 0 ? `known: ${found.known.join(', ')}` : undefined);
-    problems.push(problemAt(place, { code: 'P201', message: `${whole} has no attribute "${missing}"`, hint }));
+    const before = found.parent === '' ? '' : `${found.parent}.`;
+    const after = path.slice(before.length + missing.length);
+    const taken = options.node.kind === 'map' ? options.node.entries.map(({ key }) => key) : [];
+    const known = found.known.map((name) => before + name + after).filter((whole) => resolveAttribute(options.attributes, whole).found);
+    const fix = respell(place, path, { known, taken });
+    problems.push(problemAt(place, { code: 'P201', message: `${whole} has no attribute "${missing}"`, hint, fix }));
     return false;
   }
   const element = found.type.kind === 'list' ? found.type.element : found.type;

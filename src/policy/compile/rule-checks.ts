@@ -1,9 +1,9 @@
 import type { DocumentOf } from '../documents/document.ts';
 import type { ObligationSpec, RuleSpec } from '../documents/kinds/rule.ts';
-import { nodeAt } from '../documents/node.ts';
+import { entry, nodeAt } from '../documents/node.ts';
 import type { Node } from '../documents/node.ts';
-import { problemAt } from '../problem.ts';
-import type { Problem } from '../problem.ts';
+import { offsetAt, problemAt } from '../problem.ts';
+import type { Edit, Problem } from '../problem.ts';
 import type { CompiledPolicy } from './compiled.ts';
 
 interface CheckOptions {
@@ -23,7 +23,13 @@ export function checkRule(spec: RuleSpec, options: CheckOptions): void {
   };
   const { effect } = spec;
   if (effect === 'deny' && spec.reason === undefined)
-    complain([], 'SCHEMA', `the deny rule "${spec.id}" needs "reason": a stable code for the refusal`);
+    options.problems.push(
+      problemAt(options.node, {
+        code: 'SCHEMA',
+        message: `the deny rule "${spec.id}" needs "reason": a stable code for the refusal`,
+        fix: missingReason(spec.id, options.node),
+      }),
+    );
   if (effect === 'require' && spec.require === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "require": what it asks for`);
   if (effect !== 'require' && spec.require !== undefined) complain(['require'], 'SCHEMA', '"require" belongs to the effect require');
   if (effect !== 'limit' && spec.limits !== undefined) complain(['limits'], 'SCHEMA', '"limits" belongs to the effect limit');
@@ -49,6 +55,25 @@ export function checkRule(spec: RuleSpec, options: CheckOptions): void {
   }
   checkFailOpen(spec, options, complain);
 }
+
+/** Adds a reason made from the rule's id behind its effect, in the style of the map it stands in. */
+function missingReason(id: string, node: Node): Edit | undefined {
+  const effect = entry(node, 'effect');
+  if (effect?.value.kind !== 'scalar') return undefined;
+  const { text } = node.file;
+  const reason = `DENIED_${id.toUpperCase().replaceAll('-', '_')}`.slice(0, reasonCharsMax);
+  const what = `"reason: ${reason}" is added`;
+  const { end } = effect.value;
+  if (text[offsetAt(node)] === '{') return { start: end, end, text: `, reason: ${reason}`, what };
+  const lineEnd = text.indexOf('\n', end);
+  const at = lineEnd < 0 ? text.length : lineEnd;
+  const newline = text[at - 1] === '\r' ? '\r\n' : '\n';
+  const start = newline === '\n' ? at : at - 1;
+  return { start, end: start, text: `${newline}${' '.repeat(effect.keyPlace.column - 1)}reason: ${reason}`, what };
+}
+
+/** As long as the form of a reason allows. */
+const reasonCharsMax = 64;
 
 function checkFailOpen(
   spec: RuleSpec,

@@ -1,5 +1,5 @@
 import { unreachable } from '#model';
-import { didYouMean, problemAt } from '../problem.ts';
+import { didYouMean, problemAt, respell } from '../problem.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { MapNode, Node } from './node.ts';
 import type { Form, Shape } from './shape.ts';
@@ -102,7 +102,12 @@ function checkObject(node: MapNode, shape: Shape & { readonly kind: 'object' }, 
       const known = Object.keys(shape.fields);
       const hint = didYouMean(key, known) ?? `known here: ${known.join(', ')}`;
       context.problems.push(
-        problemAt(keyPlace, { code: 'UNKNOWN_KEY', message: `${context.name || 'the document'} has no field "${key}"`, hint }),
+        problemAt(keyPlace, {
+          code: 'UNKNOWN_KEY',
+          message: `${context.name || 'the document'} has no field "${key}"`,
+          hint,
+          fix: respell(keyPlace, key, { known, taken: node.entries.map((other) => other.key) }),
+        }),
       );
       continue;
     }

@@ -3,6 +3,7 @@ import type { Mode, Target } from '#model';
 import type { PolicySpec } from '../documents/kinds/policy.ts';
 import type { MatchSpec, ObligationSpec, RuleSpec } from '../documents/kinds/rule.ts';
 import type { SourceFile } from '../source.ts';
+import type { CaseDraft } from './cases/case.ts';
 import type { Findings } from './finding.ts';
 import type { ForeignEngine } from './foreign.ts';
 import { Names } from './name.ts';
@@ -46,10 +47,14 @@ export class Draft {
   readonly written = new Map<string, SourceFile>();
   readonly imported = new Map<SourceDocument, string[]>();
   readonly foreign: ForeignEngine[] = [];
+  /** Cases that an importer knows by itself. */
+  readonly cases: CaseDraft[] = [];
   readonly #origin = new Map<string, SourceDocument>();
   readonly #names = new Names();
   readonly #identifiers = new Names('_');
   readonly #exceptions = new Names();
+  /** A policy may be called `exception-x` as well. */
+  readonly #files = new Names();
 
   constructor(findings: Findings, options: ResolvedOptions) {
     this.findings = findings;
@@ -133,11 +138,12 @@ export class Draft {
 
   #write(kind: string, name: string, source: SourceDocument, document: unknown): void {
     const lines = [
-      `# Imported from ${source.file.path}, line ${source.root.place.line}: ${source.kind} ${source.name}`.trimEnd(),
+      // EVASION: a name with a line break would end the comment, and write a document of its own.
+      oneLine(`# Imported from ${source.file.path}, line ${source.root.place.line}: ${source.kind} ${source.name}`),
       '# The original stays what people change; import it again afterwards.',
     ];
     const folder = this.options.folder === '' ? '' : `${this.options.folder}/`;
-    const path = `${folder}${kind === 'Policy' ? '' : `${kind.toLowerCase()}-`}${name}.yaml`;
+    const path = `${folder}${this.#files.fresh(`${kind === 'Policy' ? '' : `${kind.toLowerCase()}-`}${name}`)}.yaml`;
     this.#origin.set(path, source);
     const file = { path, text: `${lines.join('\n')}\n${toYaml(document)}` };
     this.documents.push(file);
@@ -151,6 +157,10 @@ export class Draft {
 function labelsOf(source: SourceDocument): Record<string, string> {
   const kind = [source.apiVersion, source.kind].filter((part) => part !== '').join('/');
   return { 'imported-from': clip(source.file.path, 128), 'imported-kind': clip(kind, 128), 'imported-digest': digestOfFile(source.file) };
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trimEnd();
 }
 
 /** YAML as a person would write it; strings with line breaks as blocks. */

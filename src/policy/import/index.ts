@@ -5,7 +5,7 @@
  * here is named with its file and line; a rule is imported only when it means the same, or stricter; what was imported compiles.
  * Deliberately not here: reading files, running foreign engines (Rego, Cedar), fetching the facts that imported rules need.
  */
-export { cedarPolicies } from './cedar/cedar.ts';
+export { cedarPolicies } from './cedar/read.ts';
 export { cedarFact } from './cedar/evaluate.ts';
 export type { CedarFact, CedarPolicies } from './cedar/evaluate.ts';
 export type { CedarModule } from './cedar/module.ts';

@@ -20,7 +20,7 @@ export interface SourceDocument {
 /** Reads YAML and JSON files; every document of a file on its own, the items of a `List` as if they stood alone. */
 export function readSources(files: readonly SourceFile[], findings: Findings): SourceDocument[] {
   return files.flatMap((file) => {
-    if (!/\.(ya?ml|json)$/i.test(file.path)) return [];
+    if (!/\.(ya?ml|json)$/i.test(file.path) || /\.cedarschema\.json$/i.test(file.path)) return [];
     if (file.text.length > limits.bundleBytesMax) {
       const message = `the file is larger than ${limits.bundleBytesMax} bytes and is not read`;
       findings.add({ file, line: 1, column: 1 }, { severity: 'unsupported', construct: 'yaml', message });

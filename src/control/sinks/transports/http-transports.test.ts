@@ -98,7 +98,10 @@ test('a receiver that never answers is left when time is up', async () => {
 });
 
 test('a receiver that takes no TLS where TLS is wanted has got nothing', async () => {
-  const plain = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const plain = createServer((socket) => {
+    socket.on('error', () => undefined).resume();
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+  });
   await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
   // Reason: it listens on an address.
   const url = new URL(`https://127.0.0.1:${(plain.address() as AddressInfo).port}/`);

@@ -9,6 +9,7 @@ export const bundleSpec = object({
   version: required(text({ form: versionForm }), 'of the bundle'),
   description: optional(text({ maxChars: 2000 }), 'for people'),
   owner: optional(text({ form: ownerForm }), 'who answers for it'),
+  minEngine: optional(text({ form: versionForm }), 'oldest Warder that understands it'),
   defaults: optional(map(choice('deny', 'allow'), {}), 'what happens when no rule allows, by target; default deny'),
   baseline: optional(list(text({ form: ruleIdForm })), 'rules that no override and no rollback may drop'),
   packs: optional(

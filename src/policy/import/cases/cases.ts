@@ -10,7 +10,7 @@ import { suiteCases } from './suite.ts';
 /** A first set of cases for what was imported: those of the sources' own tests, and what the policies do with what was at hand. */
 export function firstCases(draft: Draft, sources: readonly SourceDocument[], documents: readonly SourceFile[]): SourceFile[] {
   const own = [...suiteCases(draft, sources), ...kyvernoCases(draft, sources)];
-  const cases = [...own, ...recordedCases(draft, sources), ...statementCases(draft)];
+  const cases = [...own, ...draft.cases, ...recordedCases(draft, sources), ...statementCases(draft)];
   const kept = new Set(documents);
   const policies = new Set(
     draft.policies.filter(({ name }) => {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { DecisionRequest } from '#model';
 import { compileBundle } from '../../bundle.ts';
 import { decide } from '../../decide/decide.ts';
 import { importPolicies } from '../import.ts';
 import { admission } from '../testing/admit.ts';
-import { cedarStandIn } from '../testing/cedar.ts';
 import { readAnnotations } from './annotation.ts';
-import { cedarPolicies } from './cedar.ts';
+import { cedarPolicies } from './read.ts';
 import { cedarFact } from './evaluate.ts';
 import type { CedarFact } from './evaluate.ts';
 
@@ -16,7 +16,7 @@ const file = {
   path: 'policies/orders.cedar',
   text: readFileSync(new URL('../../../../test/corpus/import/cedar/orders.cedar', import.meta.url), 'utf8'),
 };
-const options = { today: '2026-11-20', mode: 'source', cedar: cedarStandIn } as const;
+const options = { today: '2026-11-20', mode: 'source', cedar } as const;
 
 function bundle() {
   const compiled = compileBundle(importPolicies([file], options).documents);
@@ -39,9 +39,9 @@ function statement(verb: string, fact?: CedarFact): DecisionRequest {
 }
 
 function asked(verb: string) {
-  const policies = cedarPolicies(file, cedarStandIn);
+  const policies = cedarPolicies(file, cedar);
   assert.ok(policies);
-  const fact = cedarFact(cedarStandIn, policies, statement(verb));
+  const fact = cedarFact(cedar, policies, statement(verb));
   return { fact, decision: decide(bundle(), statement(verb, fact)) };
 }
 

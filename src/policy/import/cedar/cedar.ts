@@ -1,16 +1,16 @@
-import { quote } from '../kubernetes/selector.ts';
 import type { SourceFile } from '../../source.ts';
 import type { Draft, RuleDraft } from '../draft.ts';
+import { cedarCases } from '../cases/cedar.ts';
+import { quote } from '../kubernetes/selector.ts';
 import { foreignDefaults } from '../foreign.ts';
 import { plainMessage } from '../message.ts';
-import { documentName, identifier, Names } from '../name.ts';
-import { placeAt, wholeFile } from '../source.ts';
+import { documentName, identifier } from '../name.ts';
+import { wholeFile } from '../source.ts';
 import type { SourceDocument } from '../source.ts';
-import { Findings } from '../finding.ts';
-import { readAnnotations } from './annotation.ts';
-import type { Duties } from './annotation.ts';
-import type { CedarPolicies } from './evaluate.ts';
-import type { CedarError, CedarModule } from './module.ts';
+import type { CedarModule } from './module.ts';
+import { readCedarPolicies } from './read.ts';
+import type { CedarPolicy } from './read.ts';
+import { soundUnderSchema } from './schema.ts';
 
 /** Imports Cedar policy files: Cedar decides, as a fact; the annotations of the policies that decided become obligations. */
 export function importCedar(draft: Draft, files: readonly SourceFile[]): void {
@@ -20,13 +20,13 @@ export function importCedar(draft: Draft, files: readonly SourceFile[]): void {
     const { cedar } = draft.options;
     if (cedar === undefined)
       source.root.unsupported('Cedar policies are evaluated by Cedar, which is not loaded', 'import with the Cedar module');
-    else importFile(draft, source, cedar);
+    else importFile(draft, source, { cedar, files });
   }
 }
 
-function importFile(draft: Draft, source: SourceDocument, cedar: CedarModule): void {
-  const policies = readCedarPolicies(source, cedar);
-  if (policies === undefined) return;
+function importFile(draft: Draft, source: SourceDocument, of: { cedar: CedarModule; files: readonly SourceFile[] }): void {
+  const policies = readCedarPolicies(source, of.cedar, draft.options.target);
+  if (policies === undefined || !soundUnderSchema(source, policies, of)) return;
   const fact = identifier(source.name).replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const result = `facts.foreign.${fact}.result`;
   const name = draft.name(documentName('cedar', source.name));
@@ -37,7 +37,9 @@ function importFile(draft: Draft, source: SourceDocument, cedar: CedarModule): v
     modeAtSource: 'enforce',
     facts: [`foreign.${fact}`],
   } as const;
-  draft.policy({ ...shared, name, rules: requestRules(policies, result) });
+  const wrapper = { ...shared, name, rules: requestRules(policies, result) };
+  draft.policy(wrapper);
+  draft.cases.push(...cedarCases(wrapper, { fact, policies }));
   const onResult = policies.filter(({ effect, duties }) => effect === 'permit' && duties.onResult.length > 0);
   if (onResult.length > 0)
     draft.policy({
@@ -92,7 +94,12 @@ function requestRules(policies: readonly CedarPolicy[], result: string): RuleDra
             },
           ],
     ),
-    { id: 'permitted', effect: 'allow', when: `${result}.decision == "permit"`, ...notifying(permits) },
+    ...permits.flatMap(({ id, duties }): RuleDraft[] =>
+      duties.obligations.length === 0
+        ? []
+        : [{ id: `permit-${id}`.slice(0, 63), effect: 'allow', when: decided(id), obligations: duties.obligations }],
+    ),
+    { id: 'permitted', effect: 'allow', when: `${result}.decision == "permit"` },
   ];
 }
 
@@ -106,11 +113,6 @@ function notEvaluated(forbids: readonly CedarPolicy[], result: string): RuleDraf
     reason: 'CEDAR_EVALUATION_ERROR',
     message: 'A policy that may forbid this could not be evaluated.',
   };
-}
-
-function notifying(permits: readonly CedarPolicy[]): Partial<RuleDraft> {
-  const obligations = permits.flatMap(({ duties }) => duties.obligations);
-  return obligations.length === 0 ? {} : { obligations };
 }
 
 function resultRule({ id, duties }: CedarPolicy, result: string): RuleDraft {

@@ -1,0 +1,427 @@
+/** A hostile client with a valid token in front of a real installation. Each test is a way in that must stay closed. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { startupMessage } from '../../src/gateway/points/postgres/encode.ts';
+import { extended as x, RawClient, render } from '../../src/gateway/points/postgres/testing/raw-client.ts';
+import { cancel, errorOf, gatewayBelow, intrude, memoryOf, query, shapeOf, type Intruder } from './attacker.ts';
+import { startInstallation, waitFor, type Account, type Installation } from './installation.ts';
+
+let installation: Installation;
+let port: number;
+let gateway: number;
+const open = new Set<RawClient>();
+before(async () => {
+  installation = await startInstallation();
+  port = installation.ready.postgres.port;
+  gateway = gatewayBelow(installation.up.pid ?? 0);
+});
+after(() => installation.destroy());
+afterEach(() => {
+  for (const raw of open) raw.close();
+  open.clear();
+});
+
+async function enter(user: Account = 'engineer', parameters: Readonly<Record<string, string>> = {}): Promise<Intruder> {
+  const intruder = await intrude({ port, user, password: installation.ready.subjects[user].token, parameters });
+  open.add(intruder.raw);
+  return intruder;
+}
+
+async function knock(): Promise<RawClient> {
+  const raw = await RawClient.open(port);
+  open.add(raw);
+  return raw;
+}
+
+async function scalar(sql: string): Promise<string> {
+  const { raw } = await enter();
+  const replies = await raw.query(sql);
+  raw.close();
+  return render(replies.filter(({ type }) => type === 'D')).slice(2);
+}
+
+/** The tables are all there, and another client is served. */
+async function unharmed(): Promise<void> {
+  assert.ok(Number(await scalar('SELECT count(*) FROM orders')) >= 100_000);
+}
+
+function lengthIs(type: string, length: number, body = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(5);
+  header.write(type, 0, 'latin1');
+  header.writeInt32BE(length | 0, 1);
+  return Buffer.concat([header, body]);
+}
+
+describe('frames', () => {
+  test('C-01 PG-13 a batch means the same however its bytes are split, and nothing of a refused one runs', async () => {
+    const { raw } = await enter();
+    const bytes = Buffer.concat([
+      x.parse('', "UPDATE orders SET status = 'cancelled' WHERE id = 77"), x.bind('', ''), x.execute(''),
+      x.parse('', 'DROP TABLE payments'), x.bind('', ''), x.execute(''), x.sync,
+    ]); // prettier-ignore
+    for (const size of [bytes.length, 1, 7]) {
+      await raw.sendChunked(bytes, size);
+      const replies = await raw.ready();
+      assert.equal(shapeOf(replies), 'EZ');
+      assert.equal(errorOf(replies), '42501 DESTRUCTIVE_DDL');
+    }
+    const simple = query("UPDATE orders SET status = 'cancelled' WHERE id = 77; DROP TABLE payments");
+    for (const size of [simple.length, 1]) {
+      await raw.sendChunked(simple, size);
+      assert.equal(errorOf(await raw.ready()), '42501 DESTRUCTIVE_DDL');
+    }
+    assert.notEqual(await scalar('SELECT status FROM orders WHERE id = 77'), 'cancelled');
+    await unharmed();
+  });
+
+  test('C-02 a length that cannot be ends the session at once, and only that session', async () => {
+    const lies: readonly Buffer[] = [
+      lengthIs('Q', 0), lengthIs('Q', 3), lengthIs('Q', -1), lengthIs('Q', 0x8000_0000), lengthIs('Q', 0x7fff_ffff), lengthIs('Q', 100 * 1024 * 1024),
+      lengthIs('P', 5), lengthIs('B', 9, Buffer.from([0, 0, 0, 0, 0])), lengthIs('D', 5, Buffer.from('X')), lengthIs('S', 5, Buffer.from('x')),
+      lengthIs('\u0000', 4), lengthIs('W', 4), lengthIs('z', 4), x.raw('B', Buffer.from([0, 0, 0, 0, 0xff, 0xff])), x.raw('E', Buffer.from([0, 0])),
+      x.raw('Q', Buffer.from('SELECT 1\0; DROP TABLE payments\0')), x.raw('Q', Buffer.from('SELECT 1')), x.raw('P', Buffer.from('a\0SELECT 1\0\u0000\u0002', 'latin1')),
+    ]; // prettier-ignore
+    for (const lie of lies) {
+      const { raw } = await enter();
+      raw.send(lie);
+      const replies = await raw.end();
+      assert.match(render(replies), /S=FATAL; C=(08P01|54000)/, lie.toString('latin1').slice(0, 40));
+    }
+    await unharmed();
+  });
+
+  test('C-02 a message that announces much costs no memory until it comes, and a body that stops costs only its session', async () => {
+    const before = memoryOf(gateway);
+    const all = await Promise.all(Array.from({ length: 20 }, () => enter()));
+    for (const { raw } of all) raw.send(lengthIs('Q', 16 * 1024 * 1024 - 10, Buffer.from('SELECT 1')));
+    await unharmed();
+    assert.ok(memoryOf(gateway) - before < 100, `${before} → ${memoryOf(gateway)} MiB`);
+    for (const { raw } of all) raw.socket.end();
+    for (const { raw } of all) await raw.end();
+    await unharmed();
+  });
+});
+
+describe('logins', () => {
+  const parameters: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+    [{ options: '-c session_authorization=postgres' }, /session_authorization/],
+    [{ options: '-csearch_path=pg_temp,public' }, /search_path/],
+    [{ options: '--role=postgres' }, /role/],
+    [{ options: '-c search\\_path=pg_temp' }, /search_path/],
+    [{ options: '-c Search-Path=pg_temp' }, /search_path/],
+    [{ options: '-r /tmp/x' }, /refused/],
+    [{ options: '-c' }, /form name=value/],
+    [{ options: "-c standard_conforming_strings=off" }, /standard_conforming_strings/],
+    [{ search_path: 'pg_temp' }, /search_path/],
+    [{ Role: 'postgres' }, /role/],
+    [{ replication: 'database' }, /replication/],
+    [{ replication: 'TRUE' }, /replication/],
+    [{ replication: '1' }, /replication/],
+    [{ client_encoding: 'SJIS' }, /client_encoding/],
+    [{ row_security: 'off' }, /row_security/],
+    [{ session_replication_role: 'replica' }, /session_replication_role/],
+    [{ default_table_access_method: 'x' }, /default_table_access_method/],
+    [{ user: 'engineer', USER: 'reviewer' }, /twice/],
+    [{ 'my.setting': 'x' }, /my\.setting/],
+  ];
+  for (const [given, says] of parameters) {
+    test(`PG-08 the startup parameter ${JSON.stringify(given)} is refused`, async () => {
+      const raw = await knock();
+      raw.send(startupMessage({ user: 'engineer', database: 'orders-demo', ...given }));
+      const said = render(await raw.end());
+      assert.match(said, /S=FATAL/);
+      assert.match(said, says);
+      assert.doesNotMatch(said, /^R/m);
+    });
+  }
+
+  test('PG-07 steps of a login out of their order end the connection, and none of them is taken for a login', async () => {
+    const startup = startupMessage({ user: 'engineer', database: 'orders-demo' });
+    const password = x.raw('p', Buffer.from(`${installation.ready.subjects.engineer.token}\0`));
+    const orders: readonly (readonly Buffer[])[] = [
+      [startup, query('SELECT 1')], [startup, startup], [startup, x.sync], [startup, password], [startup, x.raw('p', Buffer.from('n,,n=,r=x'))],
+      [startup, x.raw('p', Buffer.concat([Buffer.from('SCRAM-SHA-256\0'), Buffer.from([0x7f, 0xff, 0xff, 0xff])]))],
+      [startup, x.raw('p', Buffer.concat([Buffer.from('PLAIN\0'), Buffer.from([0, 0, 0, 0])]))], [startup, lengthIs('p', 1_000_000)],
+      [query('SELECT 1')], [password], [x.sync],
+    ]; // prettier-ignore
+    for (const order of orders) {
+      const raw = await knock();
+      for (const bytes of order) raw.send(bytes);
+      const replies = await raw.end();
+      const said = render(replies);
+      assert.ok(!replies.some(({ type, body }) => type === 'Z' || (type === 'R' && body.readInt32BE() === 0)), said);
+    }
+  });
+
+  test('PG-07 a password or a startup packet after the login ends the session', async () => {
+    for (const bytes of [x.raw('p', Buffer.from('x\0')), startupMessage({ user: 'reviewer', database: 'orders-demo' })]) {
+      const { raw } = await enter();
+      raw.send(bytes, query('SELECT 1'));
+      const replies = await raw.end();
+      assert.match(render(replies), /C=08P01/);
+      assert.ok(!replies.some(({ type }) => type === 'D'));
+    }
+  });
+
+  test('C-13 three hundred connections at once: some are refused with a reason, and other people are served meanwhile', async () => {
+    const all = await Promise.allSettled(Array.from({ length: 300 }, () => enter()));
+    const refused = all.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
+    const entered = all.length - refused.length;
+    assert.ok(entered >= 20 && entered <= 100, `${entered} entered`);
+    for (const reason of refused) assert.match(reason, /S=FATAL; C=53300/);
+    const { raw } = await enter('reviewer');
+    assert.match(render(await raw.query('SELECT 42')), /D 42/);
+    for (const one of open) one.close();
+    await waitFor('room again', () => enter().then(({ raw: again }) => again.query('SELECT 1')).catch(() => undefined));
+  });
+});
+
+describe('cancel', () => {
+  test('PG-11 wrong keys cancel nothing, the key of one session does not reach another, and none is answered', async () => {
+    const [one, other] = [await enter(), await enter()];
+    const running = one.raw.query('SELECT pg_sleep(1.5)');
+    const wrong = Buffer.from(one.key.secret.map((byte) => byte ^ 1));
+    await Promise.all([
+      cancel(port, other.key), cancel(port, { pid: one.key.pid, secret: wrong }), cancel(port, { pid: one.key.pid + 1, secret: one.key.secret }),
+      cancel(port, { pid: one.key.pid, secret: Buffer.concat([one.key.secret, one.key.secret]) }), cancel(port, { pid: 0, secret: Buffer.alloc(4) }),
+      ...Array.from({ length: 200 }, (_, i) => cancel(port, { pid: i, secret: Buffer.alloc(4, i) })),
+    ]); // prettier-ignore
+    assert.match(render(await running), /C SELECT 1/);
+  });
+
+  test('PG-12 a cancel request that comes late hits neither the next statement nor a question of the gateway', async () => {
+    const { raw, key } = await enter('reviewer');
+    for (let round = 0; round < 12; round += 1) {
+      const first = raw.query('BEGIN; SELECT 1; COMMIT');
+      const late = cancel(port, key);
+      await first;
+      const next = await raw.query('SELECT count(email) IS NULL FROM customers');
+      assert.equal(errorOf(next), '42501 PERSONAL_DATA_PROBE');
+      await late;
+    }
+  });
+});
+
+describe('texts', () => {
+  const hidden: readonly string[] = [
+    "SELECT 1; DROP TABLE payments", "SELECT 1 /* ; */ ; /* */ DROP TABLE payments -- x", "SELECT '/*'; DROP TABLE payments; SELECT '*/'",
+    "SELECT 'a\\'; DROP TABLE payments; --'", "SELECT E'a\\'; SELECT '; DROP TABLE payments; --'", "SELECT $$;$$; DROP TABLE payments; SELECT $$;$$",
+    "SELECT $a$ $b$ $a$; DROP TABLE payments; --$b$", "/* /* */ ; */ DROP TABLE payments", "DO $x$ BEGIN EXECUTE 'DROP TABLE payments'; END $x$",
+    "BEGIN; SAVEPOINT a; DROP TABLE payments; ROLLBACK TO a; COMMIT", "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1", "\ufeffDROP TABLE payments",
+    "DROP TABLE U&\"\\0070ayments\"", "DROP TABLE U&\"!0070ayments\" UESCAPE '!'", "WITH x AS (DELETE FROM payments RETURNING *) SELECT 1; DROP TABLE payments",
+    "PREPARE p AS DELETE FROM payments; EXECUTE p", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'drop table payments; select 1'; SELECT f()",
+    "SELECT 'a' -- \n 'b'; DROP TABLE payments", "SELECT 1;\r\nDROP\u000bTABLE\u000cpayments", "ALTER TABLE payments RENAME TO p2", "CREATE TEMP TABLE payments (x int); DROP TABLE payments",
+  ]; // prettier-ignore
+  for (const text of hidden) {
+    test(`PG-13 PG-24 what is hidden in ${JSON.stringify(text)} does not run`, async () => {
+      const { raw } = await enter();
+      for (const messages of [[query(text)], [x.parse('', text), x.bind('', ''), x.execute(''), x.sync]]) {
+        raw.send(...messages);
+        const replies = await raw.ready();
+        assert.match(errorOf(replies), /^42501 /, render(replies));
+        assert.match(render(replies), /Z I$/);
+      }
+      assert.ok(Number(await scalar('SELECT count(*) FROM payments')) > 1_000);
+    });
+  }
+
+  test('PG-24 bytes that are not UTF-8 and NUL end the session before anything runs', async () => {
+    const bodies = [Buffer.from([0x53, 0xff, 0xfe, 0]), Buffer.concat([Buffer.from("SELECT '"), Buffer.from([0xc0, 0xaf]), Buffer.from("'\0")]), Buffer.from('SELECT 1\0\0')];
+    for (const body of bodies) {
+      const { raw } = await enter();
+      raw.send(x.raw('Q', body));
+      assert.match(render(await raw.end()), /C=08P01/);
+    }
+  });
+
+  test('PG-24 a text nested ten thousand deep, or a megabyte long, is answered and does not stop the gateway', async () => {
+    const { raw } = await enter();
+    const deep = `SELECT ${'('.repeat(10_000)}1${')'.repeat(10_000)}`;
+    assert.equal(errorOf(await raw.query(deep)), '42501 SQL_NOT_UNDERSTOOD');
+    const long = `SELECT '${'x'.repeat(1_000_000)}' = 'y' AS same`;
+    assert.match(render(await raw.query(long)), /D f/);
+    const wide = `SELECT ${Array.from({ length: 1_600 }, (_, i) => String(i)).join(', ')}`;
+    assert.match(render(await raw.query(wide)), /C SELECT 1/);
+    await unharmed();
+  });
+});
+
+describe('the extended protocol', () => {
+  test('PG-14 a portal keeps the statement it was bound to, whatever is parsed under the name afterwards', async () => {
+    const { raw } = await enter();
+    const laundered = 'SELECT reverse(email) FROM customers WHERE id < 4';
+    const harmless = 'SELECT lower(status) FROM orders WHERE id < 4';
+    const tricks: readonly (readonly Buffer[])[] = [
+      [x.parse('', laundered), x.bind('', ''), x.parse('', harmless), x.describe('P', ''), x.execute('')],
+      [x.parse('a', harmless), x.close('S', 'a'), x.parse('a', laundered), x.bind('', 'a'), x.execute(''), x.close('S', 'a')],
+      [x.parse('a', laundered), x.bind('p', 'a'), x.close('S', 'a'), x.parse('a', harmless), x.describe('S', 'a'), x.execute('p'), x.close('S', 'a')],
+      [x.parse('a', harmless), x.bind('p', 'a'), x.close('P', 'p'), x.parse('b', laundered), x.bind('p', 'b'), x.execute('p', 1), x.execute('p'), x.close('S', 'a'), x.close('S', 'b')],
+      [x.parse('', laundered), x.bind('', '', [], { resultFormat: 1 }), x.execute('', 1), x.describe('P', ''), x.execute('')],
+    ]; // prettier-ignore
+    for (const trick of bothWays(tricks)) {
+      raw.send(...trick, x.sync);
+      assert.doesNotMatch(render(await raw.ready()), /moc\.|@/);
+    }
+  });
+
+  test('PG-14 FETCH from a portal of the protocol is masked, also under the name of a cursor that was harmless', async () => {
+    const { raw } = await enter();
+    const portal = [x.parse('', 'SELECT lower(email) FROM customers WHERE id < 4'), x.bind('c', '')];
+    await raw.query('BEGIN');
+    await raw.query('DECLARE c CURSOR FOR SELECT lower(status) FROM orders');
+    raw.send(x.close('P', 'c'), ...portal, x.sync);
+    await raw.ready();
+    assert.match(render(await raw.query('FETCH ALL FROM c')), /D NULL/);
+    await raw.query('ROLLBACK');
+    await raw.query('BEGIN; DECLARE c CURSOR FOR SELECT lower(status) FROM orders; CLOSE c');
+    raw.send(...portal, x.parse('f', 'FETCH ALL FROM c'), x.bind('', 'f'), x.execute(''), x.sync);
+    assert.match(render(await raw.ready()), /D NULL/);
+    await raw.query('ROLLBACK');
+  });
+
+  test('PG-14 a portal does not outlive its transaction, and a name taken by SQL is not run for it', async () => {
+    const { raw } = await enter();
+    raw.send(x.parse('s', 'SELECT status FROM orders WHERE id < 9'), x.bind('p', 's'), x.execute('p', 1), x.sync);
+    await raw.ready();
+    raw.send(x.execute('p'), x.sync);
+    assert.equal(errorOf(await raw.ready()), '34000');
+    await raw.query('BEGIN');
+    raw.send(x.bind('p', 's'), x.execute('p', 1), x.sync);
+    await raw.ready();
+    await raw.query('CLOSE p; DECLARE p CURSOR FOR SELECT lower(email) FROM customers');
+    raw.send(x.execute('p'), x.sync);
+    assert.equal(errorOf(await raw.ready()), '34000');
+    await raw.query('ROLLBACK');
+    await raw.query('DEALLOCATE s');
+    raw.send(x.bind('', 's'), x.execute('', 1), x.sync);
+    assert.match(render(await raw.ready()), /D \w+/);
+  });
+
+  test('PG-15 a refusal in the middle of a pipeline is answered once, in its place, and what follows its Sync goes on', async () => {
+    const { raw } = await enter();
+    const run = (text: string): Buffer[] => [x.parse('', text), x.bind('', ''), x.execute('')];
+    raw.send(...run('SELECT 1'), x.sync, ...run('SELECT 2'), ...run('DROP TABLE payments'), ...run('SELECT 3'), x.sync, ...run('SELECT 4'), x.sync);
+    assert.equal(shapeOf(await raw.ready()), '12CZ');
+    assert.equal(shapeOf(await raw.ready()), 'EZ');
+    assert.equal(shapeOf(await raw.ready()), '12CZ');
+    raw.send(...run("UPDATE orders SET status = 'cancelled' WHERE id = 78"), x.flush, ...run('DROP TABLE payments'), x.flush, ...run('SELECT 5'), x.sync);
+    assert.equal(shapeOf(await raw.ready()), '12CEZ');
+    assert.notEqual(await scalar('SELECT status FROM orders WHERE id = 78'), 'cancelled');
+  });
+
+  test('PG-17 what a statement means is not changed before it by settings, whatever form they take', async () => {
+    const { raw } = await enter();
+    const settings = [
+      'SET search_path TO pg_temp, public', 'SET LOCAL search_path = other', "SELECT set_config('search_path', 'other', true)", 'SET SCHEMA \'other\'', 'SET ROLE postgres',
+      'SET SESSION AUTHORIZATION postgres', 'SET LOCAL ROLE postgres', 'RESET ROLE', 'RESET ALL', 'DISCARD ALL', "SELECT set_config('ro' || 'le', 'postgres', false)",
+      "SET standard_conforming_strings = off", "SET NAMES 'LATIN1'", 'SET backslash_quote = on', "UPDATE pg_settings SET setting = 'x' WHERE name = 'search_path'", 'SET row_security = off',
+      "SET my.x = 'y'", 'ALTER ROLE CURRENT_USER SET search_path = other', 'ALTER DATABASE "orders-demo" SET search_path = other', 'ALTER SYSTEM SET search_path = other',
+      'CREATE TEMP TABLE customers (email text)', 'CREATE TEMP VIEW customers AS SELECT 1', "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; SET search_path = x",
+    ]; // prettier-ignore
+    for (const setting of settings) {
+      for (const messages of [[query(setting)], [query(`${setting}; SELECT lower(email) FROM customers`)], [x.parse('', setting), x.bind('', ''), x.execute(''), x.parse('', 'SELECT lower(email) FROM customers'), x.bind('', ''), x.execute(''), x.sync]]) {
+        raw.send(...messages);
+        const replies = await raw.ready();
+        assert.match(errorOf(replies), /^42501 /, `${setting}: ${render(replies)}`);
+      }
+    }
+  });
+});
+
+describe('ways around', () => {
+  const refused: readonly string[] = [
+    'COPY customers TO STDOUT', 'COPY (SELECT email FROM customers) TO STDOUT', 'COPY customers FROM STDIN', "COPY customers TO '/tmp/x'", "COPY customers FROM PROGRAM 'id'",
+    'COPY customers TO STDOUT (FORMAT binary)', 'SELECT 1; COPY customers TO STDOUT; SELECT 2', 'COPY (DELETE FROM payments RETURNING *) TO STDOUT', "COPY binary customers TO STDOUT",
+    'EXECUTE p', 'PREPARE p AS SELECT email FROM customers', "SELECT pg_notify('c', email) FROM customers", "SELECT pg_read_file('/etc/passwd')", "SELECT lo_import('/etc/passwd')",
+    "SELECT dblink('x', 'select 1')", "SELECT query_to_xml('select email from customers', true, true, '')", 'SELECT * FROM pg_stats', 'SELECT query FROM pg_stat_activity',
+    "SELECT ts_stat('select to_tsvector(email) from customers')", 'SELECT pg_advisory_lock(salary) FROM staff', 'SELECT setseed(salary / 1000000.0) FROM staff', 'SELECT pg_sleep(salary / 1e6) FROM staff',
+    'SELECT generate_series(1, salary) FROM staff', 'SELECT pg_terminate_backend(1)', "SELECT pg_reload_conf()", 'CREATE EXTENSION dblink', 'IDENTIFY_SYSTEM', 'START_REPLICATION SLOT x LOGICAL 0/0',
+    'CREATE TABLE mine AS SELECT email FROM customers', 'CREATE VIEW mine AS SELECT email FROM customers', 'INSERT INTO orders SELECT id, 1, email FROM customers', 'SELECT email INTO mine FROM customers',
+    'GRANT SELECT ON customers TO PUBLIC', 'LOCK TABLE customers', "UPDATE customers SET notes = email WHERE id = 1", 'SELECT email FROM customers ORDER BY email', "SELECT 1 FROM customers WHERE email LIKE 'a%'",
+  ]; // prettier-ignore
+  for (const text of refused) {
+    test(`PG-19 PG-22 refused: ${text}`, async () => {
+      const { raw } = await enter();
+      assert.match(errorOf(await raw.query(text)), /^42501 /);
+      raw.send(x.parse('', text), x.describe('S', ''), x.bind('', ''), x.describe('P', ''), x.execute(''), x.sync);
+      const replies = await raw.ready();
+      assert.match(errorOf(replies), /^42501 /);
+      assert.equal(shapeOf(replies), 'EZ');
+    });
+  }
+
+  test('PG-22 PG-23 copy data without a COPY is dropped, and the function call protocol is refused', async () => {
+    const { raw } = await enter();
+    raw.send(x.raw('d', Buffer.from('1\tx\n')), x.raw('c'), x.raw('f', Buffer.from('no\0')), query('SELECT 1'));
+    assert.equal(shapeOf(await raw.ready()), 'TCZ');
+    const body = Buffer.alloc(14);
+    body.writeInt32BE(2089, 0);
+    raw.send(x.raw('F', body));
+    const replies = await raw.ready();
+    assert.equal(shapeOf(replies), 'EZ');
+    assert.match(errorOf(replies), /PROTOCOL_UNSUPPORTED/);
+  });
+
+  test('PG-21 errors about rows quote none of their values', async () => {
+    const { raw } = await enter();
+    for (const sql of ['email::regclass', "split_part(email, '@', 1)::regrole", 'current_setting(email)', 'email::int', 'email::jsonb', 'email::tsquery', 'nextval(email)', 'to_date(email, email)']) {
+      const replies = await raw.query(`SELECT ${sql} FROM customers WHERE id = 1`);
+      const error = render(replies.filter(({ type }) => type === 'E'));
+      assert.match(error, /the text was withheld/, sql);
+      assert.doesNotMatch(error, /@|example|D=|H=/, sql);
+    }
+    assert.match(render(await raw.query('SELECT emial FROM customers')), /column "emial" does not exist/);
+  });
+
+  test('PG-18 the index of an array shows as little as its elements', async () => {
+    const { raw } = await enter();
+    const chosen = '(SELECT array_agg(g ORDER BY g) FROM generate_series(1, 300000) g)[salary]';
+    const replies = await raw.query(`SELECT ${chosen}, (ARRAY['a','b','c'])[1 + length(email) % 3] FROM staff LIMIT 3`);
+    assert.equal(render(replies.filter(({ type }) => type === 'D')), 'D NULL | ***\nD NULL | ***\nD NULL | ***');
+  });
+});
+
+describe('clients that do not read', () => {
+  const limitMib = 150;
+
+  test('C-04 a result of a gigabyte that nobody reads does not fill the gateway, and others are served', async () => {
+    const before = memoryOf(gateway);
+    const { raw } = await enter();
+    raw.socket.pause();
+    raw.send(query("SELECT repeat('x', 100000) FROM generate_series(1, 10000)"));
+    let most = 0;
+    for (let round = 0; round < 10; round += 1) {
+      await unharmed();
+      most = Math.max(most, memoryOf(gateway));
+    }
+    assert.ok(most - before < limitMib, `${before} → ${most} MiB`);
+  });
+
+  test('C-04 refusals that nobody reads do not pile up', async () => {
+    const before = memoryOf(gateway);
+    const { raw } = await enter();
+    raw.socket.pause();
+    const many = Buffer.concat(Array.from({ length: 50_000 }, () => query('FETCH 1 FROM nobody; DROP TABLE payments')));
+    raw.socket.write(many);
+    let most = 0;
+    for (let round = 0; round < 10; round += 1) {
+      await unharmed();
+      most = Math.max(most, memoryOf(gateway));
+    }
+    assert.ok(most - before < limitMib, `${before} → ${most} MiB`);
+  });
+});
+
+/** Each trick in one batch, and with each of its messages flushed. */
+function* bothWays(tricks: readonly (readonly Buffer[])[]): Generator<readonly Buffer[]> {
+  for (const trick of tricks) {
+    yield trick;
+    yield trick.flatMap((message) => [message, x.flush]);
+  }
+}
+
+test('after all attacks the ledger verifies and nothing is missing', async () => {
+  await unharmed();
+  const { status, stdout, stderr } = await installation.warder(['ledger', 'verify']);
+  assert.equal(status, 0, stdout + stderr);
+});
