@@ -21,6 +21,18 @@ async function gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Pr
   return runGateway(config, { world: realWorld, log, fatal });
 }
 
+/** What the command line does to ledgers that nobody writes at the moment. */
+const ledgers: Parameters<typeof runCli>[1]['ledgers'] = {
+  rotateKey: async (log) => {
+    const [{ rotateLedgerKey }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
+    return rotateLedgerKey({ ...log, world: realWorld, build: `warder ${version}` });
+  },
+  repair: async (log, reason) => {
+    const [{ repairLedger }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
+    return repairLedger({ ...log, world: realWorld, build: `warder ${version}` }, reason);
+  },
+};
+
 // A reader that has seen enough (`warder sessions | head`) is no failure.
 process.stdout.on('error', () => {});
 // Nobody else would stop us; the signal goes the same way as one from outside.
@@ -30,6 +42,6 @@ if (process.env['WARDER_LEASH'] !== undefined || process.env['npm_lifecycle_even
 }
 // Reason: our own manifest, always with a version.
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-process.exitCode = await runCli(process.argv.slice(2), { entry, root, version, processes: { control, gateway } });
+process.exitCode = await runCli(process.argv.slice(2), { entry, root, version, processes: { control, gateway }, ledgers });
 // What a finished command leaves open (a keep-alive connection, a log) must not hold the process.
 process.exit();

@@ -12,6 +12,18 @@ export interface Program {
     control(config: ControlConfig, fatal: (fault: Fault) => void): Promise<Running<ControlReady>>;
     gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Promise<Running<GatewayReady>>;
   };
+  /** What is done to the ledgers of a stopped installation. */
+  readonly ledgers: {
+    rotateKey(log: StoppedLog): Promise<string>;
+    repair(log: StoppedLog, reason: string): Promise<{ readonly old: string; readonly vkey: string; readonly sealed: boolean }>;
+  };
+}
+
+/** A ledger that nobody writes at the moment. */
+export interface StoppedLog {
+  readonly directory: string;
+  readonly keys: string;
+  readonly origin: string;
 }
 
 /** Options that every command has. */

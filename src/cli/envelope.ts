@@ -21,7 +21,8 @@ export function readKey(path: string, kind: 'private' | 'public'): KeyObject {
     // The cause may quote the file.
     throw new Fault('CONFIG_INVALID', `${path} is not a ${kind} key in PEM form`);
   }
-  if (key.asymmetricKeyType !== 'ed25519') throw new Fault('CONFIG_INVALID', `${path} is a key for ${key.asymmetricKeyType ?? 'something else'}, not for Ed25519`);
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new Fault('CONFIG_INVALID', `${path} is a key for ${key.asymmetricKeyType ?? 'something else'}, not for Ed25519`);
   return key;
 }
 
@@ -64,7 +65,11 @@ function parseEnvelope(text: string): Envelope {
   const { payloadType: type, payload, signatures } = json as Partial<Record<keyof Envelope, unknown>>; // Every member is checked here.
   if (type !== payloadType || typeof payload !== 'string' || !Array.isArray(signatures)) throw wrong;
   const isSignature = (one: unknown): one is Envelope['signatures'][number] =>
-    typeof one === 'object' && one !== null && 'sig' in one && typeof one.sig === 'string' && (!('keyid' in one) || typeof one.keyid === 'string');
+    typeof one === 'object' &&
+    one !== null &&
+    'sig' in one &&
+    typeof one.sig === 'string' &&
+    (!('keyid' in one) || typeof one.keyid === 'string');
   if (!signatures.every(isSignature)) throw wrong;
   return { payloadType: type, payload, signatures };
 }

@@ -9,11 +9,16 @@ import type { SourceFile } from '#policy';
 export function readRevision(revision: string, folder: string): readonly SourceFile[] {
   // A name that begins with "-" would be an option to git.
   if (revision === '' || revision.startsWith('-')) throw new Fault('USAGE', `"${revision}" is not a revision`);
-  const commit = git(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`], revision).toString('utf8').trim();
+  const commit = git(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`], revision)
+    .toString('utf8')
+    .trim();
   const listed = git(['ls-tree', '-r', '-z', '--name-only', commit, '--', folder], revision).toString('utf8').split('\0');
   const paths = listed.filter((path) => /\.ya?ml$/.test(path)).sort();
   if (paths.length === 0) throw new Fault('CONFIG_INVALID', `there is no YAML file in ${folder} at ${revision}`);
-  const texts = blobs(paths.map((path) => `${commit}:./${path}`), revision);
+  const texts = blobs(
+    paths.map((path) => `${commit}:./${path}`),
+    revision,
+  );
   const prefix = `${folder.replace(/^\.\//, '').replace(/\/+$/, '')}/`;
   return paths.map((path, i) => ({ path: path.startsWith(prefix) ? path.slice(prefix.length) : path, text: texts[i] ?? '' }));
 }
@@ -45,7 +50,11 @@ export function commitOf(folder: string): { readonly commit: string; readonly di
 
 function git(args: readonly string[], about: string, input?: string): Buffer {
   try {
-    return execFileSync('git', args, { ...(input === undefined ? {} : { input }), maxBuffer: 2 * limits.bundleBytesMax, stdio: ['pipe', 'pipe', 'pipe'] });
+    return execFileSync('git', args, {
+      ...(input === undefined ? {} : { input }),
+      maxBuffer: 2 * limits.bundleBytesMax,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
   } catch (cause) {
     const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim().split('\n')[0] : '';
     throw new Fault('CONFIG_INVALID', `git does not know ${about}${said === '' ? '' : `: ${said}`}`, { cause });

@@ -37,7 +37,12 @@ function bundlesOf(folder: string): string[] {
     const file = join(entry.parentPath, entry.name);
     const place = /^(?:x\d{3}\/)*\d{3}(?:\.p\/(\d+))?$/.exec(file.slice(folder.length + 1));
     if (place === null) continue;
-    const number = Number(file.slice(folder.length + 1).replace(/\.p\/.*$/, '').replaceAll(/[x/]/g, ''));
+    const number = Number(
+      file
+        .slice(folder.length + 1)
+        .replace(/\.p\/.*$/, '')
+        .replaceAll(/[x/]/g, ''),
+    );
     const width = place[1] === undefined ? bundleEntries : Number(place[1]);
     if (width > (widest.get(number)?.width ?? 0)) widest.set(number, { width, file });
   }

@@ -32,19 +32,30 @@ function backtestText(backtest: Backtest): string[] {
     }
   }
   if (backtest.changed.length === 0) lines.push(green(`  ✔ none of ${backtest.unchanged} replayed decisions would have been another`));
-  for (const { why, count, example } of backtest.notReplayable) lines.push(dim(`  ${count} not replayable: ${visible(why)} (such as #${example})`));
+  for (const { why, count, example } of backtest.notReplayable)
+    lines.push(dim(`  ${count} not replayable: ${visible(why)} (such as #${example})`));
   return lines;
 }
 
 /** A plan as a comment on a pull request. */
 export function planMarkdown(plan: Plan, backtest: Backtest | undefined): string {
-  const lines = [`### Policy plan: ${refText(plan.before)} → ${refText(plan.after)}`, '', ...ruleLines(plan).map((line) => `- ${line}`), ''];
+  const lines = [
+    `### Policy plan: ${refText(plan.before)} → ${refText(plan.after)}`,
+    '',
+    ...ruleLines(plan).map((line) => `- ${line}`),
+    '',
+  ];
   if (plan.classes.length === 0) lines.push('**No request is decided otherwise.**', '');
   else {
     lines.push('| change | requests | decided by | example |', '|---|---|---|---|');
     for (const one of plan.classes) {
       const where = Object.entries(one.where).map(([path, values]) => `${path}: ${listText(values)}`);
-      const cells = [`**${one.change}** (${one.direction}, ${countText(one)})`, where.length === 0 ? 'all' : where.join('<br>'), byText(one), witnessText(one)];
+      const cells = [
+        `**${one.change}** (${one.direction}, ${countText(one)})`,
+        where.length === 0 ? 'all' : where.join('<br>'),
+        byText(one),
+        witnessText(one),
+      ];
       lines.push(`| ${cells.map(markdownCell).join(' | ')} |`);
     }
     lines.push('');
@@ -52,7 +63,10 @@ export function planMarkdown(plan: Plan, backtest: Backtest | undefined): string
   if (backtest !== undefined) {
     lines.push(`#### Backtest: ${spanText(backtest)}`, '');
     if (backtest.changed.length > 0) lines.push('| change | times | who | example |', '|---|---|---|---|');
-    for (const one of backtest.changed) lines.push(`| ${[`**${one.change}**`, String(one.count), hitText(one), one.examples[0]?.statement ?? ''].map(markdownCell).join(' | ')} |`);
+    for (const one of backtest.changed)
+      lines.push(
+        `| ${[`**${one.change}**`, String(one.count), hitText(one), one.examples[0]?.statement ?? ''].map(markdownCell).join(' | ')} |`,
+      );
     if (backtest.changed.length === 0) lines.push(`None of ${backtest.unchanged} replayed decisions would have been another.`);
     for (const { why, count } of backtest.notReplayable) lines.push('', `${count} decisions are not replayable: ${markdownCell(why)}.`);
     lines.push('');
@@ -74,7 +88,11 @@ function refText({ name, version, digest }: Plan['before']): string {
 
 function ruleLines({ rules }: Plan): string[] {
   const lines: string[] = [];
-  for (const [what, ids] of [['added', rules.added], ['removed', rules.removed], ['changed', rules.changed]] as const) {
+  for (const [what, ids] of [
+    ['added', rules.added],
+    ['removed', rules.removed],
+    ['changed', rules.changed],
+  ] as const) {
     if (ids.length > 0) lines.push(`${what}: ${listText(ids)}`);
   }
   if (rules.defaults.length > 0) lines.push(`another default for ${rules.defaults.join(', ')}`);
@@ -82,12 +100,18 @@ function ruleLines({ rules }: Plan): string[] {
 }
 
 function countText({ cells, cases }: ChangeClass): string {
-  const parts = [...(cells > 0 ? [`${cells} cell${cells === 1 ? '' : 's'}`] : []), ...(cases.length > 0 ? [`${cases.length} test case${cases.length === 1 ? '' : 's'}`] : [])];
+  const parts = [
+    ...(cells > 0 ? [`${cells} cell${cells === 1 ? '' : 's'}`] : []),
+    ...(cases.length > 0 ? [`${cases.length} test case${cases.length === 1 ? '' : 's'}`] : []),
+  ];
   return parts.join(', ');
 }
 
 function listText(values: readonly string[]): string {
-  const shown = values.slice(0, valuesShown).map((value) => visible(value)).join(', ');
+  const shown = values
+    .slice(0, valuesShown)
+    .map((value) => visible(value))
+    .join(', ');
   return values.length > valuesShown ? `${shown} and ${values.length - valuesShown} more` : shown;
 }
 
@@ -100,14 +124,20 @@ function witnessText({ witness }: ChangeClass): string {
   const { subject, resource, attributes, context } = witness;
   const resourceId = 'id' in resource ? String(resource['id']) : '';
   const facts = attributes['sql'] as { readonly normalized?: string; readonly verbs?: readonly string[] } | undefined; // As the inspector made them.
-  const what = facts === undefined ? JSON.stringify(attributes) : facts.normalized || facts.verbs?.join(';') || `a text that is ${String(context['certainty'])}`;
+  const what =
+    facts === undefined
+      ? JSON.stringify(attributes)
+      : facts.normalized || facts.verbs?.join(';') || `a text that is ${String(context['certainty'])}`;
   return `${subject.type} ${subject.id}${subject.groups.length === 0 ? '' : ` (${subject.groups.join(', ')})`} → ${resourceId}: ${what}`;
 }
 
 function comparedText({ compared }: Plan): string {
   if (compared.length === 0) return 'Nothing had to be compared.';
   return compared
-    .map(({ target, phase, cells, cases, complete }) => `${target} ${phase}: ${cells} cells${complete ? '' : ' (a sample)'} and ${cases} test cases compared`)
+    .map(
+      ({ target, phase, cells, cases, complete }) =>
+        `${target} ${phase}: ${cells} cells${complete ? '' : ' (a sample)'} and ${cases} test cases compared`,
+    )
     .join('; ');
 }
 

@@ -5,7 +5,9 @@ import type { CheckReport } from '#policy/cases';
  * for each file that could not be read.
  */
 export function sarifOf({ objects, problems }: CheckReport): unknown {
-  const findings = objects.flatMap((object) => object.findings.map((finding) => ({ object, finding, id: finding.rule === '' ? finding.reason : finding.rule })));
+  const findings = objects.flatMap((object) =>
+    object.findings.map((finding) => ({ object, finding, id: finding.rule === '' ? finding.reason : finding.rule })),
+  );
   const rules = new Map(findings.map(({ id, finding }) => [id, { id, name: finding.reason, shortDescription: { text: finding.message } }]));
   const order = [...rules.keys()];
   return {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { realWorld } from '#host';
 import type { ControlConfig, ControlReady, Running } from '#host';
-import { openCosigner, openLedger } from '#ledger';
+import { ledgerRotations, openCosigner, openLedger } from '#ledger';
 import type { Ledger } from '#ledger';
 import { Fault } from '#model';
 import type { Timer, World } from '#model';
@@ -94,7 +94,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     onFatal,
     confirm: async (found) => {
       anchor?.confirm(found);
-      await confirmOwnLedger(mirror, found);
+      await confirmOwnLedger(mirror, found, ledgerRotations(config.ledger));
     },
   });
   closers.push(() => ledger.close());
@@ -179,7 +179,11 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   await listen(app, config.api);
   const address = app.addresses()[0];
   log.info({ api: config.api.host, port: address?.port }, 'the control plane serves');
-  return { api: { host: config.api.host, port: address?.port ?? config.api.port }, ledger: nameOf(ledger), witness: { origin: cosigner.name, vkey: cosigner.vkey } };
+  return {
+    api: { host: config.api.host, port: address?.port ?? config.api.port },
+    ledger: nameOf(ledger),
+    witness: { origin: cosigner.name, vkey: cosigner.vkey },
+  };
 }
 
 /** Key of the hashes that sinks see in place of values: made once, so that a value looks the same for as long as the installation lives. */

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadInspectors } from '#inspect';
-import { openCosigner, openLedger, type Ledger, Witness } from '#ledger';
+import { ledgerRotations, openCosigner, openLedger, type Ledger, Witness } from '#ledger';
 import { asFault, Fault, type ResourceConfig, type World } from '#model';
 import { BundleInForce } from './bundle.ts';
 import { Holds } from './hold.ts';
@@ -135,7 +135,7 @@ async function connectLink(
     world,
     log,
     socketPath: config.linkSocket,
-    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: ledger.origin, vkey: ledger.vkey }, witness: witness.vkey }),
+    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: ledger.origin, vkey: ledger.vkey, rotations: ledgerRotations(config.ledger) }, witness: witness.vkey }),
     onHello: (result, controlKey) => {
       bundle.activate(result.bundle, controlKey);
       bundle.linked(true);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
-import type { FoundLog, Ledger } from '#ledger';
+import { type FoundLog, type Ledger, ledgerRotations } from '#ledger';
 import { Fault, type GatewayCalls, type World } from '#model';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
@@ -12,7 +12,13 @@ type Hello = GatewayCalls['hello']['result'];
  * else: then an old copy of the log was put back, and going on would sign a second history.
  */
 export async function consultMirror(
-  config: { readonly node: string; readonly version: string; readonly linkSocket: string; readonly linkSecretFile: string },
+  config: {
+    readonly node: string;
+    readonly version: string;
+    readonly linkSocket: string;
+    readonly linkSecretFile: string;
+    readonly ledger: string;
+  },
   parts: { readonly world: World; readonly log: Log; readonly readyMs: number },
   found: FoundLog,
 ): Promise<void> {
@@ -29,7 +35,12 @@ export async function consultMirror(
     world,
     log,
     socketPath: config.linkSocket,
-    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: found.origin, vkey: found.vkey } }),
+    hello: () => ({
+      node: config.node,
+      version: config.version,
+      secret,
+      ledger: { origin: found.origin, vkey: found.vkey, rotations: ledgerRotations(config.ledger) },
+    }),
     onHello: (result) => met.resolve(result),
     onDown: () => undefined,
     calls: { 'evidence.open': notYet, 'ledger.witness': notYet, 'session.terminate': notYet },

@@ -1,6 +1,6 @@
 import { Fault } from '#model';
 import { type Disk, type DiskFile, isNoSpace, makeFolders, writeAll, writeDurably } from './disk.ts';
-import type { Signer } from './note.ts';
+import type { Signing } from './signing.ts';
 
 /** A signed statement: so many entries, with this root. */
 export interface Checkpoint {
@@ -23,18 +23,18 @@ export class Notary {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #keys: string;
-  readonly #signer: Signer;
+  readonly #signing: Signing;
   #history: DiskFile;
   #historyBytes: number;
   #last: Checkpoint | undefined;
   /** The note that was published last, until it is taken. */
   #fresh: string | undefined;
 
-  private constructor(place: NotaryPlace, signer: Signer) {
+  private constructor(place: NotaryPlace, signing: Signing) {
     this.#disk = place.disk;
     this.#directory = place.directory;
     this.#keys = place.keys;
-    this.#signer = signer;
+    this.#signing = signing;
     this.#historyBytes = place.disk.size(this.#historyPath) ?? -1;
     if (this.#historyBytes < 0) {
       this.#history = place.disk.open(this.#historyPath, 'create');
@@ -44,9 +44,9 @@ export class Notary {
   }
 
   /** Reads and checks what was signed before; cuts off a line of `checkpoints.log` that a crash left unfinished. */
-  static open(place: NotaryPlace, signer: Signer): Notary {
+  static open(place: NotaryPlace, signing: Signing): Notary {
     makeFolders(place.disk, place.directory);
-    const notary = new Notary(place, signer);
+    const notary = new Notary(place, signing);
     const logged = notary.#lastOfHistory();
     const published = notary.#readNote(`${place.directory}/checkpoint`);
     if (published !== undefined && published.size > (logged?.size ?? 0)) {
@@ -68,7 +68,7 @@ export class Notary {
     if (this.#last !== undefined && (at.size < this.#last.size || (at.size === this.#last.size && !at.root.equals(this.#last.root)))) {
       throw new Fault('LEDGER_CORRUPT', `refused to sign size ${at.size}: size ${this.#last.size} with another root is signed already`);
     }
-    const note = Buffer.from(this.#signer.sign(checkpointText(this.#signer.name, at)));
+    const note = Buffer.from(this.#signing.sign(checkpointText(this.#signing.name, at)));
     writeDurably(this.#disk, `${this.#keys}/signed`, note);
     this.#last = at;
     const line = Buffer.from(`${JSON.stringify(note.toString())}\n`);
@@ -126,12 +126,11 @@ export class Notary {
     return bytes === undefined ? undefined : this.#parse(Buffer.from(bytes).toString(), path.slice(path.lastIndexOf('/') + 1));
   }
 
-  // Ed25519 signatures are deterministic, so what this key signed is exactly what it would sign again.
   #parse(note: string, where: string): Checkpoint {
     const [origin, size, root] = note.split('\n');
     const at = { size: Number(size), root: Buffer.from(root ?? '', 'base64') };
-    if (origin !== this.#signer.name || !Number.isSafeInteger(at.size) || this.#signer.sign(checkpointText(origin, at)) !== note) {
-      throw new Fault('LEDGER_CORRUPT', `${where} is not a checkpoint signed by this log's key ${this.#signer.vkey}`);
+    if (origin !== this.#signing.name || !note.startsWith(`${checkpointText(origin, at)}\n`) || !this.#signing.signed(note)) {
+      throw new Fault('LEDGER_CORRUPT', `${where} is not a checkpoint signed by this log's key ${this.#signing.vkey}`);
     }
     return at;
   }

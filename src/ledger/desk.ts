@@ -60,14 +60,14 @@ export class Desk {
     } catch (error) {
       return this.#answer({ kind: 'fatal', fault: plainFault(error) });
     }
-    if (setting.held === true) this.#answer({ kind: 'found', vkey: this.#log.signer.vkey, size: this.#log.size });
+    if (setting.held === true) this.#answer({ kind: 'found', vkey: this.#log.signing.vkey, size: this.#log.size });
     else this.#opened(this.#log);
   }
 
   #opened(log: Log): void {
-    const { signer, size, recovery } = log;
+    const { signing, size, recovery } = log;
     const checkpoint = log.takeSigned();
-    this.#answer({ kind: 'opened', vkey: signer.vkey, size, recovery, ...(checkpoint === undefined ? {} : { checkpoint }) });
+    this.#answer({ kind: 'opened', vkey: signing.vkey, size, recovery, ...(checkpoint === undefined ? {} : { checkpoint }) });
   }
 
   /** All orders that wait, in order; the appends that stand next to each other become one commit. */

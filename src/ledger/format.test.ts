@@ -124,7 +124,7 @@ test('a ledger of an earlier version is opened, read and continued', async () =>
     assert.equal(bench.log.openEvidence(2).text, 'select * from orders where id = 1');
     bench.session('ses_new', 2);
     bench.log.close();
-    assert.equal((await verified(disk, { trust: [{ vkey: bench.log.signer.vkey }] })).counts.tampered, 0);
+    assert.equal((await verified(disk, { trust: [{ vkey: bench.log.signing.vkey }] })).counts.tampered, 0);
   }
 });
 

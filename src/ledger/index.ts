@@ -11,6 +11,8 @@ export { growthProof } from './growth-proof.ts';
 export { type Cosigner, cosignedAt, openCosigner, readCheckpoint } from './cosigner.ts';
 export { openLedger } from './ledger.ts';
 export type { FoundLog, InDoubt, Ledger, LedgerOptions, Recovery } from './contract.ts';
+export { rotateLedgerKey, repairLedger, type Repaired, type StoppedLog } from './maintain.ts';
+export { keyFollows, ledgerRotations, type Rotation } from './rotations.ts';
 export { Permit, spendPermit } from './permit.ts';
 export type { EvidenceLevel, RemoteLevel } from './reach.ts';
 export { Witness, type WitnessAnswer } from './witness.ts';

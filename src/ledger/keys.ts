@@ -1,7 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { Fault } from '#model';
 import { type Disk, folderOf, makeFolders, writeDurably } from './disk.ts';
-import { decodeSigningKey, encodeSigningKey, type Signer, signerOf } from './note.ts';
 
 export interface KeyPlace {
   readonly disk: Disk;
@@ -9,23 +8,6 @@ export interface KeyPlace {
   readonly keys: string;
   readonly origin: string;
   readonly random: (length: number) => Uint8Array;
-}
-
-/**
- * The key that signs the log. Made when there is none and `mayMake`; a log that exists without its key is refused, because
- * going on with another key would look like a forgery.
- */
-export function openSigner(place: KeyPlace, mayMake: boolean): Signer {
-  const path = `${place.keys}/log.key`;
-  const bytes = place.disk.read(path);
-  if (bytes !== undefined) return decodeSigningKey(Buffer.from(bytes).toString(), place.origin);
-  if (!mayMake) throw new Fault('LEDGER_CORRUPT', `the log ${place.origin} exists, but its key ${path} does not; put the key back`);
-  makeFolders(place.disk, place.keys);
-  const seed = place.random(32);
-  const signer = signerOf(place.origin, seed);
-  writeDurably(place.disk, path, Buffer.from(encodeSigningKey(place.origin, seed)));
-  writeDurably(place.disk, `${place.keys}/log.vkey`, Buffer.from(`${signer.vkey}\n`));
-  return signer;
 }
 
 /**

@@ -6,12 +6,12 @@ import { type Disk, isNoSpace, makeFolders, type PlainFault, writeDurably } from
 import { Composer, full, type Item, type Parsed, usesReserve } from './composer.ts';
 import type { composeEntry, Draft, Stamp } from './entry.ts';
 import { type Evidence, openEvidence, type SealedEvidence } from './evidence.ts';
-import { openSigner, SessionKeys } from './keys.ts';
+import { SessionKeys } from './keys.ts';
 import { leafHash } from './merkle.ts';
-import type { Signer } from './note.ts';
-import { checkSize, corrupt, type Found, scanWal, startOf } from './recover.ts';
+import { checkSize, corrupt, type Found, refuseSealed, rotationsIn, scanWal, startOf } from './recover.ts';
 import { Reserve } from './reserve.ts';
 import { Sealer } from './sealer.ts';
+import { Signing } from './signing.ts';
 import type { Unsettled } from './unsettled.ts';
 import { WalEnd, type WalSetting } from './wal.ts';
 import { type Checksum, segmentName } from './wal-format.ts';
@@ -24,6 +24,8 @@ export interface LogSetting {
   /** Id of the machine's boot, within which `mono` is comparable. */
   readonly boot: string;
   readonly reserveBytes: number;
+  /** What the first record says of the log that this one continues. */
+  readonly continuing?: { readonly continues: string; readonly reason: string };
   /** Nothing is written before `begin` is called. */
   readonly held?: boolean;
   /** When the log is opened. */
@@ -49,7 +51,7 @@ export type Appended = { readonly index: number; readonly leaf: string } | { rea
  * or sync the state of the file is unknown, and the kernel may report the next sync as good.
  */
 export class Log {
-  readonly signer: Signer;
+  readonly signing: Signing;
   readonly recovery: { readonly torn: number; readonly inDoubt: readonly InDoubt[] };
   readonly #setting: LogSetting;
   readonly #disk: Disk;
@@ -81,8 +83,12 @@ export class Log {
       segmentEntries: machine.segmentEntries ?? limits.ledgerSegmentEntriesMax,
     };
     const found = scanWal(this.#walSetting);
-    this.signer = openSigner({ ...machine, keys, origin }, found.entries.length === 0 && found.base === 0);
-    this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signer);
+    this.signing = Signing.open(
+      { ...machine, directory, keys, origin },
+      { isNew: found.entries.length === 0 && found.base === 0, now: setting.stamp.t, rotations: rotationsIn(found) },
+    );
+    refuseSealed(found, origin);
+    this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signing);
     checkSize(found.base + found.entries.length, this.#notary.last);
     this.#sealer = this.#resumeSealer(found);
     this.#keys = new SessionKeys({ ...machine, keys, origin });
@@ -108,6 +114,24 @@ export class Log {
   /** The newest signed note, once. */
   takeSigned(): string | undefined {
     return this.#notary.take();
+  }
+
+  /** Changes the key that signs; returns the new one's public form. Both are durable before the change is recorded. */
+  rotateKey(stamp: Stamp): string {
+    const rotation = this.signing.prepare();
+    const [result] = this.commit([{ draft: JSON.stringify({ kind: 'key.rotated', ...rotation }), ...stamp }]);
+    if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the change of keys could not be recorded');
+    this.signing.finish(stamp.t);
+    this.settle();
+    this.tick();
+    this.settle();
+    return this.signing.vkey;
+  }
+
+  /** Records that nothing follows. The caller closes the log. */
+  seal(stamp: Stamp, why: { readonly by: string; readonly reason: string }): void {
+    const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.sealed', ...why }), ...stamp }]);
+    if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the end of the log could not be recorded');
   }
 
   /** A note that others have signed too. Losing it costs nothing: they can sign again. */
@@ -308,7 +332,7 @@ export class Log {
   #writeStart(torn: number, inDoubt: readonly { session: string; operation: string; n: number; index: number }[]): void {
     const first: Draft =
       this.size === 0
-        ? { kind: 'log.opened', vkey: this.signer.vkey }
+        ? { kind: 'log.opened', vkey: this.signing.vkey, ...this.#setting.continuing }
         : { kind: 'log.recovered', torn, inDoubt: inDoubt.slice(0, 1_000).map(({ index }) => index), inDoubtTotal: inDoubt.length };
     const rest = inDoubt.map(
       ({ session, operation, n, index }): Draft => ({ kind: 'operation.indoubt', session, operation, n, for: index }),

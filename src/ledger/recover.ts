@@ -3,6 +3,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { type Disk, makeFolders } from './disk.ts';
 import { leafHash } from './merkle.ts';
 import { readBundle, readTree } from './sealer.ts';
+import type { Rotation } from './signing.ts';
 import { Unsettled } from './unsettled.ts';
 import type { WalSetting } from './wal.ts';
 import { decodeFrame, decodeHeader, framesAfter, segmentName, type SegmentHeader, walHeaderBytes } from './wal-format.ts';
@@ -147,6 +148,22 @@ function replay(setting: WalSetting, scan: Scan): Unsettled {
 export function startOf(disk: Disk, directory: string, base: number): { tree: ReturnType<typeof readTree>; tail: Buffer[] } {
   const tail = base % 256 === 0 ? [] : readBundle(disk, directory, Math.floor(base / 256)).slice(0, base % 256);
   return { tree: readTree(disk, directory, base), tail: tail.map((entry) => Buffer.from(entry)) };
+}
+
+/** Changes of keys in the scanned entries. */
+export function rotationsIn(found: Found): readonly Rotation[] {
+  return found.entries
+    .filter(({ entry }) => entry.includes('"kind":"key.rotated"'))
+    // Safe: our own entry, of this kind or one that quotes it, in which case its `vkey` is nobody's.
+    .map(({ entry }) => JSON.parse(entry.toString()) as Rotation)
+    .map(({ previous, vkey, signature, accepted }) => ({ previous, vkey, signature, accepted }));
+}
+
+/** Throws LEDGER_SEALED when the last entry says that nothing follows. */
+export function refuseSealed(found: Found, origin: string): void {
+  const last = found.entries.at(-1)?.entry;
+  if (last === undefined || parse(last, -1).kind !== 'log.sealed') return;
+  throw new Fault('LEDGER_SEALED', `the log ${origin} was sealed; nothing can be added to it`);
 }
 
 /** A log that is shorter than what was signed has lost records. */

@@ -77,7 +77,7 @@ function pair(name: string): { bench: Bench; disk: SimulatedDisk; witness: Witne
   const keys = join(scratch, name);
   const cosigner = openCosigner({ keys, name: 'ledger.test/w/witness', world: realWorld });
   const note = (): string => bench.disk.read(`${setting.directory}/checkpoint`)?.toString() ?? '';
-  return { bench, disk: bench.disk, witness: new Witness({ keys, cosigner, world: realWorld }), vkey: bench.log.signer.vkey, note };
+  return { bench, disk: bench.disk, witness: new Witness({ keys, cosigner, world: realWorld }), vkey: bench.log.signing.vkey, note };
 }
 
 function proofFrom(disk: SimulatedDisk, from: number, note: string): string[] {
@@ -129,7 +129,7 @@ test('a witness refuses a history that does not contain what it signed, another 
   other.session('t', 9);
   other.sign();
   const stranger = other.disk.read(`${setting.directory}/checkpoint`)?.toString() ?? '';
-  assert.throws(() => witness.consider({ vkey: other.log.signer.vkey, old: size, note: stranger, proof: [] }), tampered);
+  assert.throws(() => witness.consider({ vkey: other.log.signing.vkey, old: size, note: stranger, proof: [] }), tampered);
   assert.throws(() => witness.consider({ vkey, old: size, note: note().replace(`\n${size}\n`, `\n${size + 1}\n`), proof: [] }), tampered);
 });
 

@@ -4,6 +4,7 @@ import { isConsistent } from './consistency.ts';
 import { type Cosigner, readCheckpoint } from './cosigner.ts';
 import { makeFolders, writeDurably } from './disk.ts';
 import { nodeDisk } from './disk-node.ts';
+import { keyFollows, type Rotation } from './signing.ts';
 
 /** A log as a witness saw it last. */
 interface Seen {
@@ -54,11 +55,17 @@ export class Witness {
    * Considers a note that the log's key has signed; `proof` (base64) shows that the log grew to it from size `old`.
    * Faults: LEDGER_TAMPERED for a wrong signature or proof, or for another key than before.
    */
-  consider(asked: { readonly vkey: string; readonly old: number; readonly note: string; readonly proof: readonly string[] }): WitnessAnswer {
+  consider(asked: {
+    readonly vkey: string;
+    readonly rotations?: readonly Rotation[];
+    readonly old: number;
+    readonly note: string;
+    readonly proof: readonly string[];
+  }): WitnessAnswer {
     const { origin, size, root, text } = readCheckpoint(asked.note, asked.vkey);
     const path = `${this.#folder}/${hash('sha256', origin).slice(0, 32)}.json`;
     const seen = readSeen(path);
-    if (seen !== undefined && seen.vkey !== asked.vkey)
+    if (seen !== undefined && seen.vkey !== asked.vkey && !keyFollows(origin, { from: seen.vkey, to: asked.vkey }, asked.rotations ?? []))
       throw new Fault('LEDGER_TAMPERED', `the log ${origin} came with another key than before: ${asked.vkey} instead of ${seen.vkey}`);
     const known = seen?.size ?? 0;
     const forked = size === known && root.toString('base64') !== seen?.root;

@@ -104,6 +104,7 @@ const table = {
     exit: 78,
     remedy: 'The log is shorter than what was signed: an old copy was put back. Restore the newest copy, or `warder ledger repair`.',
   },
+  LEDGER_SEALED: { status: 500, exit: 78, remedy: 'Run `warder ledger repair` to go on in a new log that quotes this one.' },
   LEDGER_TAMPERED: { status: 500, exit: 1, remedy: 'The log was changed after it was written; keep this copy as evidence.' },
   LEDGER_UNREADABLE: { status: 500, exit: 3, remedy: 'Name a ledger folder or a Warder home.' },
   // Protocols

@@ -104,6 +104,8 @@ export const limits = {
   searchMs: 5_000,
   /** Different normalized texts that are looked up one by one; beyond that the newest records are read and compared. */
   searchTextsMax: 1_000,
+  /** A rule or object that occurs more often no longer leads a search by itself. */
+  searchTermsRare: 10_000,
   /** How long followers of the mirror wait for word of new entries before they look themselves. */
   followMs: 1_000,
   sinksMax: 32,

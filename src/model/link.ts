@@ -15,7 +15,13 @@ export interface GatewayCalls {
   /** First frame. `ledger` is the origin of the gateway's log, `vkey` its verifier key, `size` its durable size. */
   hello: {
     /** `witness`: verifier key with which the gateway signs checkpoints of the control plane's log. */
-    params: { node: string; version: string; ledger: { origin: string; vkey: string }; secret: string; witness?: string };
+    params: {
+      node: string;
+      version: string;
+      ledger: { origin: string; vkey: string; rotations?: readonly KeyRotation[] };
+      secret: string;
+      witness?: string;
+    };
     /** `mirrored`: number of entries of this origin that the control plane already has durably. */
     result: {
       control: string;
@@ -61,12 +67,20 @@ export interface ControlCalls {
    * names the size it knows when that is another.
    */
   'ledger.witness': {
-    params: { vkey: string; old: number; note: string; proof: readonly string[] };
+    params: { vkey: string; rotations?: readonly KeyRotation[]; old: number; note: string; proof: readonly string[] };
     /** `note`: what the gateway signed before, when the log shown now contradicts it. */
     result: { size: number; cosignature?: string; note?: string };
   };
   /** Ends a live session. */
   'session.terminate': { params: { session: string; reason: string }; result: { found: boolean } };
+}
+
+/** The key of a log was changed; both keys have signed it. Format: docs/formats/checkpoint.md. */
+export interface KeyRotation {
+  readonly previous: string;
+  readonly vkey: string;
+  readonly signature: string;
+  readonly accepted: string;
 }
 
 /** What the control plane knows of a gateway's log. */

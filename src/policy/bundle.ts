@@ -95,7 +95,11 @@ export function compileDocuments(unsorted: readonly Document[], found: readonly 
     path: place.file.path,
     line: place.line,
   }));
-  return { ok: true, bundle: { ref, rules: rules.length, documents: listed, baseline: [...baseline].sort(compareText), compiled }, warnings: ordered };
+  return {
+    ok: true,
+    bundle: { ref, rules: rules.length, documents: listed, baseline: [...baseline].sort(compareText), compiled },
+    warnings: ordered,
+  };
 }
 
 /** Ordinals follow the ids, so that whatever is listed by ordinal is independent of file order. */
@@ -116,7 +120,9 @@ function manifestOf(documents: readonly Document[], problems: Problem[]): Docume
   const { minEngine } = manifest.spec;
   if (minEngine !== undefined && compareVersions(engineVersion, minEngine) < 0) {
     const message = `the bundle needs Warder ${minEngine} or newer, and this is ${engineVersion}`;
-    problems.push(problemAt(specNode(manifest, ['minEngine']), { code: 'ENGINE', message, hint: 'upgrade the gateways before the policies' }));
+    problems.push(
+      problemAt(specNode(manifest, ['minEngine']), { code: 'ENGINE', message, hint: 'upgrade the gateways before the policies' }),
+    );
   }
   return manifest;
 }

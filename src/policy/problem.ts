@@ -47,14 +47,30 @@ export function problemAt(place: Place, complaint: Complaint): Problem {
   const { code, severity = 'error', message, hint, fix } = complaint;
   const { line, column } = place;
   const caret = caretAt(place);
-  return { code, severity, message, path: place.file.path, line, column, caret, ...(hint === undefined ? {} : { hint }), ...(fix === undefined ? {} : { fix }) };
+  return {
+    code,
+    severity,
+    message,
+    path: place.file.path,
+    line,
+    column,
+    caret,
+    ...(hint === undefined ? {} : { hint }),
+    ...(fix === undefined ? {} : { fix }),
+  };
 }
 
 /** Replaces a misspelt word at its place by the only known word it can mean; undefined when it could mean several, or is not there as such. */
-export function respell(place: Place, word: string, { known, taken }: { known: Iterable<string>; taken: Iterable<string> }): Edit | undefined {
+export function respell(
+  place: Place,
+  word: string,
+  { known, taken }: { known: Iterable<string>; taken: Iterable<string> },
+): Edit | undefined {
   const used = new Set(taken);
   const bound = word.length < shortWordChars ? 2 : 3;
-  const near = [...known].filter((candidate) => !used.has(candidate) && editDistance(word.toLowerCase(), candidate.toLowerCase(), bound) < bound);
+  const near = [...known].filter(
+    (candidate) => !used.has(candidate) && editDistance(word.toLowerCase(), candidate.toLowerCase(), bound) < bound,
+  );
   const [only, second] = near;
   if (only === undefined || second !== undefined) return undefined;
   const offset = offsetAt(place);

@@ -108,7 +108,10 @@ function show(items: readonly RecordAnswer[], { after, behind }: { after: string
     [
       { title: 'TIME', of: (one) => moment(one.t) },
       { title: 'KIND', of: (one) => one.kind },
-      { title: 'SUBJECT', of: (one) => (one.onBehalfOf === undefined ? (one.subject ?? '') : `${one.subject ?? ''} for ${one.onBehalfOf}`) },
+      {
+        title: 'SUBJECT',
+        of: (one) => (one.onBehalfOf === undefined ? (one.subject ?? '') : `${one.subject ?? ''} for ${one.onBehalfOf}`),
+      },
       { title: 'RESOURCE', of: (one) => one.resource ?? '' },
       { title: 'VERDICT', of: (one) => one.verdict ?? '' },
       { title: 'REASON', of: (one) => one.reason ?? '' },

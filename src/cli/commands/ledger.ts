@@ -5,6 +5,7 @@ import { Fault } from '#model';
 import { paint } from '../paint.ts';
 import { printJson } from '../print-json.ts';
 import { findLogs, type Log, trustFor } from './ledger-folders.ts';
+import { defineMaintenance } from './ledger-maintenance.ts';
 import { checkProof, defineProve, keptNotes } from './ledger-proof.ts';
 import type { CommonOptions, Define } from '../program.ts';
 
@@ -18,7 +19,7 @@ interface VerifyOptions extends CommonOptions {
 }
 
 /** `warder ledger verify [DIR]`, `warder ledger prove INDEX`. */
-export const ledger: Define = (program, _parts, exit) => {
+export const ledger: Define = (program, parts, exit) => {
   const group = program.command('ledger').description('check the evidence');
   group
     .command('verify')
@@ -43,6 +44,7 @@ export const ledger: Define = (program, _parts, exit) => {
       exit(worst(reports));
     });
   defineProve(group, exit);
+  defineMaintenance(group, parts);
 };
 
 function keysAsTrust(keys: readonly string[]): Trust {

@@ -75,7 +75,8 @@ async function format(path: string, options: AuthorOptions): Promise<number> {
   else {
     await showProblems(problems, path);
     const { green, yellow } = paint(process.stderr);
-    for (const place of changed) process.stderr.write(`${options.check === true ? yellow('✘ would change') : green('✔ changed')} ${place}\n`);
+    for (const place of changed)
+      process.stderr.write(`${options.check === true ? yellow('✘ would change') : green('✔ changed')} ${place}\n`);
   }
   if (problems.length > 0) return new Fault('POLICY_INVALID', path).exit;
   return options.check === true && changed.length > 0 ? 1 : 0;

@@ -64,8 +64,11 @@ async function build(folder: string, options: BundleOptions): Promise<void> {
   write(`${output}.statement.json`, `${JSON.stringify(statement, null, 2)}\n`);
   if (options.json === true) return printJson({ file: output, sha256: archive.sha256, bundle: archive.bundle.ref, statement });
   const { green, dim, yellow } = paint(process.stdout);
-  process.stdout.write(`${green('✔')} ${archive.bundle.ref.name} ${archive.bundle.ref.version}: ${archive.bundle.rules} rules\n  ${output}\n${dim(`  sha256 ${archive.sha256}\n  policy ${archive.bundle.ref.digest}`)}\n`);
-  if (statement.predicate.source.dirty === true) process.stdout.write(`${yellow('  the folder differs from its commit; the statement says so')}\n`);
+  process.stdout.write(
+    `${green('✔')} ${archive.bundle.ref.name} ${archive.bundle.ref.version}: ${archive.bundle.rules} rules\n  ${output}\n${dim(`  sha256 ${archive.sha256}\n  policy ${archive.bundle.ref.digest}`)}\n`,
+  );
+  if (statement.predicate.source.dirty === true)
+    process.stdout.write(`${yellow('  the folder differs from its commit; the statement says so')}\n`);
 }
 
 async function signFile(file: string, options: BundleOptions): Promise<void> {
@@ -97,7 +100,9 @@ async function verifyFile(file: string, options: BundleOptions): Promise<void> {
   if (options.json === true) return printJson({ ok: true, sha256: archive.sha256, bundle: archive.bundle.ref, signedBy: by });
   const { green, yellow } = paint(process.stdout);
   const signed = by.length > 0 ? `signed by ${by.join(', ')}` : yellow('signatures were not checked: name the keys you trust with --keys');
-  process.stdout.write(`${green('✔')} ${archive.bundle.ref.name} ${archive.bundle.ref.version}, ${archive.bundle.ref.digest}\n  ${signed}\n`);
+  process.stdout.write(
+    `${green('✔')} ${archive.bundle.ref.name} ${archive.bundle.ref.version}, ${archive.bundle.ref.digest}\n  ${signed}\n`,
+  );
 }
 
 async function inspect(file: string, options: BundleOptions): Promise<void> {
@@ -107,12 +112,25 @@ async function inspect(file: string, options: BundleOptions): Promise<void> {
   // Without keys nothing is proven; the claims are shown as claims.
   const claimed = statement === undefined ? undefined : open(statement, []).statement;
   if (options.json === true) {
-    return printJson({ sha256: archive.sha256, bundle: bundle.ref, rules: bundle.rules, baseline: bundle.baseline, changes, documents: bundle.documents.map(({ kind, name, title }) => ({ kind, name, title })), claimed });
+    return printJson({
+      sha256: archive.sha256,
+      bundle: bundle.ref,
+      rules: bundle.rules,
+      baseline: bundle.baseline,
+      changes,
+      documents: bundle.documents.map(({ kind, name, title }) => ({ kind, name, title })),
+      claimed,
+    });
   }
   const { bold, dim } = paint(process.stdout);
-  const lines = [`${bold(`${bundle.ref.name} ${bundle.ref.version}`)}  ${bundle.rules} rules`, dim(`policy ${bundle.ref.digest}`), dim(`file   sha256 ${archive.sha256}`)];
+  const lines = [
+    `${bold(`${bundle.ref.name} ${bundle.ref.version}`)}  ${bundle.rules} rules`,
+    dim(`policy ${bundle.ref.digest}`),
+    dim(`file   sha256 ${archive.sha256}`),
+  ];
   for (const change of changes) lines.push(`  · ${visible(change)}`);
-  for (const { kind, name, title } of bundle.documents) lines.push(`  ${kind.padEnd(16)} ${name}${title === undefined ? '' : dim(`  ${visible(title)}`)}`);
+  for (const { kind, name, title } of bundle.documents)
+    lines.push(`  ${kind.padEnd(16)} ${name}${title === undefined ? '' : dim(`  ${visible(title)}`)}`);
   for (const id of bundle.baseline) lines.push(`  ${'keeps'.padEnd(16)} ${id}`);
   if (claimed !== undefined) lines.push(dim('the envelope beside it claims, unproven:'), visible(JSON.stringify(claimed, null, 2), true));
   process.stdout.write(`${lines.join('\n')}\n`);
@@ -131,7 +149,8 @@ async function checkSuccession(archive: Archive, previous: string | undefined): 
   const { droppedBaseline } = await import('#policy');
   const before = await readArchiveFile(previous, {});
   const dropped = droppedBaseline(before.bundle, archive.bundle);
-  if (dropped.length > 0) throw new Fault('POLICY_INVALID', `the bundle drops what ${before.bundle.ref.version} promised to keep: ${dropped.join(', ')}`);
+  if (dropped.length > 0)
+    throw new Fault('POLICY_INVALID', `the bundle drops what ${before.bundle.ref.version} promised to keep: ${dropped.join(', ')}`);
 }
 
 function parse(text: string, path: string): unknown {

@@ -40,7 +40,9 @@ export async function checkTheseFiles(folders: PolicyFolders, options: CheckFile
   if (!compiled.ok) {
     if (options.json !== true) await showProblems(compiled.problems, folder);
     const reason = compiled.problems.find((problem) => problem.severity === 'error')?.message ?? 'they do not compile';
-    throw new Fault('CONFIG_INVALID', `cannot check with the policies in ${folder}: ${reason}`, { detail: { problems: compiled.problems } });
+    throw new Fault('CONFIG_INVALID', `cannot check with the policies in ${folder}: ${reason}`, {
+      detail: { problems: compiled.problems },
+    });
   }
   const report = await checkFiles(compiled.bundle, options.file.flatMap(readAll), {
     now: realWorld.now(),
@@ -56,7 +58,10 @@ export async function checkTheseFiles(folders: PolicyFolders, options: CheckFile
 }
 
 /** A pack is a folder with policies, or the name of a shipped one, with what that one requires. */
-function policiesFor({ own, shipped }: PolicyFolders, pack: string | undefined): { files: readonly SourceFile[]; folder: string; packs?: readonly string[] } {
+function policiesFor(
+  { own, shipped }: PolicyFolders,
+  pack: string | undefined,
+): { files: readonly SourceFile[]; folder: string; packs?: readonly string[] } {
   if (pack === undefined) {
     const folder = existsSync(own) ? own : shipped;
     return { files: readPolicyFiles(folder), folder };
@@ -73,7 +78,10 @@ function readAll(path: string): SourceFile[] {
     if (!statSync(path).isDirectory()) return [readOne(path)];
     const entries = readdirSync(path, { recursive: true, withFileTypes: true });
     const names = entries.filter((entry) => entry.isFile() && /\.(ya?ml|json)$/i.test(entry.name));
-    return names.map((entry) => join(entry.parentPath, entry.name)).sort().map(readOne);
+    return names
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort()
+      .map(readOne);
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
     throw new Fault('CONFIG_INVALID', `cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
@@ -81,7 +89,8 @@ function readAll(path: string): SourceFile[] {
 }
 
 function readOne(path: string): SourceFile {
-  if (statSync(path).size > limits.bundleBytesMax) throw new Fault('CONFIG_INVALID', `${path} is larger than ${limits.bundleBytesMax} bytes`);
+  if (statSync(path).size > limits.bundleBytesMax)
+    throw new Fault('CONFIG_INVALID', `${path} is larger than ${limits.bundleBytesMax} bytes`);
   return { path, text: readFileSync(path, 'utf8') };
 }
 

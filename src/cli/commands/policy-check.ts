@@ -35,7 +35,12 @@ export async function checkPolicyFolder(folder: string, options: CheckOptions, v
   if (options.sarif !== undefined) await writeSarif(options.sarif, result.problems, { folder, version });
   if (options.json === true) {
     const { ok, bundle, problems } = result;
-    printJson({ ok, ...(bundle === undefined ? {} : { ref: bundle.ref, rules: bundle.rules }), problems, ...(options.fix === true ? { fixed } : {}) });
+    printJson({
+      ok,
+      ...(bundle === undefined ? {} : { ref: bundle.ref, rules: bundle.rules }),
+      problems,
+      ...(options.fix === true ? { fixed } : {}),
+    });
   } else await show(result, { folder, fixed, info: options.info === true });
   return result.ok ? 0 : new Fault('POLICY_INVALID', folder).exit;
 }
@@ -92,9 +97,16 @@ function replaceFile(path: string, text: string): void {
   renameSync(temporary, path);
 }
 
-async function writeSarif(file: string, problems: readonly Problem[], { folder, version }: { folder: string; version: string }): Promise<void> {
+async function writeSarif(
+  file: string,
+  problems: readonly Problem[],
+  { folder, version }: { folder: string; version: string },
+): Promise<void> {
   const { sarifLog } = await import('#policy');
-  const log = sarifLog(problems, { version, folder: problems.some(({ path }) => path === folder) ? '' : relative('.', folder).split(sep).join('/') });
+  const log = sarifLog(problems, {
+    version,
+    folder: problems.some(({ path }) => path === folder) ? '' : relative('.', folder).split(sep).join('/'),
+  });
   try {
     writeFileSync(file, `${JSON.stringify(log, undefined, 2)}\n`);
   } catch (cause) {
@@ -102,16 +114,29 @@ async function writeSarif(file: string, problems: readonly Problem[], { folder, 
   }
 }
 
-async function show({ ok, bundle, problems }: CheckResult, options: { folder: string; fixed: readonly Fixed[]; info: boolean }): Promise<void> {
+async function show(
+  { ok, bundle, problems }: CheckResult,
+  options: { folder: string; fixed: readonly Fixed[]; info: boolean },
+): Promise<void> {
   const { folder, fixed, info } = options;
   const { dim, green, red } = paint(process.stdout);
   await showProblems(problems.filter(({ severity }) => info || severity !== 'info').map(withWitness), folder);
   for (const { path, line, what } of fixed) process.stdout.write(`${green('✔')} mended ${placeOf(folder, path)}:${line}: ${what}\n`);
-  const counts = (['error', 'warning', 'info'] as const).map((severity) => ({ severity, count: problems.filter((problem) => problem.severity === severity).length }));
-  const told = counts.filter(({ count }) => count > 0).map(({ severity, count }) => `${count} ${severity}${count === 1 || severity === 'info' ? '' : 's'}`);
+  const counts = (['error', 'warning', 'info'] as const).map((severity) => ({
+    severity,
+    count: problems.filter((problem) => problem.severity === severity).length,
+  }));
+  const told = counts
+    .filter(({ count }) => count > 0)
+    .map(({ severity, count }) => `${count} ${severity}${count === 1 || severity === 'info' ? '' : 's'}`);
   const summary = told.length === 0 ? '' : `, ${told.join(', ')}`;
-  process.stdout.write(ok && bundle !== undefined ? `${green('✔')} ${bundle.rules} rules, ${bundle.ref.digest}${summary}\n` : `${red('✘')} ${told.join(', ')}\n`);
-  if (!info && counts.some(({ severity, count }) => severity === 'info' && count > 0)) process.stdout.write(`${dim('  --info shows what is only worth knowing')}\n`);
+  process.stdout.write(
+    ok && bundle !== undefined
+      ? `${green('✔')} ${bundle.rules} rules, ${bundle.ref.digest}${summary}\n`
+      : `${red('✘')} ${told.join(', ')}\n`,
+  );
+  if (!info && counts.some(({ severity, count }) => severity === 'info' && count > 0))
+    process.stdout.write(`${dim('  --info shows what is only worth knowing')}\n`);
   const fixable = fixed.length === 0 && problems.some(({ fix }) => fix !== undefined);
   if (fixable) process.stdout.write(`${dim('  --fix mends what has one answer only')}\n`);
 }
@@ -122,7 +147,10 @@ function withWitness(problem: Problem | Finding): Problem {
   const { subject, resource, attributes } = problem.witness;
   const groups = subject.groups.length === 0 ? 'no group' : subject.groups.join(', ');
   const sql = attributes['sql'];
-  const effects = typeof sql === 'object' && sql !== null && 'effects' in sql && Array.isArray(sql.effects) ? `, effects ${sql.effects.join(', ') || 'none'}` : '';
+  const effects =
+    typeof sql === 'object' && sql !== null && 'effects' in sql && Array.isArray(sql.effects)
+      ? `, effects ${sql.effects.join(', ') || 'none'}`
+      : '';
   const shown = `shown by ${String(subject.id)} (${groups}) on ${String(resource['id' as keyof typeof resource])}${effects}; the whole request with --json`;
   return { ...problem, hint: problem.hint === undefined ? shown : `${problem.hint}\n    ${shown}` };
 }

@@ -41,13 +41,18 @@ async function evaluateLines(source: string | true): Promise<number> {
       if (!process.stdout.write(`${JSON.stringify(evaluateLine(line))}\n`)) await once(process.stdout, 'drain');
     }
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `cannot read ${String(source)}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Fault('CONFIG_INVALID', `cannot read ${String(source)}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
   return 0;
 }
 
 async function ask(folder: string, from: string, options: EvalOptions): Promise<number> {
-  const [{ decide, explain, formatExplanation }, { missed, readQuestion }] = await Promise.all([import('#policy'), import('#policy/cases')]);
+  const [{ decide, explain, formatExplanation }, { missed, readQuestion }] = await Promise.all([
+    import('#policy'),
+    import('#policy/cases'),
+  ]);
   const bundle = await compileOrShow(readPolicyFiles(folder), folder, options);
   const file = { path: from === '-' ? 'standard input' : from, text: readText(from) };
   const question = await readQuestion(file, bundle, realWorld.now());
@@ -59,7 +64,14 @@ async function ask(folder: string, from: string, options: EvalOptions): Promise<
   const explanation = options.explain === true ? explain(question.bundle, question.request) : undefined;
   const decision = explanation?.decision ?? decide(question.bundle, question.request);
   if (options.json === true) {
-    printJson(JSON.parse(JSON.stringify({ decision, ...(explanation === undefined ? {} : { rules: explanation.rules, others: explanation.others }), failures }, exactly)));
+    printJson(
+      JSON.parse(
+        JSON.stringify(
+          { decision, ...(explanation === undefined ? {} : { rules: explanation.rules, others: explanation.others }), failures },
+          exactly,
+        ),
+      ),
+    );
   } else if (explanation === undefined) {
     process.stdout.write(`${decisionText(decision)}\n`);
   } else {
@@ -85,10 +97,15 @@ function decisionText(decision: Decision): string {
   for (const rule of decision.decisive) lines.push(`  ${bold('by')} ${rule}`);
   for (const obligation of decision.obligations) lines.push(`  ${bold('with')} ${JSON.stringify(obligation)}`);
   for (const { rule, approval, justification, stepUp } of decision.requirements) {
-    const asked = [approval && `${approval.quorum} approvals`, justification && 'a justification', stepUp && `authentication ${stepUp.acr}`];
+    const asked = [
+      approval && `${approval.quorum} approvals`,
+      justification && 'a justification',
+      stepUp && `authentication ${stepUp.acr}`,
+    ];
     lines.push(`  ${bold('asks for')} ${asked.filter(Boolean).join(', ')}  ${dim(rule)}`);
   }
-  if (decision.shadow !== undefined) lines.push(`  ${bold('with rules in audit or shadow mode')} ${decision.shadow.verdict} by ${decision.shadow.rules.join(', ')}`);
+  if (decision.shadow !== undefined)
+    lines.push(`  ${bold('with rules in audit or shadow mode')} ${decision.shadow.verdict} by ${decision.shadow.rules.join(', ')}`);
   for (const warning of decision.warnings) lines.push(`  ${yellow('warning')} ${visible(warning)}`);
   for (const { rule, message } of decision.errors) lines.push(`  ${red('error')} ${rule}: ${visible(message)}`);
   return lines.join('\n');

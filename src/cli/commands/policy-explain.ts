@@ -25,7 +25,13 @@ export const policyExplain: Define = (group) => {
         throw new Fault('CONFLICT', `${cases.length} cases are called like that: ${names.join('; ')}`);
       }
       const explanation = explain(only.bundle, only.request);
-      if (options.json === true) return printJson({ test: only.test, name: only.name, decision: explanation.decision, rules: explanation.rules.map(({ errors: _errors, ...rule }) => rule) });
+      if (options.json === true)
+        return printJson({
+          test: only.test,
+          name: only.name,
+          decision: explanation.decision,
+          rules: explanation.rules.map(({ errors: _errors, ...rule }) => rule),
+        });
       const { bold, dim } = paint(process.stdout);
       process.stdout.write(`${bold(only.name)}  ${dim(`${only.test}, ${only.path}`)}\n${visible(formatExplanation(explanation), true)}\n`);
     });

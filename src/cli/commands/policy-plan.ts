@@ -42,7 +42,9 @@ async function plan(revisions: string | undefined, folder: string, options: Plan
   if (!result.ok) {
     const { name } = sides[result.side];
     if (options.json !== true) await showProblems(result.problems, name);
-    throw new Fault('POLICY_INVALID', `the policies ${result.side} the change (${name}) do not compile`, { detail: { problems: result.problems } });
+    throw new Fault('POLICY_INVALID', `the policies ${result.side} the change (${name}) do not compile`, {
+      detail: { problems: result.problems },
+    });
   }
   const { plan: found, backtest } = result;
   if (options.json === true) printJson({ plan: found, ...(backtest === undefined ? {} : { backtest }) });
@@ -60,7 +62,8 @@ function sidesOf(revisions: string | undefined, folder: string, { from, to }: Pl
   // Tests take part: their cases are requests that people thought worth trying.
   const inFolder = (path: string): NamedFiles => ({ name: path, files: readPolicyFiles(path) });
   if (from !== undefined && to !== undefined && revisions === undefined) return { before: inFolder(from), after: inFolder(to) };
-  if (revisions === undefined || from !== undefined || to !== undefined) throw new Fault('USAGE', 'policy plan needs revisions BASE..HEAD, or both --from and --to');
+  if (revisions === undefined || from !== undefined || to !== undefined)
+    throw new Fault('USAGE', 'policy plan needs revisions BASE..HEAD, or both --from and --to');
   const [base = '', head] = revisions.split(/\.{2,3}/);
   const at = (revision: string): NamedFiles => ({ name: `${revision}:${folder}`, files: readRevision(revision, folder) });
   return { before: at(base), after: head === undefined || head === '' ? inFolder(folder) : at(head) };

@@ -11,6 +11,7 @@ import type { CommonOptions, Define } from '../program.ts';
 import { checkPolicyFolder } from './policy-check.ts';
 import type { CheckOptions } from './policy-check.ts';
 import { policyPlan } from './policy-plan.ts';
+import { policyTest } from './policy-test.ts';
 import { checkTheseFiles } from './policy-check-files.ts';
 import type { CheckFilesOptions } from './policy-check-files.ts';
 import { policyAuthor } from './policy-author.ts';
@@ -36,55 +37,28 @@ export const policy: Define = (program, parts, exit) => {
     .option('--sarif [file]', 'write a SARIF log for code hosts to this file; with -f: print it')
     .option('--fix', 'mend what has one answer only: misspelt keys, missing reason codes, rules that stand twice')
     .option('--info', 'also show what is only worth knowing, such as where denies win over allows')
-    .action(async (folder: string, options: Omit<CheckOptions, 'sarif'> & Omit<Partial<CheckFilesOptions>, 'sarif'> & { readonly sarif?: string | true }) => {
-      const { file, sarif, ...rest } = options;
-      if (file !== undefined) return exit(await checkTheseFiles({ own: folder, shipped: join(parts.root, usualFolder) }, { ...rest, file, sarif: sarif !== undefined }));
-      if (sarif === true) throw new Fault('USAGE', '--sarif needs the name of a file to write');
-      exit(await checkPolicyFolder(folder, sarif === undefined ? rest : { ...rest, sarif }, parts.version));
-    });
-  group
-    .command('test')
-    .description('run the tests beside the policies, without an installation')
-    .argument('[folder]', 'folder or file', usualFolder)
-    .action(async (folder: string, options: CommonOptions) => exit(await test(folder, options)));
+    .action(
+      async (
+        folder: string,
+        options: Omit<CheckOptions, 'sarif'> & Omit<Partial<CheckFilesOptions>, 'sarif'> & { readonly sarif?: string | true },
+      ) => {
+        const { file, sarif, ...rest } = options;
+        if (file !== undefined)
+          return exit(
+            await checkTheseFiles({ own: folder, shipped: join(parts.root, usualFolder) }, { ...rest, file, sarif: sarif !== undefined }),
+          );
+        if (sarif === true) throw new Fault('USAGE', '--sarif needs the name of a file to write');
+        exit(await checkPolicyFolder(folder, sarif === undefined ? rest : { ...rest, sarif }, parts.version));
+      },
+    );
   group
     .command('push')
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
-  for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain]) define(group, parts, exit);
+  for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain, policyTest])
+    define(group, parts, exit);
 };
-
-async function test(folder: string, options: CommonOptions): Promise<number> {
-  const { percent, runCases } = await import('#policy/cases');
-  const report = await runCases(readPolicyFiles(folder, { all: true }));
-  const failed = report.results.filter((result) => !result.ok);
-  if (options.json === true) {
-    const results = report.results.map(({ test: name, name: described, path, line, ok, failures }) => ({
-      test: name,
-      name: described,
-      path,
-      line,
-      ok,
-      failures,
-    }));
-    printJson({ ok: report.ok, problems: report.problems, results, tests: report.tests });
-    return report.ok ? 0 : 1;
-  }
-  const { bold, dim, green, red } = paint(process.stdout);
-  await showProblems(report.problems, folder);
-  for (const result of failed) {
-    process.stdout.write(`${red('✘')} ${bold(result.test)} ${result.name}  ${dim(`${result.path}:${result.line}`)}\n`);
-    for (const failure of result.failures) process.stdout.write(`    ${failure}\n`);
-  }
-  for (const one of report.tests) {
-    const { rules, atoms } = one.coverage;
-    process.stdout.write(`${dim(`  ${one.test}: rules ${percent(rules)} %, conditions ${percent(atoms)} % covered`)}\n`);
-  }
-  const passed = report.results.length - failed.length;
-  process.stdout.write(`${report.ok ? green('✔') : red('✘')} ${passed} of ${report.results.length} cases pass\n`);
-  return report.ok ? 0 : 1;
-}
 
 async function push(folder: string, options: CommonOptions): Promise<number> {
   const files = readPolicyFiles(folder);

@@ -81,6 +81,7 @@ function showStatus(found: readonly SinkAnswer[]): void {
     empty,
   );
   for (const { name, error, errorAt } of found) {
-    if (error !== undefined) process.stdout.write(red(`${name}: ${visible(error)}${errorAt === undefined ? '' : ` (${moment(errorAt)})`}\n`));
+    if (error !== undefined)
+      process.stdout.write(red(`${name}: ${visible(error)}${errorAt === undefined ? '' : ` (${moment(errorAt)})`}\n`));
   }
 }

@@ -72,7 +72,16 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
   await app.register(
     async (scope) => {
       const api = scope.withTypeProvider<ZodTypeProvider>();
-      for (const add of [installationRoutes, identityRoutes, sessionRoutes, decisionRoutes, requestRoutes, policyRoutes, auditRoutes, sinkRoutes])
+      for (const add of [
+        installationRoutes,
+        identityRoutes,
+        sessionRoutes,
+        decisionRoutes,
+        requestRoutes,
+        policyRoutes,
+        auditRoutes,
+        sinkRoutes,
+      ])
         add(api, desk);
     },
     { prefix: '/api/v1' },

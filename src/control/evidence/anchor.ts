@@ -49,7 +49,10 @@ export class Anchor {
     try {
       ({ size } = readCheckpoint(last, found.vkey));
     } catch {
-      return this.#log.warn({ anchor: this.#path }, 'the anchor was made with another key; `warder ledger verify --since` shows whether they agree');
+      return this.#log.warn(
+        { anchor: this.#path },
+        'the anchor was made with another key; `warder ledger verify --since` shows whether they agree',
+      );
     }
     if (size <= found.size) return;
     throw new Fault('LEDGER_ROLLBACK', `the log ${found.origin} holds ${found.size} entries, but ${size} are anchored in ${this.#path}`, {
@@ -91,7 +94,8 @@ export class Anchor {
         if (this.#broken) this.#tell(ledger, 'alarm.cleared', 'checkpoints are anchored again');
         this.#broken = false;
       } catch (error) {
-        if (!this.#broken) this.#tell(ledger, 'alarm.raised', `checkpoints cannot be anchored: ${error instanceof Error ? error.message : String(error)}`);
+        if (!this.#broken)
+          this.#tell(ledger, 'alarm.raised', `checkpoints cannot be anchored: ${error instanceof Error ? error.message : String(error)}`);
         this.#broken = true;
       }
     }
@@ -99,9 +103,7 @@ export class Anchor {
 
   #tell(ledger: Ledger, kind: 'alarm.raised' | 'alarm.cleared', message: string): void {
     this.#log.error({ anchor: this.#path }, message);
-    ledger
-      .append({ kind, alarm: 'ledger.anchor', object: this.#path, message })
-      .catch(() => undefined); // The ledger itself has failed, and says so.
+    ledger.append({ kind, alarm: 'ledger.anchor', object: this.#path, message }).catch(() => undefined); // The ledger itself has failed, and says so.
   }
 
   #lastNote(): string | undefined {

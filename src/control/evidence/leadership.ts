@@ -24,7 +24,10 @@ export function openLeadership(
       try {
         await term();
       } catch (error) {
-        log.warn({ error: error instanceof Error ? error.message : String(error) }, 'sinks and search index pause; they go on by themselves');
+        log.warn(
+          { error: error instanceof Error ? error.message : String(error) },
+          'sinks and search index pause; they go on by themselves',
+        );
       }
       if (!stopped.signal.aborted) await bell.wait(limits.followMs, stopped.signal);
     }
@@ -37,9 +40,11 @@ export function openLeadership(
       const lost = new AbortController();
       const working = lead(AbortSignal.any([stopped.signal, lost.signal])).finally(() => bell.ring());
       const ended = { yes: false };
-      void working.catch(() => undefined).then(() => {
-        ended.yes = true;
-      });
+      void working
+        .catch(() => undefined)
+        .then(() => {
+          ended.yes = true;
+        });
       try {
         while (!stopped.signal.aborted && !ended.yes) {
           await bell.wait(limits.followMs, stopped.signal);

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
+import { keyFollows } from '#ledger';
 import { Fault, limits } from '#model';
+import type { KeyRotation } from '#model';
 import type { Store, Work } from '../store/database.ts';
 import { indexEntry } from './entry.ts';
 import type { IndexedEntry } from './entry.ts';
@@ -23,10 +25,10 @@ export interface Attached {
 /** The index of mirrored ledgers: written here, read by the timeline and the decisions. */
 export interface Mirror {
   /**
-   * Number of contiguous entries of this ledger that are here. A ledger that comes with another key is another ledger, and `replaced` says
+   * Number of contiguous entries of this ledger that are here. A ledger that comes with another key, which its old one has not signed, is another ledger, and `replaced` says
    * so once: what is here of the old one stays under another name, and the new one starts at 0, or where it was when it had the name before.
    */
-  attach(log: { origin: string; vkey: string }): Promise<Attached>;
+  attach(log: { origin: string; vkey: string; rotations?: readonly KeyRotation[] }): Promise<Attached>;
   /**
    * Takes entries in order from `first`, verbatim; returns how many are here afterwards. What is here already is compared, a gap is not taken.
    * Throws LEDGER_TAMPERED when an entry differs from the one mirrored before or does not follow its predecessor.
@@ -42,10 +44,14 @@ const zeros = '0'.repeat(64);
 export function openMirror(store: Store): Mirror {
   const listeners = new Set<() => void>();
   return {
-    attach: ({ origin, vkey }) =>
+    attach: ({ origin, vkey, rotations = [] }) =>
       store.transact(async (trx) => {
         const cursor = await lockCursor(trx, origin);
         if (cursor?.vkey === vkey) return { ...stateOf(cursor), replaced: false };
+        if (cursor !== undefined && keyFollows(origin, { from: cursor.vkey, to: vkey }, rotations)) {
+          await trx.updateTable('mirror').set({ vkey }).where('origin', '=', origin).execute();
+          return { ...stateOf(cursor), replaced: false };
+        }
         if (cursor !== undefined) await rename(trx, origin, retiredName(origin, cursor.vkey));
         const back = await lockCursor(trx, retiredName(origin, vkey));
         if (back !== undefined) await rename(trx, back.origin, origin);

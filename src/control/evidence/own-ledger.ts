@@ -1,12 +1,13 @@
 import type { FoundLog, Ledger } from '#ledger';
 import { Fault, limits } from '#model';
-import type { Timer, World } from '#model';
+import type { KeyRotation, Timer, World } from '#model';
 import type { Log } from '../log.ts';
 import type { Mirror } from './mirror.ts';
 
 /** Throws LEDGER_ROLLBACK when the store has more of this log, or something else: an old copy of its folder was put back. */
-export async function confirmOwnLedger(mirror: Mirror, found: FoundLog): Promise<void> {
-  const { mirrored, leaf } = await mirror.attach(found);
+export async function confirmOwnLedger(mirror: Mirror, found: FoundLog, rotations: readonly KeyRotation[]): Promise<void> {
+  const { origin, vkey } = found;
+  const { mirrored, leaf } = await mirror.attach({ origin, vkey, rotations });
   const own = mirrored === 0 || mirrored > found.size ? '' : await found.leafOf(mirrored - 1);
   if (mirrored <= found.size && own === leaf) return;
   throw new Fault('LEDGER_ROLLBACK', `the store has ${mirrored} entries of the log ${found.origin}, which holds ${found.size} or others`, {

@@ -144,7 +144,10 @@ test('the records of a ledger that was replaced are still found, under a name of
   assert.deepEqual(await positions('subject=user:z'), ['0']);
   const old = (await search('subject=user:engineer&kind=operation.decided')).body.items;
   assert.equal(old.length, 4);
-  assert.ok(old.every((one: Loose) => /^ledger\.local\/gateway-1@[0-9a-f]{8}#/.test(one.record)), JSON.stringify(old));
+  assert.ok(
+    old.every((one: Loose) => /^ledger\.local\/gateway-1@[0-9a-f]{8}#/.test(one.record)),
+    JSON.stringify(old),
+  );
   await fresh.end();
   gateway = await TestGateway.join(control.config);
   assert.equal(gateway.hello.mirrored, lines.length, 'the old ledger came back and goes on where it was');

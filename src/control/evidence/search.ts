@@ -84,22 +84,10 @@ interface FoundRow {
 /** The page is cut from the index alone; only then are its lines read. */
 async function pageOf(trx: Work, query: SearchQuery): Promise<readonly FoundRow[]> {
   const { common, alternatives } = subjectConditions(query);
+  const columns = [...columnConditions(query), ...common];
+  const terms = await termsOf(trx, query);
   const source = await textSource(trx, query.text);
-  const page = (conditions: readonly Condition[]): Condition => sql`
-    select s.log, s.i, s.t, s.kind, s.subject
-    from search s ${joins(query)}
-    where ${sql.join(conditions, sql` and `)}
-    order by s.t desc, s.log desc, s.i desc limit ${query.limit}`;
-  const parts = alternatives.map((alternative) => {
-    const conditions = [sql`true`, ...columnConditions(query), ...common, ...alternative];
-    if (source.kind === 'each') {
-      return sql`(
-        select one.* from unnest(${source.ids}::bigint[]) as wanted (id)
-        cross join lateral (${page([...conditions, sql`s.text_id = wanted.id`])}) one
-        order by one.t desc, one.log desc, one.i desc limit ${query.limit})`;
-    }
-    return sql`(${page(source.kind === 'any' ? [...conditions, source.condition] : conditions)})`;
-  });
+  const parts = alternatives.map((alternative) => partOf(query, { columns: [...columns, ...alternative], terms, source }));
   const { rows } = await sql<FoundRow>`
     select page.*, l.origin, r.line
     from (
@@ -112,19 +100,66 @@ async function pageOf(trx: Work, query: SearchQuery): Promise<readonly FoundRow[
   return rows;
 }
 
-function columnConditions(query: SearchQuery): Condition[] {
-  const conditions: Condition[] = [];
-  if (query.since !== undefined) conditions.push(sql`s.t >= ${query.since}`);
-  if (query.until !== undefined) conditions.push(sql`s.t < ${query.until}`);
-  if (query.after !== undefined) {
-    const { t, log, i } = readCursor(query.after);
-    conditions.push(sql`(s.t, s.log, s.i) < (${t}, ${log}, ${i})`);
+const found = sql`s.log, s.i, s.t, s.kind, s.subject`;
+const newest = (alias: 's' | 'r'): Condition => sql.raw(`order by ${alias}.t desc, ${alias}.log desc, ${alias}.i desc`);
+
+/**
+ * One scan. What leads it is chosen here, because the planner cannot know: how often a term occurs says little about how often it occurs
+ * together with something else.
+ */
+function partOf(
+  query: SearchQuery,
+  { columns, terms, source }: { columns: readonly Condition[]; terms: readonly Term[]; source: TextSource },
+): Condition {
+  const { limit } = query;
+  const [led, ...others] = terms;
+  const texts = source.kind === 'any' ? [source.condition] : source.kind === 'each' ? [sql`s.text_id = any(${source.ids}::bigint[])`] : [];
+  if (led?.rare === true) {
+    // A few thousand positions at most: all of them are looked at.
+    const where = and([...time(query, 's'), ...columns, ...texts, ...others.map(occurs)]);
+    return sql`(
+      select ${found} from search_term r join search s on s.log = r.log and s.i = r.i
+      where r.term = ${led.term} and ${and(time(query, 'r'))} and ${where} ${newest('s')} limit ${limit})`;
   }
-  for (const column of ['kind', 'session', 'resource', 'verdict', 'decision'] as const) {
-    const wanted = query[column];
-    if (wanted !== undefined) conditions.push(sql`${sql.ref(`s.${column}`)} = ${wanted}`);
+  if (led !== undefined && columns.length === 0 && source.kind === 'none') {
+    // The terms themselves are in order; OFFSET keeps the planner from turning that around.
+    return sql`(
+      select ${found} from search_term r cross join lateral (select * from search one where one.log = r.log and one.i = r.i offset 0) s
+      where r.term = ${led.term} and ${and([...time(query, 'r'), ...others.map(occurs)])} ${newest('r')} limit ${limit})`;
+  }
+  const conditions = [...time(query, 's'), ...columns, ...terms.map(occurs)];
+  if (source.kind === 'each') {
+    return sql`(
+      select one.* from unnest(${source.ids}::bigint[]) as wanted (id)
+      cross join lateral (
+        select ${found} from search s where ${and([...conditions, sql`s.text_id = wanted.id`])} ${newest('s')} limit ${limit}
+      ) one
+      order by one.t desc, one.log desc, one.i desc limit ${limit})`;
+  }
+  return sql`(select ${found} from search s where ${and([...conditions, ...texts])} ${newest('s')} limit ${limit})`;
+}
+
+function and(conditions: readonly Condition[]): Condition {
+  return conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
+}
+
+/** Limits of time, and of what was seen before. */
+function time({ since, until, after }: SearchQuery, alias: 's' | 'r'): Condition[] {
+  const conditions: Condition[] = [];
+  if (since !== undefined) conditions.push(sql`${sql.ref(`${alias}.t`)} >= ${since}`);
+  if (until !== undefined) conditions.push(sql`${sql.ref(`${alias}.t`)} < ${until}`);
+  if (after !== undefined) {
+    const { t, log, i } = readCursor(after);
+    conditions.push(sql`(${sql.raw(`${alias}.t, ${alias}.log, ${alias}.i`)}) < (${t}, ${log}, ${i})`);
   }
   return conditions;
+}
+
+function columnConditions(query: SearchQuery): Condition[] {
+  return (['kind', 'session', 'resource', 'verdict', 'decision'] as const).flatMap((column) => {
+    const wanted = query[column];
+    return wanted === undefined ? [] : [sql`${sql.ref(`s.${column}`)} = ${wanted}`];
+  });
 }
 
 /**
@@ -136,18 +171,34 @@ function subjectConditions({ viewer, subject }: SearchQuery): { common: Conditio
   const led = subject ?? (restricted ? viewer.id : undefined);
   return {
     common: restricted && subject !== undefined ? [sql`${viewer.id} in (s.subject, s.on_behalf_of)`] : [],
-    alternatives: led === undefined ? [[]] : [[sql`s.subject = ${led}`], [sql`s.on_behalf_of = ${led}`, sql`s.subject is distinct from ${led}`]],
+    alternatives:
+      led === undefined ? [[]] : [[sql`s.subject = ${led}`], [sql`s.on_behalf_of = ${led}`, sql`s.subject is distinct from ${led}`]],
   };
 }
 
-/** Terms are joined by the whole key: either side can lead, and both are in the order of time. */
-function joins({ rule, table }: SearchQuery): Condition {
-  const terms = [...(rule === undefined ? [] : [`r:${rule}`]), ...(table === undefined ? [] : [`o:${table}`])];
-  const joined = terms.map((term, at) => {
-    const alias = sql.ref(`term_${at}`);
-    return sql`join search_term ${alias} on ${alias}.term = ${term} and ${alias}.t = s.t and ${alias}.log = s.log and ${alias}.i = s.i`;
-  });
-  return joined.length === 0 ? sql`` : sql.join(joined, sql` `);
+interface Term {
+  readonly term: string;
+  /** It occurs at most `limits.searchTermsRare` times. */
+  readonly rare: boolean;
+}
+
+/** Rules and objects, the rarest first. */
+async function termsOf(trx: Work, { rule, table }: SearchQuery): Promise<readonly Term[]> {
+  const wanted = [...(rule === undefined ? [] : [`r:${rule}`]), ...(table === undefined ? [] : [`o:${table}`])];
+  const counted: { term: string; count: number }[] = [];
+  for (const term of wanted) {
+    const { rows } = await sql<{ count: number }>`
+      select count(*) as count from (select from search_term where term = ${term} limit ${limits.searchTermsRare + 1}) counted`.execute(
+      trx,
+    );
+    counted.push({ term, count: rows[0]?.count ?? 0 });
+  }
+  return counted.sort((a, b) => a.count - b.count).map(({ term, count }) => ({ term, rare: count <= limits.searchTermsRare }));
+}
+
+/** A subquery with a limit is asked row by row and never becomes a join. */
+function occurs({ term }: Term): Condition {
+  return sql`exists (select from search_term o where o.term = ${term} and o.t = s.t and o.log = s.log and o.i = s.i limit 1 offset 0)`;
 }
 
 type TextSource =

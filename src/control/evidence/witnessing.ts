@@ -53,7 +53,8 @@ export function openWitnessing(parts: Parts): Witnessing {
 
     async compare({ origin, first, count, digest }) {
       const leaves = await leavesOf(store.db, { origin, first, end: first + count });
-      if (leaves.length !== count) throw new Fault('CONFLICT', `the entries ${first} to ${first + count - 1} of ${origin} are not all mirrored`);
+      if (leaves.length !== count)
+        throw new Fault('CONFLICT', `the entries ${first} to ${first + count - 1} of ${origin} are not all mirrored`);
       return createHash('sha256').update(Buffer.concat(leaves)).digest('hex') === digest;
     },
   };
@@ -73,7 +74,8 @@ async function advance(trx: Work, at: { origin: string; size: number; root: Buff
     if (leaves.length !== end - tree.size) throw new Fault('LEDGER_TAMPERED', `the mirror of ${origin} lacks entries below ${end}`);
     for (const leaf of leaves) tree.add(leaf);
   }
-  if (!tree.root().equals(root)) throw new Fault('LEDGER_TAMPERED', `${origin} has signed another root for size ${size} than its mirrored entries give`);
+  if (!tree.root().equals(root))
+    throw new Fault('LEDGER_TAMPERED', `${origin} has signed another root for size ${size} than its mirrored entries give`);
   if (size === row.signed) return false;
   const kept = tree.peaks.map((peak) => peak.toString('hex')).join(' ');
   await trx.updateTable('mirror').set({ signed: size, peaks: kept }).where('origin', '=', origin).execute();

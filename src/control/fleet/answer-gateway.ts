@@ -45,11 +45,11 @@ export async function greet(
 ): Promise<{ member: Member; result: GatewayCalls['hello']['result'] }> {
   const hello = readParams('hello', params);
   if (!sameSecret(hello.secret, desk.secret)) throw new Fault('UNAUTHENTICATED', 'the link secret is wrong');
-  const { origin, vkey } = hello.ledger;
+  const { origin } = hello.ledger;
   if (origin === desk.ledger.origin) throw new Fault('CONFLICT', `the ledger ${origin} is the control plane's own`);
   const member = await desk.fleet.join(hello, link);
   try {
-    const { mirrored, leaf, signed, replaced } = await desk.mirror.attach({ origin, vkey });
+    const { mirrored, leaf, signed, replaced } = await desk.mirror.attach(hello.ledger);
     if (replaced) {
       desk.log.warn({ node: hello.node, origin }, 'the gateway came with a new ledger of the same name; its index starts again');
       await desk.ledger.append({ kind: 'admin.configuration', by: `gateway:${hello.node}`, action: 'ledger replaced', object: origin });

@@ -48,12 +48,15 @@ const hold = z.object({
   timeoutMs: z.number().int().min(0),
 });
 
+const keyText = z.string().max(1_000);
+const rotation = z.object({ previous: keyText, vkey: keyText, signature: keyText, accepted: keyText });
+
 /** What a gateway may send: parsed here, trusted inside. */
 const schemas = {
   hello: z.object({
     node: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
     version: name,
-    ledger: z.object({ origin, vkey: z.string().min(1).max(1_000) }),
+    ledger: z.object({ origin, vkey: z.string().min(1).max(1_000), rotations: z.array(rotation).max(100).exactOptional() }),
     secret: z.string().min(1).max(1_000),
     witness: z.string().max(1_000).exactOptional(),
   }),

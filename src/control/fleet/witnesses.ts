@@ -1,4 +1,4 @@
-import { cosignedAt, growthProof, type Ledger, readCheckpoint } from '#ledger';
+import { cosignedAt, growthProof, type Ledger, ledgerRotations, readCheckpoint } from '#ledger';
 import { asFault, Fault, limits } from '#model';
 import type { Timer, World } from '#model';
 import type { Log } from '../log.ts';
@@ -35,13 +35,15 @@ export function witnessByGateways(parts: Parts): { stop(): Promise<void> } {
     for (let tries = 0; tries < 2; tries += 1) {
       const old = sizes.get(member.node) ?? 0;
       const proof = old > to ? [] : growthProof(parts.folder, { from: old, to });
-      const answer = await member.link.call('ledger.witness', { vkey: ledger.vkey, old, note, proof });
+      const asked = { vkey: ledger.vkey, rotations: ledgerRotations(parts.folder), old, note, proof };
+      const answer = await member.link.call('ledger.witness', asked);
       if (answer.note !== undefined) refuse(answer.note, to);
       if (answer.cosignature === undefined) {
         sizes.set(member.node, answer.size);
         continue;
       }
-      if (cosignedAt(textOf(note), answer.cosignature, witness) === undefined) throw new Fault('LEDGER_TAMPERED', 'its signature does not verify');
+      if (cosignedAt(textOf(note), answer.cosignature, witness) === undefined)
+        throw new Fault('LEDGER_TAMPERED', 'its signature does not verify');
       sizes.set(member.node, to);
       return answer.cosignature;
     }
@@ -61,7 +63,10 @@ export function witnessByGateways(parts: Parts): { stop(): Promise<void> } {
     const lines = await Promise.all(
       fleet.members().map((member) =>
         ask(member, note).catch((error: unknown) => {
-          parts.log.warn({ node: member.node, fault: asFault(error).code, what: asFault(error).message }, 'a gateway did not witness this log');
+          parts.log.warn(
+            { node: member.node, fault: asFault(error).code, what: asFault(error).message },
+            'a gateway did not witness this log',
+          );
           return undefined;
         }),
       ),
@@ -75,7 +80,9 @@ export function witnessByGateways(parts: Parts): { stop(): Promise<void> } {
   function again(): void {
     if (stopped) return;
     timer = world.after(limits.ledgerWitnessMs, () => {
-      round = show().catch((error: unknown) => parts.log.warn({ fault: asFault(error).code }, 'this log could not be shown to its witnesses'));
+      round = show().catch((error: unknown) =>
+        parts.log.warn({ fault: asFault(error).code }, 'this log could not be shown to its witnesses'),
+      );
       void round.then(again);
     });
   }

@@ -41,7 +41,12 @@ const sinkSchema = z.discriminatedUnion('type', [
     ...common,
     type: z.literal('file'),
     path,
-    rotateBytes: z.number().int().min(mebibyte).max(10 * 1024 * mebibyte).default(100 * mebibyte),
+    rotateBytes: z
+      .number()
+      .int()
+      .min(mebibyte)
+      .max(10 * 1024 * mebibyte)
+      .default(100 * mebibyte),
     keep: z.number().int().min(1).max(100_000).optional(),
   }),
   z.strictObject({
@@ -76,7 +81,10 @@ const sinkSchema = z.discriminatedUnion('type', [
     ...common,
     type: z.literal('postgres'),
     url: secret,
-    table: z.string().regex(/^[a-z_][a-z0-9_]{0,62}(?:\.[a-z_][a-z0-9_]{0,62})?$/, 'table or schema.table, lower case').default('warder_record'),
+    table: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_]{0,62}(?:\.[a-z_][a-z0-9_]{0,62})?$/, 'table or schema.table, lower case')
+      .default('warder_record'),
   }),
   z.strictObject({
     ...common,

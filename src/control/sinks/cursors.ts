@@ -76,7 +76,9 @@ export function openCursors(store: Store): Cursors {
 
     async fail(sink, { why, at }) {
       await sql`
-        update sink_state set failures = failures + 1, error = ${why.replaceAll('\0', '')}, error_at = ${at} where sink = ${sink}`.execute(db);
+        update sink_state set failures = failures + 1, error = ${why.replaceAll('\0', '')}, error_at = ${at} where sink = ${sink}`.execute(
+        db,
+      );
     },
   };
 }

@@ -184,7 +184,10 @@ function readsOf(reads: Entry): Record<string, string> {
 
 /** SPEC: RFC 6962 §2.1, SHA-256(0x00 ‖ entry). */
 function leafOf(line: string): string {
-  return createHash('sha256').update(Buffer.from([0])).update(line, 'utf8').digest('hex');
+  return createHash('sha256')
+    .update(Buffer.from([0]))
+    .update(line, 'utf8')
+    .digest('hex');
 }
 
 function parse(line: string): Entry {

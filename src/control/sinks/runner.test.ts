@@ -49,13 +49,25 @@ async function read({ cursor, entriesMax, wanted }: { cursor: Cursor; entriesMax
   for (let i = cursor.next; i < to; i += 1) {
     const kind = i % 5 === 0 ? 'log.heartbeat' : 'operation.decided';
     if (!wanted(kind)) continue;
-    events.push({ key: `o#${i}`, origin: 'o', i, t: i, kind, leaf: String(i), ...(i < cursor.sent ? { duplicate: 'possible' as const } : {}) });
+    events.push({
+      key: `o#${i}`,
+      origin: 'o',
+      i,
+      t: i,
+      kind,
+      leaf: String(i),
+      ...(i < cursor.sent ? { duplicate: 'possible' as const } : {}),
+    });
   }
   return { events, to };
 }
 
 /** A runner in a world whose timers run at once, until everything is delivered or it dies. */
-async function live(cursors: ReturnType<typeof memory>, transport: Transport, options: { kinds?: string[]; batch?: number } = {}): Promise<void> {
+async function live(
+  cursors: ReturnType<typeof memory>,
+  transport: Transport,
+  options: { kinds?: string[]; batch?: number } = {},
+): Promise<void> {
   const world = fakeWorld();
   const stop = new AbortController();
   const hurried = {
@@ -111,7 +123,9 @@ test('killed at any point, a sink misses nothing and marks everything that comes
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 40 }),
-      fc.array(fc.record({ at: fc.integer({ min: 0, max: 8 }), early: fc.boolean(), part: fc.double({ min: 0, max: 1, noNaN: true }) }), { maxLength: 12 }),
+      fc.array(fc.record({ at: fc.integer({ min: 0, max: 8 }), early: fc.boolean(), part: fc.double({ min: 0, max: 1, noNaN: true }) }), {
+        maxLength: 12,
+      }),
       fc.array(fc.constantFrom<Delivery['kind'] | 'lost-answer' | 'throws'>('taken', 'failed', 'lost-answer', 'throws'), { maxLength: 10 }),
       async (entries, kills, moods) => {
         const durable = memory(entries);
@@ -152,7 +166,9 @@ test('killed at any point, a sink misses nothing and marks everything that comes
             close: transport.close,
             // A crash must not be handled like a failure of the receiver.
             deliver: (events, signal) =>
-              transport.deliver(events, signal).catch((error: unknown) => (dead ? new Promise<never>(() => crashed.reject(new Crash())) : Promise.reject(error))),
+              transport
+                .deliver(events, signal)
+                .catch((error: unknown) => (dead ? new Promise<never>(() => crashed.reject(new Crash())) : Promise.reject(error))),
           };
           const crashed = Promise.withResolvers<never>();
           crashed.promise.catch(() => undefined);
@@ -273,8 +289,11 @@ test('a receiver that says nothing is given up after a while, and the events com
   }
   stop.abort();
   await running;
-  assert.deepEqual(seen.map((events) => events.map((event) => event.duplicate)), [
-    [undefined, undefined, undefined],
-    ['possible', 'possible', 'possible'],
-  ]);
+  assert.deepEqual(
+    seen.map((events) => events.map((event) => event.duplicate)),
+    [
+      [undefined, undefined, undefined],
+      ['possible', 'possible', 'possible'],
+    ],
+  );
 });

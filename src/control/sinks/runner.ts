@@ -93,7 +93,9 @@ export async function attempt(
   { world, signal }: { world: World; signal: AbortSignal },
 ): Promise<Delivery> {
   const late = new AbortController();
-  const timer = world.after(limits.sinkAttemptMs, () => late.abort(new Error(`no acknowledgement within ${limits.sinkAttemptMs / 1000} s`)));
+  const timer = world.after(limits.sinkAttemptMs, () =>
+    late.abort(new Error(`no acknowledgement within ${limits.sinkAttemptMs / 1000} s`)),
+  );
   try {
     return await transport.deliver(events, AbortSignal.any([signal, late.signal]));
   } catch (error) {

@@ -29,7 +29,10 @@ after(async () => {
 });
 
 const session = (name: string, operations: number) =>
-  sessionDrafts(name, { subject: 'user:engineer', operations: Array.from({ length: operations }, (_, at) => ({ n: at + 1, verdict: 'allow' as const })) });
+  sessionDrafts(name, {
+    subject: 'user:engineer',
+    operations: Array.from({ length: operations }, (_, at) => ({ n: at + 1, verdict: 'allow' as const })),
+  });
 
 async function configured(yaml: (home: string) => string): Promise<ControlConfig> {
   const config = await testConfig(server);
@@ -39,8 +42,15 @@ async function configured(yaml: (home: string) => string): Promise<ControlConfig
 
 /** The events of a file sink with all that was put aside, oldest first. */
 function events(home: string, name = 'events.jsonl'): Loose[] {
-  const files = readdirSync(home).filter((one) => one.startsWith(name)).sort((a, b) => Number(a === name) - Number(b === name) || (a < b ? -1 : 1));
-  return files.flatMap((file) => readFileSync(join(home, file), 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)));
+  const files = readdirSync(home)
+    .filter((one) => one.startsWith(name))
+    .sort((a, b) => Number(a === name) - Number(b === name) || (a < b ? -1 : 1));
+  return files.flatMap((file) =>
+    readFileSync(join(home, file), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line)),
+  );
 }
 
 async function arrives(control: TestControl, condition: () => boolean): Promise<void> {
@@ -68,10 +78,16 @@ sinks:
   await gateway.call('ledger.entries', { origin: gateway.origin, first: 0, entries: lines });
   const ofGateway = (): Loose[] => events(config.home).filter((event) => event.metadata.log_name === gateway.origin);
   await arrives(control, () => existsSync(join(config.home, 'events.jsonl')) && ofGateway().length === lines.length);
-  assert.deepEqual(ofGateway().map((event) => event.metadata.sequence), lines.map((_, i) => i));
+  assert.deepEqual(
+    ofGateway().map((event) => event.metadata.sequence),
+    lines.map((_, i) => i),
+  );
   assert.ok(ofGateway().every((event) => event.unmapped.duplicate === undefined));
   assert.equal(ofGateway()[2]?.database.uid, 'pg:orders', 'an outcome says what it was about');
-  assert.ok(events(config.home).some((event) => event.metadata.log_name === 'ledger.local/control'), 'the own ledger is delivered too');
+  assert.ok(
+    events(config.home).some((event) => event.metadata.log_name === 'ledger.local/control'),
+    'the own ledger is delivered too',
+  );
 
   await arrives(control, () => events(config.home, 'few.jsonl').length === 2);
   const [opened] = events(config.home, 'few.jsonl');
@@ -148,51 +164,3 @@ test('a mistake in the file stops the start with its line', async () => {
     });
   }
 });
-
-/** A nightly run asks for more. */
-const killRounds = Number(process.env['SINK_KILL_ROUNDS'] ?? 3);
-
-test('a control plane that is killed again and again leaves no record out and marks what it delivers again', async () => {
-  const config = await configured((home) => `sinks: [{ name: all, type: file, path: ${home}/events.jsonl }]\n`);
-  const lines = ledgerLines(Array.from({ length: 40 * killRounds }, (_, at) => session(`ses_${at}`, 20)).flat());
-  const program = fileURLToPath(new URL('../testing/child.ts', import.meta.url));
-  let sent = 0;
-  for (let round = 0; round < killRounds; round += 1) {
-    const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'ignore'] });
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.stdin.end(JSON.stringify(config));
-    await new Promise<void>((resolve) => createInterface(child.stdout).once('line', () => resolve()));
-    const gateway = await TestGateway.join(config);
-    sent = gateway.hello.mirrored;
-    const last = Math.min(lines.length, Math.ceil((lines.length * (round + 1)) / killRounds));
-    const target = sizeOf(config.home) + 200_000 + round * 77_777;
-    const killer = until(() => (sizeOf(config.home) >= target ? true : undefined), { deadlineMs: 10_000, everyMs: 1 }).then(() => child.kill('SIGKILL'));
-    try {
-      for (; sent < last; sent += 100) await gateway.call('ledger.entries', { origin: gateway.origin, first: sent, entries: lines.slice(sent, sent + 100) });
-    } catch {
-      // Killed in the middle.
-    }
-    await killer;
-    await ended;
-    await gateway.closed;
-  }
-  const control = await startTestControl(config);
-  const gateway = await TestGateway.join(config);
-  const { mirrored } = gateway.hello;
-  await gateway.call('ledger.entries', { origin: gateway.origin, first: mirrored, entries: lines.slice(mirrored) });
-  const keys = (): Loose[] => events(config.home).filter((event) => event.metadata.log_name === gateway.origin);
-  await arrives(control, () => new Set(keys().map((event) => event.metadata.sequence)).size === lines.length);
-  const seen = new Set<number>();
-  for (const event of keys()) {
-    if (seen.has(event.metadata.sequence)) assert.equal(event.unmapped.duplicate, 'possible', `${event.metadata.uid} came again without a mark`);
-    seen.add(event.metadata.sequence);
-  }
-  assert.equal(seen.size, lines.length);
-  await gateway.end();
-  await control.stop();
-});
-
-function sizeOf(home: string): number {
-  const path = join(home, 'events.jsonl');
-  return existsSync(path) ? statSync(path).size : 0;
-}

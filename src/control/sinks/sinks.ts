@@ -109,7 +109,14 @@ async function keepRunning(runner: RunnerSink, desk: Parameters<typeof runSink>[
 
 function testEvent(world: World): Facts {
   const t = world.now();
-  return { key: `warder.test#${t}`, origin: 'warder.test', i: t, t, kind: 'sink.test', leaf: Buffer.from(world.randomBytes(32)).toString('hex') };
+  return {
+    key: `warder.test#${t}`,
+    origin: 'warder.test',
+    i: t,
+    t,
+    kind: 'sink.test',
+    leaf: Buffer.from(world.randomBytes(32)).toString('hex'),
+  };
 }
 
 interface StateRow {

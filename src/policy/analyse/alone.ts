@@ -16,7 +16,8 @@ export function neverApplies(region: Region, ground: Alone): boolean {
   const { rule } = region;
   const boxes = disjunctive(region.box, limits.analysisConjunctionsMax) ?? [];
   const whens = region.when === undefined ? boxes : (disjunctive(and(region.box, region.when), limits.analysisConjunctionsMax) ?? []);
-  const possible = (conjunctions: readonly Conjunction[]): boolean => conjunctions.some((conjunction) => reasoning.ask(conjunction).kind !== 'impossible');
+  const possible = (conjunctions: readonly Conjunction[]): boolean =>
+    conjunctions.some((conjunction) => reasoning.ask(conjunction).kind !== 'impossible');
   const part = !possible(boxes) ? 'match' : !possible(whens) ? 'when' : 'unless';
   const why = {
     match: 'the lines of its match contradict each other',
@@ -49,7 +50,11 @@ function nearMiss({ box, when, rule }: Region, { bundle, reasoning, now }: Alone
     kept = more;
     ({ model } = answer);
   }
-  return witnessFor(rule, [model], { bundle, now, goal: (decision) => !decision.matched.some((matched) => matched.rule === rule.id) && decision.reason !== 'POLICY_FAULT' });
+  return witnessFor(rule, [model], {
+    bundle,
+    now,
+    goal: (decision) => !decision.matched.some((matched) => matched.rule === rule.id) && decision.reason !== 'POLICY_FAULT',
+  });
 }
 
 /** P107: a condition that says nothing, because it holds wherever the rest of the rule does. */
@@ -57,7 +62,9 @@ export function checkConstant({ rule, box, when, unless, conjunctions }: Region,
   const { reasoning, report, bundle, now } = ground;
   const split = (formula: typeof box): readonly Conjunction[] => disjunctive(formula, limits.analysisConjunctionsMax) ?? [];
   const applies = (): DecisionRequest | undefined => {
-    const models = conjunctions.map((conjunction) => reasoning.ask(conjunction)).flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
+    const models = conjunctions
+      .map((conjunction) => reasoning.ask(conjunction))
+      .flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
     return witnessFor(rule, models, { bundle, now, goal: (decision) => decision.matched.some((matched) => matched.rule === rule.id) });
   };
   if (when !== undefined && reasoning.covered(split(box), split(when))) {
@@ -84,4 +91,3 @@ export function checkConstant({ rule, box, when, unless, conjunctions }: Region,
     });
   }
 }
-

@@ -87,7 +87,10 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
   const [file] = options.files;
   const start = file && { file, line: 1, column: 1 };
   if (start !== undefined && (reasoning.cut || pairsCut)) {
-    report.cut(`the analysis was cut: with ${rules.length} rules not all ${pairsCut ? 'pairs' : 'questions'} were looked at, so mistakes between rules may be missing`, start);
+    report.cut(
+      `the analysis was cut: with ${rules.length} rules not all ${pairsCut ? 'pairs' : 'questions'} were looked at, so mistakes between rules may be missing`,
+      start,
+    );
   }
   return report.close(start);
 }

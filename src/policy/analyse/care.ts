@@ -64,7 +64,14 @@ export function checkDates(now: number, ground: Documents): void {
     if (isKind(document, 'Policy')) checkPolicy(document, now, ground);
     else if (isKind(document, 'Exception')) checkException(document, now, ground);
     else if (isKind(document, 'Override') && instantMs(document.spec.expires) <= now) {
-      tell(ground, { code: 'P401', severity: 'warning', place: specNode(document, ['expires']), message: `the override "${document.name}" has ended`, hint: 'remove it', rules: document.spec.rules });
+      tell(ground, {
+        code: 'P401',
+        severity: 'warning',
+        place: specNode(document, ['expires']),
+        message: `the override "${document.name}" has ended`,
+        hint: 'remove it',
+        rules: document.spec.rules,
+      });
     } else if (isKind(document, 'RiskAcceptance')) checkAcceptance(document, now, ground);
   }
 }
@@ -75,17 +82,38 @@ function checkPolicy({ spec, name, node }: DocumentOf<'Policy'>, now: number, gr
   const due = instantMs(spec.review.last) + periodMs(spec.review.every);
   if (due <= now) {
     const message = `the review of the policy "${name}" (risk ${spec.risk.class}) is due for ${days(now - due)}`;
-    tell(ground, { code: 'P402', severity: severity(due), place: place(['review', 'last']), message, hint: 'review it, then write the date into "review.last"', rules: [] });
+    tell(ground, {
+      code: 'P402',
+      severity: severity(due),
+      place: place(['review', 'last']),
+      message,
+      hint: 'review it, then write the date into "review.last"',
+      rules: [],
+    });
   }
   if (spec.expires === undefined || instantMs(spec.expires) > now) return;
   const message = `the policy "${name}" has expired; it is still in force`;
-  tell(ground, { code: 'P402', severity: severity(instantMs(spec.expires)), place: place(['expires']), message, hint: 'remove the policy, or give it a later date', rules: [] });
+  tell(ground, {
+    code: 'P402',
+    severity: severity(instantMs(spec.expires)),
+    place: place(['expires']),
+    message,
+    hint: 'remove the policy, or give it a later date',
+    rules: [],
+  });
 }
 
 function checkException({ spec, name, node }: DocumentOf<'Exception'>, now: number, ground: Documents): void {
   const rules = spec.waives.flatMap((waived) => waived.rules.map((rule) => `${waived.policy}/${rule}`));
   if (instantMs(spec.expires) <= now) {
-    tell(ground, { code: 'P401', severity: 'warning', place: specNode({ node }, ['expires']), message: `the exception "${name}" has expired`, hint: 'remove it', rules });
+    tell(ground, {
+      code: 'P401',
+      severity: 'warning',
+      place: specNode({ node }, ['expires']),
+      message: `the exception "${name}" has expired`,
+      hint: 'remove it',
+      rules,
+    });
   }
 }
 

@@ -35,7 +35,10 @@ function owedBy(rule: CompiledRule): readonly Owed[] {
 function reportConflict(one: Region, other: Region, ground: Ground): void {
   const models = ground.reasoning.together(one.conjunctions, other.conjunctions);
   if (models === undefined || models.length === 0) return;
-  const [later, earlier] = other.rule.place.line >= one.rule.place.line || one.rule.place.file !== other.rule.place.file ? [other.rule, one.rule] : [one.rule, other.rule];
+  const [later, earlier] =
+    other.rule.place.line >= one.rule.place.line || one.rule.place.file !== other.rule.place.file
+      ? [other.rule, one.rule]
+      : [one.rule, other.rule];
   const { bundle, now } = ground;
   const ids = [...new Set([later.id, earlier.id])];
   const goal = ({ reason, decisive }: Decision): boolean => reason === 'OBLIGATION_CONFLICT' && ids.every((id) => decisive.includes(id));

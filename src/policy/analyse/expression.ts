@@ -67,7 +67,8 @@ export function readAt(path: string | undefined, { attributes }: Names): Read | 
   const found = resolveAttribute(attributes, path);
   if (!found.found) return undefined;
   const { type, optional } = found;
-  if (type.kind === 'list') return { site: { path, domain: domainOf(type.element), optional }, shape: isScalar(type.element) ? 'list' : 'other' };
+  if (type.kind === 'list')
+    return { site: { path, domain: domainOf(type.element), optional }, shape: isScalar(type.element) ? 'list' : 'other' };
   if (throughList(attributes, path)) return undefined;
   return { site: { path, domain: domainOf(type), optional }, shape: isScalar(type) ? 'scalar' : 'other' };
 }

@@ -55,7 +55,12 @@ export class Report {
       if (left > 0 && place !== undefined) this.cut(`${left} more findings ${code} are not shown`, place);
     }
     return this.#findings.sort(
-      (a, b) => compareText(a.path, b.path) || a.line - b.line || a.column - b.column || compareText(a.code, b.code) || compareText(a.message, b.message),
+      (a, b) =>
+        compareText(a.path, b.path) ||
+        a.line - b.line ||
+        a.column - b.column ||
+        compareText(a.code, b.code) ||
+        compareText(a.message, b.message),
     );
   }
 }

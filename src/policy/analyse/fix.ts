@@ -71,8 +71,10 @@ function said(rule: object): string {
 function isNamed(rule: string, documents: readonly Document[]): boolean {
   const [policy, id] = rule.split('/');
   return documents.some((document) => {
-    if (isKind(document, 'Exception')) return document.spec.waives.some((waived) => waived.policy === policy && waived.rules.includes(id ?? ''));
-    if (isKind(document, 'Rollout')) return document.spec.subject.policy === policy && document.spec.subject.rules?.includes(id ?? '') === true;
+    if (isKind(document, 'Exception'))
+      return document.spec.waives.some((waived) => waived.policy === policy && waived.rules.includes(id ?? ''));
+    if (isKind(document, 'Rollout'))
+      return document.spec.subject.policy === policy && document.spec.subject.rules?.includes(id ?? '') === true;
     return mentions(document.data, rule);
   });
 }

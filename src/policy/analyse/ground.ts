@@ -63,7 +63,11 @@ export function at(rule: CompiledRule): string {
 }
 
 /** A request for the target and phase of a rule that reaches the goal; see `findWitness`. */
-export function witnessFor(rule: CompiledRule, models: readonly Model[], { goal, bundle, now }: { goal: Goal; bundle: Bundle; now: number }): DecisionRequest | undefined {
+export function witnessFor(
+  rule: CompiledRule,
+  models: readonly Model[],
+  { goal, bundle, now }: { goal: Goal; bundle: Bundle; now: number },
+): DecisionRequest | undefined {
   const setting: Setting = { attributes: rule.attributes, policy: rule.policy, now };
   return findWitness(models, goal, { bundle, setting });
 }

@@ -34,7 +34,11 @@ export class Neighbours {
         }
       }
     }
-    for (const path of this.#wanting.keys()) this.#indifferent.set(path, regions.filter((region) => this.#exact.get(region)?.has(path) !== true));
+    for (const path of this.#wanting.keys())
+      this.#indifferent.set(
+        path,
+        regions.filter((region) => this.#exact.get(region)?.has(path) !== true),
+      );
   }
 
   /** The other rules that are `wanted` and may apply together with this one; each once. */
@@ -87,7 +91,8 @@ export class Neighbours {
     const begins = this.#prefixes.get(other);
     for (const [path, texts] of this.#prefixesOf(one)) {
       const others = begins?.get(path);
-      if (others !== undefined && !texts.some((text) => others.some((begin) => begin.startsWith(text) || text.startsWith(begin)))) return false;
+      if (others !== undefined && !texts.some((text) => others.some((begin) => begin.startsWith(text) || text.startsWith(begin))))
+        return false;
     }
     return true;
   }
@@ -98,7 +103,10 @@ function prefixes({ rule }: Region): Map<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   for (const { path, exact, line } of rule.matchers) {
     if (exact !== undefined || !Array.isArray(line.value) || !isSingle(rule, path)) continue;
-    found.set(path, line.value.map((atom) => String(atom).split('*')[0] ?? ''));
+    found.set(
+      path,
+      line.value.map((atom) => String(atom).split('*')[0] ?? ''),
+    );
   }
   return found;
 }

@@ -61,12 +61,17 @@ test('globs meet exactly where some text shows it', () => {
 
 const tests: fc.Arbitrary<Test> = fc.oneof(
   fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 1, maxLength: 3 }).map((numbers) => among(numbers)),
-  fc.tuple(fc.constantFrom('<' as const, '<=' as const, '>' as const, '>=' as const), fc.constantFrom(-2, -1, 0, 0.5, 1, 2)).map(([op, bound]) => range(op, bound)),
+  fc
+    .tuple(fc.constantFrom('<' as const, '<=' as const, '>' as const, '>=' as const), fc.constantFrom(-2, -1, 0, 0.5, 1, 2))
+    .map(([op, bound]) => range(op, bound)),
 );
-const clauses: fc.Arbitrary<Clause[]> = fc.array(fc.array(fc.record({ test: tests, negated: fc.boolean() }), { minLength: 1, maxLength: 2 }), {
-  minLength: 1,
-  maxLength: 4,
-});
+const clauses: fc.Arbitrary<Clause[]> = fc.array(
+  fc.array(fc.record({ test: tests, negated: fc.boolean() }), { minLength: 1, maxLength: 2 }),
+  {
+    minLength: 1,
+    maxLength: 4,
+  },
+);
 
 test('numbers that satisfy intervals and sets are found exactly when there are any', () => {
   const grid = Array.from({ length: 81 }, (_, i) => (i - 40) / 4);
@@ -81,11 +86,13 @@ test('numbers that satisfy intervals and sets are found exactly when there are a
 });
 
 test('networks overlap exactly where an address lies in both', () => {
-  const networks = ['10.0.0.0/8', '10.1.0.0/16', '10.2.0.0/16', '192.168.0.0/24', '0.0.0.0/0', '10.1.2.3/32', '::/0', 'fd00::/8'].map((written) => {
-    const parsed = parseNetwork(written);
-    assert.ok(parsed !== undefined);
-    return { written, test: network([parsed]) };
-  });
+  const networks = ['10.0.0.0/8', '10.1.0.0/16', '10.2.0.0/16', '192.168.0.0/24', '0.0.0.0/0', '10.1.2.3/32', '::/0', 'fd00::/8'].map(
+    (written) => {
+      const parsed = parseNetwork(written);
+      assert.ok(parsed !== undefined);
+      return { written, test: network([parsed]) };
+    },
+  );
   const addresses = ['10.0.0.1', '10.1.0.1', '10.1.2.3', '10.2.0.1', '192.168.0.7', '8.8.8.8', 'fd00::1', '2001:db8::1', 'no address'];
   for (const one of networks) {
     for (const other of networks) {

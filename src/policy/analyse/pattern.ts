@@ -103,7 +103,8 @@ export class Language {
     let accepting = false;
     for (let position of positions) {
       closed.add(position);
-      for (let token = this.#tokenAt(position); token === any || token === segment; token = this.#tokenAt(position)) closed.add((position += 1));
+      for (let token = this.#tokenAt(position); token === any || token === segment; token = this.#tokenAt(position))
+        closed.add((position += 1));
     }
     for (const position of closed) {
       const pattern = this.#patterns[Math.floor(position / stride)];
@@ -150,13 +151,17 @@ export function findString(
 ): { readonly text: string } | undefined | 'unknown' {
   const languages = [...new Set(clauses.flatMap(({ inside, outside }) => [...inside, ...outside]))];
   const rank = new Map(languages.map((language, i) => [language, i]));
-  const compiled = clauses.map(({ inside, outside }) => ({ inside: inside.map((l) => rank.get(l) ?? 0), outside: outside.map((l) => rank.get(l) ?? 0) }));
+  const compiled = clauses.map(({ inside, outside }) => ({
+    inside: inside.map((l) => rank.get(l) ?? 0),
+    outside: outside.map((l) => rank.get(l) ?? 0),
+  }));
   const satisfied = (states: readonly number[]): boolean => {
     const member = (l: number): boolean => languages[l]?.accepts(states[l] ?? 0) ?? false;
     return compiled.every(({ inside, outside }) => inside.some(member) || outside.some((l) => !member(l)));
   };
   const needed = compiled.filter(({ outside }) => outside.length === 0).map(({ inside }) => inside);
-  const hopeless = (states: readonly number[]): boolean => needed.some((inside) => inside.every((l) => languages[l]?.isDead(states[l] ?? 0) === true));
+  const hopeless = (states: readonly number[]): boolean =>
+    needed.some((inside) => inside.every((l) => languages[l]?.isDead(states[l] ?? 0) === true));
   const start = languages.map((language) => language.start);
   const queue: { readonly states: readonly number[]; readonly text: string }[] = [{ states: start, text: '' }];
   const seen = new Set([start.join(' ')]);

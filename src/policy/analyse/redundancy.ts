@@ -23,8 +23,11 @@ export function checkRedundant(region: Region, ground: Ground): void {
 function reportRedundant(region: Region, other: Region, { ground, mutual }: { ground: Ground; mutual: boolean }): void {
   const { rule } = region;
   const { bundle, now, reasoning } = ground;
-  const models = region.conjunctions.map((conjunction) => reasoning.ask(conjunction)).flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
-  const goal = ({ matched }: Decision): boolean => matched.some((one) => one.rule === rule.id) && matched.some((one) => one.rule === other.rule.id);
+  const models = region.conjunctions
+    .map((conjunction) => reasoning.ask(conjunction))
+    .flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
+  const goal = ({ matched }: Decision): boolean =>
+    matched.some((one) => one.rule === rule.id) && matched.some((one) => one.rule === other.rule.id);
   ground.report.add({
     code: 'P106',
     severity: 'warning',
@@ -84,6 +87,7 @@ function told(rule: CompiledRule, wider: CompiledRule): boolean {
 }
 
 function failsAlike(rule: CompiledRule, wider: CompiledRule): boolean {
-  const conditional = rule.when !== undefined || rule.unlessValid !== undefined || rule.dataMatchers.length > 0 || rule.policy.facts.length > 0;
+  const conditional =
+    rule.when !== undefined || rule.unlessValid !== undefined || rule.dataMatchers.length > 0 || rule.policy.facts.length > 0;
   return !conditional || rule.onError === 'skip' || rule.onError === wider.onError;
 }

@@ -43,7 +43,13 @@ export function regionOf(rule: CompiledRule, { data }: Compiled): Region {
       }),
     );
   const parts = [box, when, exempt, invalid].filter((part) => part !== undefined);
-  return { rule, box, when, unless: exempt, conjunctions: disjunctive(and(...parts), limits.analysisConjunctionsMax) ?? coarse(rule, parts, names) };
+  return {
+    rule,
+    box,
+    when,
+    unless: exempt,
+    conjunctions: disjunctive(and(...parts), limits.analysisConjunctionsMax) ?? coarse(rule, parts, names),
+  };
 }
 
 /** Too many alternatives: the match stays exact, every condition becomes one question. */
@@ -60,7 +66,11 @@ function whole(rule: CompiledRule, position: number, names: Names): Formula {
 }
 
 /** A condition as formula, or as one question where taking it apart gives too much. */
-function expressed(condition: Condition, how: (ast: Condition['program']['ast']) => Formula, { names, negated = false }: { names: Names; negated?: boolean }): Formula {
+function expressed(
+  condition: Condition,
+  how: (ast: Condition['program']['ast']) => Formula,
+  { names, negated = false }: { names: Names; negated?: boolean },
+): Formula {
   const formula = how(condition.program.ast);
   if (disjunctive(formula, limits.analysisConjunctionsMax) !== undefined) return formula;
   const question = opaque(condition.program.ast, true, names);
@@ -70,7 +80,9 @@ function expressed(condition: Condition, how: (ast: Condition['program']['ast'])
 function boxOf(rule: CompiledRule, data: Compiled['data']): Formula {
   const literals: Literal[] = [];
   if (rule.policy.points !== undefined) {
-    literals.push(scalarLiteral({ path: 'point', domain: 'string', optional: false }, { test: among([...rule.policy.points]), negated: false }));
+    literals.push(
+      scalarLiteral({ path: 'point', domain: 'string', optional: false }, { test: among([...rule.policy.points]), negated: false }),
+    );
   }
   for (const fact of rule.policy.facts) {
     literals.push(scalarLiteral({ path: `facts.${fact}`, domain: 'any', optional: true }, { test: present, negated: false }));
@@ -92,7 +104,8 @@ export function literalsOf(matcher: Matcher, rule: Pick<CompiledRule, 'attribute
   const some = (test: Test): void => {
     literals.push(found.many ? listLiteral(site, [{ test, negated: false }]) : scalarLiteral(site, { test, negated: false }));
   };
-  const there = (negated: boolean): Literal => scalarLiteral({ ...site, domain: found.many ? 'any' : site.domain }, { test: present, negated });
+  const there = (negated: boolean): Literal =>
+    scalarLiteral({ ...site, domain: found.many ? 'any' : site.domain }, { test: present, negated });
   if (operators.in !== undefined) some(amongGlobs(operators.in));
   if (operators.inData !== undefined) {
     some(amongGlobs(line.data ?? []));
@@ -114,5 +127,8 @@ export function literalsOf(matcher: Matcher, rule: Pick<CompiledRule, 'attribute
 
 function amongGlobs(atoms: readonly Scalar[]): Test {
   const globs = atoms.filter((atom) => typeof atom === 'string' && hasWildcard(atom)).map((atom) => patternOfGlob(String(atom)));
-  return among(atoms.filter((atom) => typeof atom !== 'string' || !hasWildcard(atom)), globs);
+  return among(
+    atoms.filter((atom) => typeof atom !== 'string' || !hasWildcard(atom)),
+    globs,
+  );
 }

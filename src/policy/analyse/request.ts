@@ -130,7 +130,8 @@ function put(roots: Holder, path: string, value: unknown, attributes: AttributeF
       return;
     }
     const inner = holder[segment];
-    if (Array.isArray(inner)) return putInside(inner, segments.slice(i + 1).join('.'), [value], element(attributes, segments.slice(0, i + 1).join('.')));
+    if (Array.isArray(inner))
+      return putInside(inner, segments.slice(i + 1).join('.'), [value], element(attributes, segments.slice(0, i + 1).join('.')));
     if (isHolder(inner)) holder = inner;
     else {
       const parent = presentValue(attributes, segments.slice(0, i + 1).join('.'));

@@ -11,7 +11,13 @@ export type Domain = 'string' | 'int' | 'double' | 'bool' | 'any';
 /** A set of scalars; an absent attribute is in none of them. `id` is equal for equal sets. */
 export type Test =
   | { readonly kind: 'present'; readonly id: string }
-  | { readonly kind: 'among'; readonly id: string; readonly atoms: ReadonlySet<Scalar>; readonly patterns: readonly Pattern[]; readonly language: Language }
+  | {
+      readonly kind: 'among';
+      readonly id: string;
+      readonly atoms: ReadonlySet<Scalar>;
+      readonly patterns: readonly Pattern[];
+      readonly language: Language;
+    }
   | { readonly kind: 'network'; readonly id: string; readonly networks: readonly Network[] }
   | { readonly kind: 'range'; readonly id: string; readonly op: '<' | '<=' | '>' | '>='; readonly bound: number };
 
@@ -62,7 +68,13 @@ export function holds(test: Test, value: Scalar | undefined): boolean {
       return typeof value === 'string' && test.networks.some((one) => inNetwork(one, value));
     case 'range':
       if (typeof value !== 'number') return false;
-      return test.op === '<' ? value < test.bound : test.op === '<=' ? value <= test.bound : test.op === '>' ? value > test.bound : value >= test.bound;
+      return test.op === '<'
+        ? value < test.bound
+        : test.op === '<='
+          ? value <= test.bound
+          : test.op === '>'
+            ? value > test.bound
+            : value >= test.bound;
   }
 }
 
@@ -117,7 +129,9 @@ function finiteChoice(clauses: readonly Clause[]): Scalar[] | undefined {
   let best: Scalar[] | undefined;
   for (const clause of clauses) {
     if (!clause.every(({ test, negated }) => !negated && test.kind === 'among' && test.patterns.every(isExact))) continue;
-    const values = clause.flatMap(({ test }) => (test.kind === 'among' ? [...test.atoms, ...test.patterns.map((pattern) => exampleOf(pattern))] : []));
+    const values = clause.flatMap(({ test }) =>
+      test.kind === 'among' ? [...test.atoms, ...test.patterns.map((pattern) => exampleOf(pattern))] : [],
+    );
     if (best === undefined || values.length < best.length) best = values;
   }
   return best;
@@ -135,7 +149,10 @@ function boundaries(clauses: readonly Clause[], domain: 'int' | 'double'): numbe
   for (const [i, point] of sorted.entries()) {
     const next = sorted[i + 1] ?? point + 2;
     points.add(point);
-    for (const near of domain === 'int' ? [Math.floor(point), Math.floor(point) + 1, Math.ceil(point) - 1] : [(point + next) / 2, point - 1]) points.add(near);
+    for (const near of domain === 'int'
+      ? [Math.floor(point), Math.floor(point) + 1, Math.ceil(point) - 1]
+      : [(point + next) / 2, point - 1])
+      points.add(near);
   }
   return [...points].sort((a, b) => Math.abs(a) - Math.abs(b) || b - a);
 }
@@ -181,7 +198,9 @@ function edgesOf({ bits, shift, v4 }: Network): string[] {
   const first = bits << shift;
   const last = first + (1n << shift) - 1n;
   const highest = v4 ? 0xffff_ffffn : (1n << 128n) - 1n;
-  return [first, last, first - 1n, last + 1n].filter((address) => address >= 0n && address <= highest).map((address) => formatAddress(address, v4));
+  return [first, last, first - 1n, last + 1n]
+    .filter((address) => address >= 0n && address <= highest)
+    .map((address) => formatAddress(address, v4));
 }
 
 function formatAddress(address: bigint, v4: boolean): string {

@@ -50,11 +50,18 @@ export function solve(conjunction: Conjunction, preferred: Preferences): Answer 
     }
     const found =
       first.kind === 'scalar'
-        ? solveAttribute(literals.filter((literal) => literal.kind === 'scalar'), preferred)
-        : solveList(literals.filter((literal) => literal.kind === 'list'), preferred);
+        ? solveAttribute(
+            literals.filter((literal) => literal.kind === 'scalar'),
+            preferred,
+          )
+        : solveList(
+            literals.filter((literal) => literal.kind === 'list'),
+            preferred,
+          );
     if (found === undefined) return impossible;
     if (found === 'unknown') doubtful = true;
-    else if (first.kind === 'scalar') scalars.set(first.path, (found as { value: Scalar | Missing | Present }).value); // By the branch above.
+    else if (first.kind === 'scalar')
+      scalars.set(first.path, (found as { value: Scalar | Missing | Present }).value); // By the branch above.
     else lists.set(key.slice(0, -2), found as ListModel); // By the branch above.
   }
   if (!nested(scalars, lists)) return impossible;
@@ -99,7 +106,9 @@ function solveAttribute(
 function solveList(literals: readonly ListLiteral[], preferred: Preferences): ListModel | undefined | 'unknown' {
   const [first] = literals;
   if (first === undefined) return undefined;
-  const forbidden = literals.filter(({ negated }) => negated).map(({ some }): Clause => some.map(({ test, negated }) => ({ test, negated: !negated })));
+  const forbidden = literals
+    .filter(({ negated }) => negated)
+    .map(({ some }): Clause => some.map(({ test, negated }) => ({ test, negated: !negated })));
   const elements: Scalar[] = [];
   for (const { some, negated } of literals) {
     if (negated) continue;
@@ -123,6 +132,7 @@ function nested(scalars: Model['scalars'], lists: Model['lists']): boolean {
   const absent = [...scalars].filter(([, value]) => value === missing).map(([path]) => `${path}.`);
   if (absent.length === 0) return true;
   for (const [path, value] of scalars) if (value !== missing && absent.some((parent) => path.startsWith(parent))) return false;
-  for (const [path, { elements }] of lists) if (elements.length > 0 && absent.some((parent) => path === parent.slice(0, -1) || path.startsWith(parent))) return false;
+  for (const [path, { elements }] of lists)
+    if (elements.length > 0 && absent.some((parent) => path === parent.slice(0, -1) || path.startsWith(parent))) return false;
   return true;
 }

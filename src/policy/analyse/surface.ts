@@ -18,8 +18,25 @@ const actions: Partial<Record<Target, { readonly path: string; readonly values: 
   sql: {
     path: 'sql.effects',
     values: [
-      'read', 'write.insert', 'write.update', 'write.delete', 'write.merge', 'truncate', 'create.table', 'alter.table', 'drop.table',
-      'privilege.grant', 'session.set', 'session.role', 'transaction', 'copy.in', 'copy.out', 'copy.program', 'code.do', 'code.call', 'read.file',
+      'read',
+      'write.insert',
+      'write.update',
+      'write.delete',
+      'write.merge',
+      'truncate',
+      'create.table',
+      'alter.table',
+      'drop.table',
+      'privilege.grant',
+      'session.set',
+      'session.role',
+      'transaction',
+      'copy.in',
+      'copy.out',
+      'copy.program',
+      'code.do',
+      'code.call',
+      'read.file',
     ],
   },
   http: { path: 'http.method', values: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] },
@@ -68,7 +85,9 @@ export function checkActions(target: Target, phase: Phase, regions: readonly Reg
     severity: allowed ? 'warning' : 'info',
     place: startOf(first.rule),
     message: `no rule for the target "${target}" can apply to ${uncovered.join(', ')} (${surface.path}): ${allowed ? 'they are allowed' : 'they are denied with NO_MATCHING_ALLOW'}`,
-    hint: allowed ? 'deny what must not happen, or say with an allow rule that it may' : 'allow what people need, or refuse it with a reason they understand',
+    hint: allowed
+      ? 'deny what must not happen, or say with an allow rule that it may'
+      : 'allow what people need, or refuse it with a reason they understand',
     rules: [],
     proof: requestOf(model, { attributes: first.rule.attributes, policy: first.rule.policy, now }),
   });
@@ -96,7 +115,11 @@ function speaksOf({ rule, conjunctions }: Region, path: string, { action, ground
       site.kind === 'list'
         ? [listLiteral(site, [{ test: only, negated: false }]), listLiteral(site, [{ test: only, negated: true }], true)]
         : [scalarLiteral(site, { test: only, negated: false })];
-    if (site.kind === 'scalar' && about.some((literal) => literal.kind === 'scalar' && holds(literal.term.test, action) === literal.term.negated)) return false;
+    if (
+      site.kind === 'scalar' &&
+      about.some((literal) => literal.kind === 'scalar' && holds(literal.term.test, action) === literal.term.negated)
+    )
+      return false;
     return ground.reasoning.ask([...about, ...exactly]).kind !== 'impossible';
   });
 }

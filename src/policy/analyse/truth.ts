@@ -185,7 +185,8 @@ function call(e: CallExpression, sense: boolean, scope: Scope): Formula | undefi
 /** `list.exists(v, …)` and `list.all(v, …)` where the body speaks of nothing but the element. */
 function quantified(e: ComprehensionExpression, sense: boolean, scope: Scope): Formula | undefined {
   const [name] = e.variables;
-  if ((e.macro !== 'exists' && e.macro !== 'all') || e.variables.length !== 1 || name === undefined || scope.local !== undefined) return undefined;
+  if ((e.macro !== 'exists' && e.macro !== 'all') || e.variables.length !== 1 || name === undefined || scope.local !== undefined)
+    return undefined;
   const read = readIn(e.range, scope);
   if (read?.shape !== 'list' || read.site.domain === 'any') return undefined;
   const local: Local = { name, site: { path: element, domain: read.site.domain, optional: false } };
@@ -193,7 +194,8 @@ function quantified(e: ComprehensionExpression, sense: boolean, scope: Scope): F
   // What some element must be, or what none may be. Of a typed element no test can fail, so what is not true of it is false.
   const wanted = truthIn(e.body, some ? sense : e.macro === 'exists', { ...scope, local });
   const alternatives = disjunctive(wanted, limits.analysisConjunctionsMax);
-  if (alternatives === undefined || !alternatives.flat().every((literal) => literal.kind === 'scalar' && literal.path === element)) return undefined;
+  if (alternatives === undefined || !alternatives.flat().every((literal) => literal.kind === 'scalar' && literal.path === element))
+    return undefined;
   const terms = alternatives.map((literals) => literals.flatMap((literal) => (literal.kind === 'scalar' ? [literal.term] : [])));
   return ofList(read.site, terms, some);
 }
@@ -201,7 +203,9 @@ function quantified(e: ComprehensionExpression, sense: boolean, scope: Scope): F
 /** An expression nobody looks into. Equal texts over equal variables are the same question. */
 export function opaque(e: CelExpression, sense: boolean, names: Names): Formula {
   const { reads, constants, uses, fields } = partsOf(e, names);
-  const definitions = [...uses].sort().map((name) => `${name} = ${names.variables.find((variable) => variable.name === name)?.program.source ?? ''}`);
+  const definitions = [...uses]
+    .sort()
+    .map((name) => `${name} = ${names.variables.find((variable) => variable.name === name)?.program.source ?? ''}`);
   const key = [format(e), ...definitions].join('\n');
   return holding(opaqueLiteral({ key, sense, reads: [...reads], constants: [...constants], fields: [...fields] }));
 }

@@ -75,7 +75,9 @@ function checkOverlap(allow: Region, id: string, ground: Ground): void {
   const models = ground.reasoning.together(allow.conjunctions, deny.conjunctions, 1);
   if (models === undefined || models.length > 0) return;
   const { bundle, now, reasoning } = ground;
-  const own = allow.conjunctions.map((conjunction) => reasoning.ask(conjunction)).flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
+  const own = allow.conjunctions
+    .map((conjunction) => reasoning.ask(conjunction))
+    .flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
   const goal = ({ matched }: Decision): boolean => matched.some((one) => one.rule === rule.id) && !matched.some((one) => one.rule === id);
   const position = [...rule.overrides].indexOf(id);
   ground.report.add({
@@ -96,7 +98,10 @@ export function reportMeetings(meetings: readonly Meeting[], ground: Ground): vo
     const { bundle, now } = ground;
     const goal = ({ verdict, matched, decisive }: Decision): boolean =>
       verdict === 'deny' && decisive.includes(deny.rule.id) && matched.some((one) => allows.includes(one.rule));
-    const shown = allows.slice(0, allowsShownMax).map((id) => `"${id}"`).join(', ');
+    const shown = allows
+      .slice(0, allowsShownMax)
+      .map((id) => `"${id}"`)
+      .join(', ');
     const more = allows.length > allowsShownMax ? ` and ${allows.length - allowsShownMax} more` : '';
     ground.report.add({
       code: 'P102',
@@ -104,7 +109,11 @@ export function reportMeetings(meetings: readonly Meeting[], ground: Ground): vo
       place: placeOf(deny.rule, [], ground),
       message: `the deny "${deny.rule.id}" wins over ${shown}${more} where they meet`,
       rules: [deny.rule.id, ...allows],
-      proof: witnessFor(deny.rule, group.slice(0, allowsShownMax).flatMap(({ models }) => models), { goal, bundle, now }),
+      proof: witnessFor(
+        deny.rule,
+        group.slice(0, allowsShownMax).flatMap(({ models }) => models),
+        { goal, bundle, now },
+      ),
     });
   }
 }
@@ -133,7 +142,11 @@ export function checkBuried(region: Region, ground: Ground): void {
     message: `the rule "${rule.id}" never takes effect: ${denies.map((deny) => `"${deny.id}" (${at(deny)})`).join(', ')} of a higher tier refuse${denies.length === 1 ? 's' : ''} every operation it is about`,
     hint: 'remove the rule, or narrow the deny above it',
     rules: [rule.id, ...denies.map((deny) => deny.id)],
-    proof: witnessFor(rule, burying.flatMap(({ models }) => models), { goal, bundle, now }),
+    proof: witnessFor(
+      rule,
+      burying.flatMap(({ models }) => models),
+      { goal, bundle, now },
+    ),
   });
 }
 

@@ -15,7 +15,11 @@ export type Goal = (decision: Decision, request: DecisionRequest) => boolean;
  * A request for which the compiled bundle really does what a finding says: the models are tried as they are, then with boundary values
  * for what the analysis could not look into. Undefined when none of them reproduces it.
  */
-export function findWitness(models: readonly Model[], goal: Goal, { bundle, setting }: { bundle: Bundle; setting: Setting }): DecisionRequest | undefined {
+export function findWitness(
+  models: readonly Model[],
+  goal: Goal,
+  { bundle, setting }: { bundle: Bundle; setting: Setting },
+): DecisionRequest | undefined {
   let tries: number = limits.analysisWitnessTriesMax;
   for (const model of models) {
     for (const changes of variations(model.open, setting.attributes)) {
@@ -92,7 +96,9 @@ function listsOf(element: AttributeType, path: string, named: Named): readonly u
   const numbers = named.constants.filter((constant) => typeof constant === 'number' && constant > 0 && constant < listItemsMax);
   const [first] = values;
   // Lists as long as a number in the expression: it may count them.
-  const counted = numbers.flatMap((n) => [n, Number(n) + 1].map((length) => Array.from({ length: Math.ceil(Number(length)) }, () => first ?? 'x')));
+  const counted = numbers.flatMap((n) =>
+    [n, Number(n) + 1].map((length) => Array.from({ length: Math.ceil(Number(length)) }, () => first ?? 'x')),
+  );
   return [...values.map((value) => [value]), [], ...counted];
 }
 

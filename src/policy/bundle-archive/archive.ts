@@ -23,7 +23,9 @@ export interface Archive {
   readonly changes: readonly string[];
 }
 
-export type ArchiveResult = { readonly ok: true; readonly archive: Archive; readonly warnings: readonly Problem[] } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type ArchiveResult =
+  | { readonly ok: true; readonly archive: Archive; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /**
  * Packs policy files. The same documents give the same bytes: comments, file names, order of files and keys, and tests have no influence.
@@ -42,7 +44,9 @@ export function buildArchive(files: readonly SourceFile[]): ArchiveResult {
 }
 
 function archiveOf(documents: readonly Document[], bundle: Bundle, manifest: DocumentOf<'Bundle'>): Archive {
-  const relevant = documents.filter((document) => document.kind !== 'PolicyTest').sort((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
+  const relevant = documents
+    .filter((document) => document.kind !== 'PolicyTest')
+    .sort((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
   const text = `${canonicalJson({ documents: relevant.map(({ data }) => data), format: archiveFormat })}\n`;
   const changes = manifest.spec.changelog?.find(({ version }) => version === manifest.spec.version)?.changes ?? [];
   return { text, sha256: sha256Hex(text), bundle, changes };
@@ -50,26 +54,37 @@ function archiveOf(documents: readonly Document[], bundle: Bundle, manifest: Doc
 
 function noManifest(files: readonly SourceFile[]): Problem | undefined {
   const [file = { path: '', text: '' }] = files;
-  return problemAt({ file, line: 1, column: 1 }, { code: 'MANIFEST', message: 'an archive needs a document of kind Bundle that names and versions it' });
+  return problemAt(
+    { file, line: 1, column: 1 },
+    { code: 'MANIFEST', message: 'an archive needs a document of kind Bundle that names and versions it' },
+  );
 }
 
 function noChangelog(manifest: DocumentOf<'Bundle'>): Problem | undefined {
   const { version, changelog } = manifest.spec;
   if (changelog?.some((entry) => entry.version === version) === true) return undefined;
   const message = `the changelog has no entry for version ${version}`;
-  return problemAt(specNode(manifest, [changelog === undefined ? 'version' : 'changelog']), { code: 'CHANGELOG', message, hint: 'say in "changelog" what a reader must know about it' });
+  return problemAt(specNode(manifest, [changelog === undefined ? 'version' : 'changelog']), {
+    code: 'CHANGELOG',
+    message,
+    hint: 'say in "changelog" what a reader must know about it',
+  });
 }
 
 /** Reads an archive and compiles what is in it. A file that is not exactly what `buildArchive` writes for its documents is refused. */
 export function readArchive(file: SourceFile): ArchiveResult {
-  const refuse = (message: string): ArchiveResult => ({ ok: false, problems: [problemAt({ file: { path: file.path, text: '' }, line: 1, column: 1 }, { code: 'ARCHIVE', message })] });
+  const refuse = (message: string): ArchiveResult => ({
+    ok: false,
+    problems: [problemAt({ file: { path: file.path, text: '' }, line: 1, column: 1 }, { code: 'ARCHIVE', message })],
+  });
   let json: Json;
   try {
     json = JSON.parse(file.text) as Json; // JSON.parse gives JSON.
   } catch {
     return refuse('the file is not JSON');
   }
-  if (typeof json !== 'object' || json === null || !('format' in json) || json['format'] !== archiveFormat) return refuse(`the file is not a ${archiveFormat}`);
+  if (typeof json !== 'object' || json === null || !('format' in json) || json['format'] !== archiveFormat)
+    return refuse(`the file is not a ${archiveFormat}`);
   const { documents } = json;
   if (!Array.isArray(documents)) return refuse('the archive has no list of documents');
   const built = buildArchive(filesOf(documents));

@@ -51,7 +51,8 @@ export function statementDifferences(statement: unknown, archive: Archive): read
   const found: string[] = [];
   if (type !== statementType) found.push(`its type is ${String(type)}`);
   if (kind !== predicateType) found.push(`its predicate is ${String(kind)}`);
-  if (!Array.isArray(subject) || subject.length !== 1 || subject[0]?.digest?.sha256 !== archive.sha256) found.push(`it is about another file than sha256 ${archive.sha256}`);
+  if (!Array.isArray(subject) || subject.length !== 1 || subject[0]?.digest?.sha256 !== archive.sha256)
+    found.push(`it is about another file than sha256 ${archive.sha256}`);
   if (canonicalJson(predicate?.bundle ?? null) !== canonicalJson(archive.bundle.ref)) found.push('it names another bundle');
   return found;
 }

@@ -108,8 +108,7 @@ function unset(value: unknown): unknown {
   const kept: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) {
     // defineProperty: a key named `__proto__` is data like any other.
-    if (member !== null)
-      Object.defineProperty(kept, key, { value: unset(member), enumerable: true, writable: true, configurable: true });
+    if (member !== null) Object.defineProperty(kept, key, { value: unset(member), enumerable: true, writable: true, configurable: true });
   }
   return kept;
 }

@@ -83,7 +83,10 @@ interface Around {
   readonly options: CheckOptions;
 }
 
-async function questionOf(object: FoundObject, { bundle, file, options }: Around): Promise<Asked | { readonly problems: readonly Problem[] }> {
+async function questionOf(
+  object: FoundObject,
+  { bundle, file, options }: Around,
+): Promise<Asked | { readonly problems: readonly Problem[] }> {
   const { now, facts } = options;
   const place = { file, line: object.line, column: 1 };
   const others = { subject: { id: 'user:author' }, ...(facts === undefined ? {} : { facts }) };
@@ -116,8 +119,11 @@ async function questionOf(object: FoundObject, { bundle, file, options }: Around
 function answering(bundle: Bundle, target: Target, { byDefault }: CheckOptions): Bundle {
   if (byDefault !== undefined) return withDefault(bundle, byDefault);
   const { rules } = bundle.compiled;
-  const onlyRefuses = (target === 'k8s.admission' || target === 'ci') && !rules.some((rule) => rule.effect === 'allow' && rule.policy.target === target);
-  return onlyRefuses ? { ...bundle, compiled: { ...bundle.compiled, allowedByDefault: new Set([...bundle.compiled.allowedByDefault, target]) } } : bundle;
+  const onlyRefuses =
+    (target === 'k8s.admission' || target === 'ci') && !rules.some((rule) => rule.effect === 'allow' && rule.policy.target === target);
+  return onlyRefuses
+    ? { ...bundle, compiled: { ...bundle.compiled, allowedByDefault: new Set([...bundle.compiled.allowedByDefault, target]) } }
+    : bundle;
 }
 
 function checked(object: FoundObject, { bundle, request }: Asked): CheckedObject {
@@ -134,7 +140,8 @@ function findingsOf(decision: Decision, { bundle, request }: Asked): CheckFindin
     const rule = bundle.compiled.rules.find((candidate) => candidate.id === id);
     if (rule === undefined) return [];
     const failed = decision.errors.find((error) => error.rule === id && error.part !== 'unless');
-    if (failed !== undefined) return [{ rule: id, reason: 'EVALUATION_ERROR', message: `${failed.path ?? failed.part}: ${failed.message}` }];
+    if (failed !== undefined)
+      return [{ rule: id, reason: 'EVALUATION_ERROR', message: `${failed.path ?? failed.part}: ${failed.message}` }];
     return [{ rule: id, reason: rule.reason ?? decision.reason, message: rule.message?.fill(view) ?? decision.message }];
   });
   return found.length > 0 ? found : [{ rule: '', reason: decision.reason, message: decision.message }];

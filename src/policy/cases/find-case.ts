@@ -22,7 +22,10 @@ export interface FoundCase {
  * The cases whose name contains `wanted`, whatever the case of the letters; exactly one of them when it has that very name. Cases that
  * cannot be run are left out and told as mistakes.
  */
-export async function findCases(files: readonly SourceFile[], wanted: string): Promise<{ cases: FoundCase[]; problems: readonly Problem[]; mistakes: string[] }> {
+export async function findCases(
+  files: readonly SourceFile[],
+  wanted: string,
+): Promise<{ cases: FoundCase[]; problems: readonly Problem[]; mistakes: string[] }> {
   await loadInspectors();
   const { documents, problems } = readDocuments(files.filter(({ path }) => /\.ya?ml$/.test(path)));
   const mistakes: string[] = [];
@@ -31,7 +34,11 @@ export async function findCases(files: readonly SourceFile[], wanted: string): P
   return { cases: exact.length > 0 ? exact : found, problems, mistakes };
 }
 
-function casesIn(document: Document & { readonly kind: 'PolicyTest' }, documents: readonly Document[], { wanted, mistakes }: { wanted: string; mistakes: string[] }): FoundCase[] {
+function casesIn(
+  document: Document & { readonly kind: 'PolicyTest' },
+  documents: readonly Document[],
+  { wanted, mistakes }: { wanted: string; mistakes: string[] },
+): FoundCase[] {
   const named = (document.spec.cases ?? []).filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
   if (named.length === 0) return [];
   const compiled = compileSubset(documents, document.spec.policies);

@@ -21,7 +21,8 @@ export function httpOf(written: unknown): HttpReading {
     if (url === undefined || rest.length > 0) throw new CaseMistake('"http" must be "METHOD URL" or a map');
     return fromUrl(method, url, {});
   }
-  if (typeof written !== 'object' || written === null || Array.isArray(written)) throw new CaseMistake('"http" must be "METHOD URL" or a map');
+  if (typeof written !== 'object' || written === null || Array.isArray(written))
+    throw new CaseMistake('"http" must be "METHOD URL" or a map');
   const { url, method = 'GET', ...rest } = written as Record<string, unknown>; // A map, checked just now.
   if (url === undefined) return { http: written as Record<string, unknown>, certainty: undefined }; // As above.
   if (typeof url !== 'string' || typeof method !== 'string') throw new CaseMistake('"url" and "method" must be strings');

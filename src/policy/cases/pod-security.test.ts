@@ -52,7 +52,10 @@ for (const level of ['baseline', 'restricted']) {
     test('has pods for every one of its rules', () => {
       const names = new Set(readdirSync(join(corpus, level)));
       const rules = bundle.compiled.rules.filter((rule) => rule.policy.name === policy).map((rule) => rule.id.slice(policy.length + 1));
-      assert.deepEqual(rules.flatMap((rule) => [`${rule}.pass.yaml`, `${rule}.fail.yaml`]).filter((name) => !names.has(name)), []);
+      assert.deepEqual(
+        rules.flatMap((rule) => [`${rule}.pass.yaml`, `${rule}.fail.yaml`]).filter((name) => !names.has(name)),
+        [],
+      );
       assert.equal(names.size, rules.length * 2);
     });
 
@@ -62,15 +65,24 @@ for (const level of ['baseline', 'restricted']) {
       const pods = readObjects(file).objects;
       test(`${expected === 'pass' ? 'allows' : 'refuses'} the pods of ${name}, whatever makes them`, async () => {
         assert.ok(pods.length >= (expected === 'pass' ? 2 : 3), 'too few pods');
-        const wrapped = pods.flatMap(({ name: pod, value }) =>
-          Object.entries(kinds).map(([kind, wrap]) => ({ path: `${kind} of ${pod}`, text: JSON.stringify({ ...(wrap(value) as object), kind }) })), // An object by its type.
+        const wrapped = pods.flatMap(
+          ({ name: pod, value }) =>
+            Object.entries(kinds).map(([kind, wrap]) => ({
+              path: `${kind} of ${pod}`,
+              text: JSON.stringify({ ...(wrap(value) as object), kind }),
+            })), // An object by its type.
         );
         for (const one of [file, ...wrapped]) {
           for (const object of await check(bundle, one)) {
             const refusing = object.findings.map((finding) => finding.rule);
             if (expected === 'pass') assert.deepEqual(refusing, [], `${one.path}: ${object.name}`);
-            else assert.ok(refusing.includes(`${policy}/${rule}`), `${one.path}: ${object.name} is refused by ${refusing.join(', ') || 'nothing'}`);
-            if (expected === 'fail' && level === 'baseline') assert.deepEqual(refusing, [`${policy}/${rule}`], `${one.path}: ${object.name}`);
+            else
+              assert.ok(
+                refusing.includes(`${policy}/${rule}`),
+                `${one.path}: ${object.name} is refused by ${refusing.join(', ') || 'nothing'}`,
+              );
+            if (expected === 'fail' && level === 'baseline')
+              assert.deepEqual(refusing, [`${policy}/${rule}`], `${one.path}: ${object.name}`);
           }
         }
       });

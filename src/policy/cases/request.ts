@@ -39,7 +39,11 @@ const resourceTypes: Readonly<Record<Target, string>> = {
 };
 
 /** The request a case stands for: its inputs over the defaults of its file, read by the real parser of the target. */
-export function requestOf(inputs: CaseInputs, { test, bundle, catalogs }: Surroundings, now: number = instantMs(test.now)): DecisionRequest {
+export function requestOf(
+  inputs: CaseInputs,
+  { test, bundle, catalogs }: Surroundings,
+  now: number = instantMs(test.now),
+): DecisionRequest {
   const merged: CaseInputs = { ...test.defaults, ...inputs };
   const { fixtures } = test;
   const { target = 'sql', phase = 'request', point = 'postgres' } = merged;

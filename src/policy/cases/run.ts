@@ -1,10 +1,13 @@
+import { canonicalJson } from '#model';
 import type { Decision, DecisionRequest } from '#model';
 import { loadInspectors } from '#inspect';
 import { compileDocuments } from '../bundle.ts';
 import type { Bundle } from '../bundle.ts';
+import { digestOf, sha256Hex } from '../digest.ts';
 import { isKind, readDocuments, specNode } from '../documents/document.ts';
 import type { Document, DocumentOf } from '../documents/document.ts';
 import { inForce } from '../packs.ts';
+import { engineVersion } from '../engine-version.ts';
 import { inReadingOrder } from '../problem.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
@@ -46,11 +49,23 @@ export interface CaseReport {
   readonly tests: readonly TestReport[];
 }
 
+/** Answers of test documents, remembered under a key that names everything they depend on. */
+export interface ResultStore {
+  get(key: string): TestAnswer | undefined;
+  set(key: string, answer: TestAnswer): void;
+}
+
+/** What one test document gave; JSON. */
+export interface TestAnswer {
+  readonly results: readonly CaseResult[];
+  readonly report?: TestReport;
+}
+
 /**
  * Runs the PolicyTest documents among the files against the policies among them. Files that are not YAML serve as corpora. The statement
  * texts go through the real parser, so a test also shows what an enforcement point will see.
  */
-export async function runCases(files: readonly SourceFile[]): Promise<CaseReport> {
+export async function runCases(files: readonly SourceFile[], store?: ResultStore): Promise<CaseReport> {
   await loadInspectors();
   const { documents, problems: found } = readDocuments(files.filter(({ path }) => /\.ya?ml$/.test(path)));
   const present = inForce(documents, found);
@@ -58,28 +73,42 @@ export async function runCases(files: readonly SourceFile[]): Promise<CaseReport
   const problems = compiled.ok ? [...compiled.warnings] : [...compiled.problems];
   const results: CaseResult[] = [];
   const tests: TestReport[] = [];
+  const others = store === undefined ? '' : digestOfInputs(files, documents);
   for (const document of documents) {
     if (!isKind(document, 'PolicyTest')) continue;
-    // A test that names its policies tests them whether they are in force or not.
-    const around = document.spec.policies === undefined ? present : documents;
-    const bundle = bundleFor(document, around);
-    if (bundle === undefined) {
-      results.push(
-        result(document, 'the policies under test compile', { place: document.place, failures: ['they do not; see the problems'] }),
-      );
-      continue;
-    }
-    const counter = new CoverageCounter(bundle.compiled);
-    const { path } = document.place.file;
-    const count = (request: DecisionRequest): void => counter.count(request);
-    const trial: Trial = { test: document.spec, bundle, catalogs: new Map(), files, path, count };
-    results.push(...runTest(document, trial, counter));
-    const mutation = mutationOf(document, around, trial);
-    results.push(...mutationResults(document, mutation));
-    tests.push({ test: document.name, path, coverage: counter.report(), ...(mutation === undefined ? {} : { mutation }) });
+    const key = sha256Hex(`${others} ${document.name} ${document.place.file.path} ${document.place.file.text}`);
+    const answer = store?.get(key) ?? answerOf(document, documents, files);
+    store?.set(key, answer);
+    results.push(...answer.results);
+    if (answer.report !== undefined) tests.push(answer.report);
   }
   const ok = compiled.ok && results.every((one) => one.ok);
   return { ok, problems: inReadingOrder(problems), results, tests };
+}
+
+/** Everything but the test's own file that its answer depends on: the engine, the policies, the corpora. */
+function digestOfInputs(files: readonly SourceFile[], documents: readonly Document[]): string {
+  const corpora = files.filter(({ path }) => !/\.ya?ml$/.test(path)).map(({ path, text }) => [path, text]);
+  return sha256Hex(canonicalJson([engineVersion, digestOf(documents), corpora]));
+}
+
+function answerOf(document: TestDocument, documents: readonly Document[], files: readonly SourceFile[]): TestAnswer {
+  const bundle = bundleFor(document, documents);
+  if (bundle === undefined) {
+    return {
+      results: [
+        result(document, 'the policies under test compile', { place: document.place, failures: ['they do not; see the problems'] }),
+      ],
+    };
+  }
+  const counter = new CoverageCounter(bundle.compiled);
+  const { path } = document.place.file;
+  const count = (request: DecisionRequest): void => counter.count(request);
+  const trial: Trial = { test: document.spec, bundle, catalogs: new Map(), files, path, count };
+  const ran = runTest(document, trial, counter);
+  const mutation = mutationOf(document, documents, trial);
+  const report = { test: document.name, path, coverage: counter.report(), ...(mutation === undefined ? {} : { mutation }) };
+  return { results: [...ran, ...mutationResults(document, mutation)], report };
 }
 
 type TestDocument = Document & DocumentOf<'PolicyTest'>;

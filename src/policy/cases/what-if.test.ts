@@ -22,7 +22,13 @@ test('a request as a point sends it is decided as it is', async () => {
 });
 
 test('a question that cannot be read says where', async () => {
-  for (const text of ['sqll: SELECT 1', '', 'sql: a\n---\nsql: b', 'subject: nobody\nsql: SELECT 1', JSON.stringify({ ...requestWith(), target: 'x' })]) {
+  for (const text of [
+    'sqll: SELECT 1',
+    '',
+    'sql: a\n---\nsql: b',
+    'subject: nobody\nsql: SELECT 1',
+    JSON.stringify({ ...requestWith(), target: 'x' }),
+  ]) {
     const read = await question(text);
     assert.ok(!read.ok, text);
     assert.ok(read.problems.length > 0);

@@ -35,7 +35,10 @@ const requestShape = object({
       id: required(text(), 'stable id'),
       name: required(text(), 'login name'),
       groups: required(list(text()), 'groups'),
-      onBehalfOf: optional(object({ id: required(text(), 'the human'), verified: required(boolean, 'was it checked') }), 'the human an agent acts for'),
+      onBehalfOf: optional(
+        object({ id: required(text(), 'the human'), verified: required(boolean, 'was it checked') }),
+        'the human an agent acts for',
+      ),
     }),
     'who asks',
   ),
@@ -70,13 +73,21 @@ export async function readQuestion(file: SourceFile, bundle: Bundle, now: number
   const [node] = nodes;
   if (problems.length > 0) return { ok: false, problems };
   if (node === undefined || nodes.length > 1) {
-    return { ok: false, problems: [problemAt({ file, line: 1, column: 1 }, { code: 'SCHEMA', message: 'the file must hold exactly one request' })] };
+    return {
+      ok: false,
+      problems: [problemAt({ file, line: 1, column: 1 }, { code: 'SCHEMA', message: 'the file must hold exactly one request' })],
+    };
   }
   return isRequest(node) ? requestFrom(node, bundle, now) : caseFrom(node, bundle, now);
 }
 
 function isRequest(node: Node): boolean {
-  return entry(node, 'attributes') !== undefined && entry(node, 'context') !== undefined && entry(node, 'sql') === undefined && entry(node, 'expect') === undefined;
+  return (
+    entry(node, 'attributes') !== undefined &&
+    entry(node, 'context') !== undefined &&
+    entry(node, 'sql') === undefined &&
+    entry(node, 'expect') === undefined
+  );
 }
 
 function requestFrom(node: Node, bundle: Bundle, now: number): QuestionResult {

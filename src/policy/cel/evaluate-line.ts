@@ -4,10 +4,7 @@ import { fromTaggedJson, type TaggedJson, TaggedJsonMistake, toTaggedJson } from
 import type { CelValue } from './values.ts';
 
 /** The answer to one line: a value, or why there is none. `id` is that of the line, where it has one. */
-export type LineAnswer = { readonly id?: string | number } & (
-  | { readonly value: TaggedJson }
-  | { readonly error: LineError }
-);
+export type LineAnswer = { readonly id?: string | number } & ({ readonly value: TaggedJson } | { readonly error: LineError });
 
 interface LineError {
   /** `input`: the line is wrong; `compile`: the expression is; `evaluate`: it has no value with these bindings. */
@@ -29,7 +26,8 @@ const dynamic = { type: { kind: 'dyn' } } as const;
  */
 export function evaluateLine(line: string): LineAnswer {
   let id: string | number | undefined;
-  const answer = (rest: { readonly value: TaggedJson } | { readonly error: LineError }): LineAnswer => (id === undefined ? rest : { id, ...rest });
+  const answer = (rest: { readonly value: TaggedJson } | { readonly error: LineError }): LineAnswer =>
+    id === undefined ? rest : { id, ...rest };
   try {
     const input = inputOf(line);
     id = input.id;
@@ -75,7 +73,8 @@ function inputOf(line: string): Input {
   if (typeof expr !== 'string') throw new TaggedJsonMistake('"expr" must be a string');
   if (!isRecord(bindings)) throw new TaggedJsonMistake('"bindings" must be an object');
   if (typeof container !== 'string') throw new TaggedJsonMistake('"container" must be a string');
-  if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') throw new TaggedJsonMistake('"id" must be a string or a number');
+  if (id !== undefined && typeof id !== 'string' && typeof id !== 'number')
+    throw new TaggedJsonMistake('"id" must be a string or a number');
   return { expr, bindings, container, id };
 }
 

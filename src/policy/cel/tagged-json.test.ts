@@ -29,15 +29,33 @@ test('every type of CEL has its own form', () => {
     ['optional.none()', { optional: [] }],
     ['optional.of([1])', { optional: [[1]] }],
     ['[1, 1.0, 1u]', [1, { double: 1 }, { uint: 1 }]],
-    ['{"int": 5, 1: "a", true: null}', { map: [['int', 5], [1, 'a'], [true, null]] }],
+    [
+      '{"int": 5, 1: "a", true: null}',
+      {
+        map: [
+          ['int', 5],
+          [1, 'a'],
+          [true, null],
+        ],
+      },
+    ],
     ['ip("10.0.0.1")', { ip: '10.0.0.1' }],
   ];
   for (const [expr, value] of forms) assert.deepEqual(JSON.parse(JSON.stringify(evaluateLine(line(expr)))), { value }, expr);
 });
 
 test('bindings come in with the types they were written with', () => {
-  const bindings = { i: 1, d: { double: 1 }, u: { uint: '5' }, big: { int: '9007199254740993' }, m: { a: { b: 2 } }, x: { map: [['int', 5]] } };
-  assert.deepEqual(evaluateLine(line('[type(i), type(d), type(u)]', bindings)), { value: [{ type: 'int' }, { type: 'double' }, { type: 'uint' }] });
+  const bindings = {
+    i: 1,
+    d: { double: 1 },
+    u: { uint: '5' },
+    big: { int: '9007199254740993' },
+    m: { a: { b: 2 } },
+    x: { map: [['int', 5]] },
+  };
+  assert.deepEqual(evaluateLine(line('[type(i), type(d), type(u)]', bindings)), {
+    value: [{ type: 'int' }, { type: 'double' }, { type: 'uint' }],
+  });
   assert.deepEqual(evaluateLine(line('big + 1', bindings)), { value: { int: '9007199254740994' } });
   assert.deepEqual(evaluateLine(line('m.a.b + x["int"]', bindings)), { value: 7 });
   assert.deepEqual(evaluateLine(line('y', { 'a.b.y': true }, { container: 'a.b' })), { value: true });

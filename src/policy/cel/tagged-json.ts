@@ -89,7 +89,8 @@ export function fromTaggedJson(json: unknown): CelValue {
 
 function fromNumber(json: number): CelValue {
   if (!Number.isInteger(json)) return json;
-  if (!Number.isSafeInteger(json)) throw new TaggedJsonMistake(`the number ${json} is not kept exactly; write {"int": "…"} or {"double": …}`);
+  if (!Number.isSafeInteger(json))
+    throw new TaggedJsonMistake(`the number ${json} is not kept exactly; write {"int": "…"} or {"double": …}`);
   return BigInt(json);
 }
 
@@ -112,7 +113,8 @@ function textOf(content: unknown, tag: string): string {
 
 function whole(content: unknown, { tag, min, max }: { tag: string; min: bigint; max: bigint }): bigint {
   const text = typeof content === 'number' && Number.isSafeInteger(content) ? String(content) : content;
-  if (typeof text !== 'string' || !/^-?\d{1,20}$/.test(text)) throw new TaggedJsonMistake(`"${tag}" takes a whole number, as text beyond 2^53`);
+  if (typeof text !== 'string' || !/^-?\d{1,20}$/.test(text))
+    throw new TaggedJsonMistake(`"${tag}" takes a whole number, as text beyond 2^53`);
   const value = BigInt(text);
   if (value < min || value > max) throw new TaggedJsonMistake(`${text} is out of the range of ${tag}`);
   return value;

@@ -63,7 +63,9 @@ function missingReason(id: string, node: Node): Edit | undefined {
   const { text } = node.file;
   const reason = `DENIED_${id.toUpperCase().replaceAll('-', '_')}`.slice(0, reasonCharsMax);
   const what = `"reason: ${reason}" is added`;
-  const { end } = effect.value;
+  const { start: begin } = effect.value;
+  // `deny` has no character that YAML would escape, so it is as long as it is, or two quotes longer.
+  const end = begin + String(effect.value.value).length + (/["']/.test(text[begin] ?? '') ? 2 : 0);
   if (text[offsetAt(node)] === '{') return { start: end, end, text: `, reason: ${reason}`, what };
   const lineEnd = text.indexOf('\n', end);
   const at = lineEnd < 0 ? text.length : lineEnd;

@@ -36,7 +36,8 @@ test('formatting keeps what the shipped documents say and their comments, and on
 });
 
 test('keys stand in the order of the schema, and their comments with them', () => {
-  const text = 'kind: DataSet\napiVersion: warder/v1\nspec:\n  # the values\n  values: [a, b] # two\n\n  # whose\n  owner: team:x\nmetadata: { title: T, name: n }\n';
+  const text =
+    'kind: DataSet\napiVersion: warder/v1\nspec:\n  # the values\n  values: [a, b] # two\n\n  # whose\n  owner: team:x\nmetadata: { title: T, name: n }\n';
   assert.equal(
     formatted(text),
     'apiVersion: warder/v1\nkind: DataSet\nmetadata: { name: n, title: T }\nspec:\n  # whose\n  owner: team:x\n  # the values\n  values: [a, b] # two\n',
@@ -68,7 +69,10 @@ test('every policy has a page with its rules and their messages', () => {
 });
 
 test('text of a policy cannot become markup of its page', () => {
-  const text = templateOf('Policy', { name: 'p', today: '2026-01-01', tomorrow: '2026-01-02' }).replace('Why it exists.', '"<script>[x](y) | `z`"');
+  const text = templateOf('Policy', { name: 'p', today: '2026-01-01', tomorrow: '2026-01-02' }).replace(
+    'Why it exists.',
+    '"<script>[x](y) | `z`"',
+  );
   const page = policyPages([{ path: 'p', text }]).pages[1]?.text ?? '';
   assert.match(page, /\\<script>\\\[x\\\]\(y\) \\\| \\`z\\`/);
 });

@@ -1,6 +1,7 @@
 import { canonicalJson } from '#model';
 import { isMap, isScalar, isSeq, Lexer, parseAllDocuments } from 'yaml';
-import type { Document } from 'yaml';
+import type { Document, Scalar, ScalarTag, Tags } from 'yaml';
+import { stringifyString } from 'yaml/util';
 import type { Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { documentShapes, kinds } from './kinds/index.ts';
@@ -19,7 +20,13 @@ const style = { indent: 2, indentSeq: true, lineWidth: 140, flowCollectionPaddin
 export function formatFile(file: SourceFile): Formatted {
   const before = readYaml(file);
   if (before.problems.length > 0) return { ok: false, problems: before.problems };
-  const documents = parseAllDocuments(file.text, { version: '1.2', schema: 'core', merge: false });
+  const documents = parseAllDocuments(file.text, {
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    keepSourceTokens: true,
+    customTags: asWritten,
+  });
   if (!Array.isArray(documents)) return { ok: true, text: file.text };
   const text = documents.map((document: Document.Parsed) => {
     arrange(document.contents, shapeOf(document));
@@ -30,6 +37,33 @@ export function formatFile(file: SourceFile): Formatted {
   // INVARIANT: style never changes meaning. Where the writer would, the file stays as it is.
   const same = after.problems.length === 0 && meaning(after.nodes.map(plain)) === meaning(before.nodes.map(plain));
   return { ok: true, text: same ? formatted : file.text };
+}
+
+/** Strings stay as their author wrote them: quotes, and where the lines of a long text end. */
+function asWritten(tags: Tags): Tags {
+  return tags.map((tag): Tags[number] => {
+    if (typeof tag !== 'object' || tag.tag !== 'tag:yaml.org,2002:str') return tag;
+    const text: ScalarTag = {
+      ...(tag as ScalarTag), // The tag of strings is a scalar's.
+      stringify: (item, context, onComment, onChompKeep) =>
+        sourceOf(item, context.indent) ?? stringifyString(item, context, onComment, onChompKeep),
+    };
+    return text;
+  });
+}
+
+function sourceOf({ srcToken: token }: Scalar, indent: string): string | undefined {
+  if (token?.type === 'block-scalar') {
+    const found = token.props.find(({ type }) => type === 'block-scalar-header');
+    const header = found !== undefined && 'source' in found ? found.source : '';
+    // A stated indentation counts from the parent, and a comment or an empty text needs the writer's care.
+    if (/\d/.test(header) || token.props.some(({ type }) => type === 'comment') || token.source.trim() === '') return undefined;
+    const lines = token.source.replace(/\n+$/, '').split('\n');
+    const depth = Math.min(...lines.filter((line) => line.trim() !== '').map((line) => line.length - line.trimStart().length));
+    return `${header}\n${lines.map((line) => (line.trim() === '' ? '' : `${indent}${line.slice(depth)}`)).join('\n')}`;
+  }
+  const single = token?.type === 'scalar' || token?.type === 'single-quoted-scalar' || token?.type === 'double-quoted-scalar';
+  return single && !token.source.includes('\n') ? token.source : undefined;
 }
 
 /** The marks that the lexer puts between the pieces of the text. */
@@ -70,7 +104,10 @@ function arrange(node: unknown, shape: Shape | undefined): void {
     const rank = (key: unknown): number => (isScalar(key) ? (order.get(String(key.value)) ?? order.size) : order.size);
     const [first] = node.items;
     const lead = node.commentBefore;
-    node.items = node.items.map((pair, at) => ({ pair, at })).sort((a, b) => rank(a.pair.key) - rank(b.pair.key) || a.at - b.at).map(({ pair }) => pair);
+    node.items = node.items
+      .map((pair, at) => ({ pair, at }))
+      .sort((a, b) => rank(a.pair.key) - rank(b.pair.key) || a.at - b.at)
+      .map(({ pair }) => pair);
     // The empty line before the first key would stand at the head of the map.
     const head = node.items[0]?.key;
     if (node.items[0] !== first && isScalar(head)) {

@@ -22,9 +22,13 @@ type Policy = DocumentOf<'Policy'>;
 
 function indexOf(policies: readonly Policy[], documents: readonly Document[]): string {
   const manifest = documents.find((document) => isKind(document, 'Bundle'));
-  const head = manifest !== undefined && isKind(manifest, 'Bundle') ? `# ${text(manifest.title ?? manifest.name)} ${manifest.spec.version}` : '# Policies';
+  const head =
+    manifest !== undefined && isKind(manifest, 'Bundle')
+      ? `# ${text(manifest.title ?? manifest.name)} ${manifest.spec.version}`
+      : '# Policies';
   const rows = policies.map(
-    ({ name, title, spec }) => `| [${text(title ?? name)}](${name}.md) | ${spec.owner} | ${spec.tier} | ${spec.risk.class} | ${spec.mode ?? 'enforce'} | ${spec.rules.length} | ${spec.review.last}, every ${spec.review.every} |`,
+    ({ name, title, spec }) =>
+      `| [${text(title ?? name)}](${name}.md) | ${spec.owner} | ${spec.tier} | ${spec.risk.class} | ${spec.mode ?? 'enforce'} | ${spec.rules.length} | ${spec.review.last}, every ${spec.review.every} |`,
   );
   return `${[head, '', '| policy | owner | tier | risk | mode | rules | reviewed |', '|---|---|---|---|---|---|---|', ...rows].join('\n')}\n`;
 }
@@ -72,7 +76,10 @@ function ruleText(rule: RuleSpec): string[] {
 
 function matchText(match: MatchSpec): string {
   return Object.entries(match)
-    .map(([path, line]) => `${code(path)} ${Array.isArray(line) ? `is ${line.map((atom) => code(String(atom))).join(' or ')}` : code(JSON.stringify(line))}`)
+    .map(
+      ([path, line]) =>
+        `${code(path)} ${Array.isArray(line) ? `is ${line.map((atom) => code(String(atom))).join(' or ')}` : code(JSON.stringify(line))}`,
+    )
     .join(' and ');
 }
 
@@ -81,25 +88,36 @@ function changesText(policy: string, documents: readonly Document[]): string[] {
   const lines = documents.flatMap((document) => {
     if (isKind(document, 'Exception') && document.spec.waives.some((waived) => waived.policy === policy))
       return [`- Exception \`${document.name}\` until ${document.spec.expires}: ${text(document.spec.reason)}`];
-    if (isKind(document, 'Rollout') && document.spec.subject.policy === policy) return [`- Rollout \`${document.name}\`: ${document.spec.from} to ${document.spec.to}`];
-    if (isKind(document, 'Override') && document.spec.rules.some((id) => id.startsWith(`${policy}/`))) return [`- Override \`${document.name}\` until ${document.spec.expires}: ${document.spec.mode}`];
+    if (isKind(document, 'Rollout') && document.spec.subject.policy === policy)
+      return [`- Rollout \`${document.name}\`: ${document.spec.from} to ${document.spec.to}`];
+    if (isKind(document, 'Override') && document.spec.rules.some((id) => id.startsWith(`${policy}/`)))
+      return [`- Override \`${document.name}\` until ${document.spec.expires}: ${document.spec.mode}`];
     return [];
   });
   return lines.length === 0 ? [] : ['## Changes', '', ...lines, ''];
 }
 
 function testsText(policy: string, documents: readonly Document[]): string[] {
-  const tests = documents.filter((document) => isKind(document, 'PolicyTest')).filter(({ spec }) => {
-    const rules = (spec.cases ?? []).flatMap(({ expect }) => [...(expect.decisive ?? []), ...(expect.fired ?? [])]);
-    return spec.policies?.includes(policy) === true || rules.some((id) => id.startsWith(`${policy}/`));
-  });
+  const tests = documents
+    .filter((document) => isKind(document, 'PolicyTest'))
+    .filter(({ spec }) => {
+      const rules = (spec.cases ?? []).flatMap(({ expect }) => [...(expect.decisive ?? []), ...(expect.fired ?? [])]);
+      return spec.policies?.includes(policy) === true || rules.some((id) => id.startsWith(`${policy}/`));
+    });
   if (tests.length === 0) return ['## Tests', '', 'No test names this policy.'];
-  return ['## Tests', '', ...tests.flatMap(({ name, spec }) => [`\`${name}\``, '', ...(spec.cases ?? []).map((one) => `- ${text(one.name)}`), ''])];
+  return [
+    '## Tests',
+    '',
+    ...tests.flatMap(({ name, spec }) => [`\`${name}\``, '', ...(spec.cases ?? []).map((one) => `- ${text(one.name)}`), '']),
+  ];
 }
 
 /** Text of a document must not become markup of the page. */
 function text(value: string): string {
-  return value.replaceAll(/\s+/g, ' ').trim().replaceAll(/[\\`*_[\]|<]/g, (character) => `\\${character}`);
+  return value
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .replaceAll(/[\\`*_[\]|<]/g, (character) => `\\${character}`);
 }
 
 /** Code in as many backticks as it takes. */

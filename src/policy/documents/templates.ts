@@ -9,7 +9,10 @@ export interface TemplateValues {
 
 /** A document of a kind to begin with: complete, and as careful as a document can be that knows nothing yet. */
 export function templateOf(kind: Kind, values: TemplateValues): string {
-  const head = `apiVersion: warder/v1\nkind: ${kind}\nmetadata:\n  name: ${values.name}\n  title: \n`.replace('  title: \n', kind === 'Bundle' || kind === 'Policy' ? '  title: What it is for, in one line\n' : '');
+  const head = `apiVersion: warder/v1\nkind: ${kind}\nmetadata:\n  name: ${values.name}\n  title: \n`.replace(
+    '  title: \n',
+    kind === 'Bundle' || kind === 'Policy' ? '  title: What it is for, in one line\n' : '',
+  );
   return `${head}spec:\n${templates[kind](values)}`;
 }
 

@@ -87,7 +87,8 @@ export interface MatchLine {
 export function compileLine(line: MatchLine): Matcher {
   const { path, value } = line;
   const read = compilePath(path);
-  if (Array.isArray(value)) return { path, read, wanted: say('in', value), accepts: anyOf(value), exact: exactly(value), data: undefined, line };
+  if (Array.isArray(value))
+    return { path, read, wanted: say('in', value), accepts: anyOf(value), exact: exactly(value), data: undefined, line };
   const operators = value as Operators; // Array.isArray does not narrow readonly arrays away.
   const tests: Test[] = [];
   const wanted: string[] = [];

@@ -47,8 +47,12 @@ export function collectMentions(documents: readonly Document[], mentions: Mentio
     const set = documents.find((document) => isKind(document, 'DataSet') && document.name === name);
     return set !== undefined && isKind(set, 'DataSet') && Array.isArray(set.spec.values) ? set.spec.values : [];
   };
-  const libraries = documents.filter((document) => isKind(document, 'Library')).filter(({ spec }) => spec.target === target && (spec.phase ?? 'request') === phase);
-  const policies = documents.filter((document) => isKind(document, 'Policy')).filter(({ spec }) => spec.target === target && (spec.phase ?? 'request') === phase);
+  const libraries = documents
+    .filter((document) => isKind(document, 'Library'))
+    .filter(({ spec }) => spec.target === target && (spec.phase ?? 'request') === phase);
+  const policies = documents
+    .filter((document) => isKind(document, 'Policy'))
+    .filter(({ spec }) => spec.target === target && (spec.phase ?? 'request') === phase);
   const rulesOf = (document: (typeof policies)[number], wanted: boolean) =>
     document.spec.rules.filter(({ id }) => changed.has(`${document.name}/${id}`) === wanted);
   for (const pressing of [true, false]) {
@@ -56,13 +60,18 @@ export function collectMentions(documents: readonly Document[], mentions: Mentio
       const rules = rulesOf(document, pressing);
       if (rules.length === 0) continue;
       const sources = [...libraries.map(({ spec }) => spec.variables), document.spec.variables ?? {}].flatMap(Object.entries);
-      const variables = new Map(sources.flatMap(([name, source]) => (asts([source]).map((ast) => [name, ast] as const))));
+      const variables = new Map(sources.flatMap(([name, source]) => asts([source]).map((ast) => [name, ast] as const)));
       const names: Names = { variables, data, bound: new Map() };
       for (const point of document.spec.points ?? []) mentions.points.add(point);
       for (const rule of rules) {
         const collector = new Collector(mentions, { ...options, pressing });
         for (const match of [document.spec.match, rule.match]) collector.match(match, data);
-        const conditions = asts([rule.when, rule.unless, rule.unlessValid?.input, ...changesOf(documents, document.name, rule.id).map(({ when }) => when)]);
+        const conditions = asts([
+          rule.when,
+          rule.unless,
+          rule.unlessValid?.input,
+          ...changesOf(documents, document.name, rule.id).map(({ when }) => when),
+        ]);
         for (const { match } of changesOf(documents, document.name, rule.id)) collector.match(match, data);
         const used = conditions.flatMap((ast) => variablesIn(ast, variables));
         for (const ast of [...conditions, ...new Set(used)]) hintsOf(ast, names, collector);
@@ -74,7 +83,11 @@ export function collectMentions(documents: readonly Document[], mentions: Mentio
 }
 
 /** Scopes of exceptions and cohorts of rollouts that bear on a rule: they split requests too. */
-function changesOf(documents: readonly Document[], policy: string, rule: string): { match?: MatchSpec | undefined; when?: string | undefined }[] {
+function changesOf(
+  documents: readonly Document[],
+  policy: string,
+  rule: string,
+): { match?: MatchSpec | undefined; when?: string | undefined }[] {
   return documents.flatMap((document) => {
     if (isKind(document, 'Exception') && document.spec.waives.some((waived) => waived.policy === policy && waived.rules.includes(rule)))
       return [{ match: document.spec.scope.match, when: document.spec.scope.when }];
@@ -131,7 +144,8 @@ class Collector implements HintSink {
         continue;
       }
       const operators = line as Exclude<MatchSpec[string], readonly unknown[]>; // Array.isArray does not narrow readonly arrays away.
-      for (const atom of [...(operators.in ?? []), ...(operators.notIn ?? [])]) this.value({ path, label: String(atom), value: instanceOf(atom) });
+      for (const atom of [...(operators.in ?? []), ...(operators.notIn ?? [])])
+        this.value({ path, label: String(atom), value: instanceOf(atom) });
       for (const value of operators.inData === undefined ? [] : data(operators.inData)) {
         if (typeof value === 'string' || typeof value === 'number') this.value({ path, label: String(value), value: instanceOf(value) });
       }

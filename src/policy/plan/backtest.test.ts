@@ -21,7 +21,15 @@ const before = side(engineers);
 
 /** A ledger as a gateway would write it with the bundle `before`. */
 function ledger(statements: readonly string[], { groups = ['engineering'], opened = true } = {}): string[] {
-  const session = { i: 0, t: noon, kind: 'session.opened', session: 's', who: { subject: 'user:eve', groups, authentication: 'scram', source: '127.0.0.1:1' }, what: { point: 'postgres', resource: 'pg:orders', client: 'psql' }, policy: '' };
+  const session = {
+    i: 0,
+    t: noon,
+    kind: 'session.opened',
+    session: 's',
+    who: { subject: 'user:eve', groups, authentication: 'scram', source: '127.0.0.1:1' },
+    what: { point: 'postgres', resource: 'pg:orders', client: 'psql' },
+    policy: '',
+  };
   const decided = statements.map((text, n) => {
     const { facts, certainty } = inspectSql(text, {});
     const request = requestWith({ groups, sql: facts, context: { certainty } });
@@ -32,8 +40,22 @@ function ledger(statements: readonly string[], { groups = ['engineering'], opene
       kind: 'operation.decided',
       session: 's',
       who: { subject: 'user:eve' },
-      what: { target: 'sql', resource: 'pg:orders', verb: facts.verbs.join(';'), objects: facts.tables, normalized: facts.normalized, certainty },
-      decision: { verdict: decision.verdict, reason: decision.reason, rules: decision.decisive, matched: decision.matched, bundle: decision.bundle, reads: readsOf(before.bundle, request, decision) },
+      what: {
+        target: 'sql',
+        resource: 'pg:orders',
+        verb: facts.verbs.join(';'),
+        objects: facts.tables,
+        normalized: facts.normalized,
+        certainty,
+      },
+      decision: {
+        verdict: decision.verdict,
+        reason: decision.reason,
+        rules: decision.decisive,
+        matched: decision.matched,
+        bundle: decision.bundle,
+        reads: readsOf(before.bundle, request, decision),
+      },
     };
   });
   return [...(opened ? [session] : []), ...decided].map((entry) => JSON.stringify(entry));
@@ -58,11 +80,23 @@ test('who is hit is told with examples', async () => {
 });
 
 test('what depends on something the record lacks is not replayable, and says what', async () => {
-  const unbounded = side(engineers, policy('p', '  rules: [{ id: r, effect: deny, reason: NO_ALL, when: "sql.statements.exists(s, s.verb == \'delete\' && s.whereTautology)" }]'));
+  const unbounded = side(
+    engineers,
+    policy(
+      'p',
+      '  rules: [{ id: r, effect: deny, reason: NO_ALL, when: "sql.statements.exists(s, s.verb == \'delete\' && s.whereTautology)" }]',
+    ),
+  );
   const report = await replay(unbounded, ledger(statements));
   assert.equal(report.notReplayable[0]?.why, 'sql.statements');
   assert.ok(report.unchanged >= 2);
-  const purpose = side(engineers, policy('p', '  rules: [{ id: r, effect: deny, reason: NO_PURPOSE, match: { sql.verbs: [delete] }, unless: "context.?purpose.orValue(\'\') == \'repair\'" }]'));
+  const purpose = side(
+    engineers,
+    policy(
+      'p',
+      "  rules: [{ id: r, effect: deny, reason: NO_PURPOSE, match: { sql.verbs: [delete] }, unless: \"context.?purpose.orValue('') == 'repair'\" }]",
+    ),
+  );
   const other = await replay(purpose, ledger(statements));
   assert.deepEqual(other.notReplayable, [{ why: 'context.purpose', count: 2, example: 2 }]);
   assert.equal(other.unchanged, 2);
@@ -70,7 +104,10 @@ test('what depends on something the record lacks is not replayable, and says wha
 
 test('unknown attributes that make no difference do no harm', async () => {
   const labels = policy('p', '  rules: [{ id: r, effect: deny, reason: NO_PII, match: { sql.labels: ["pii.*"] } }]');
-  const both = { before: side(engineers, labels), after: side(engineers, labels, policy('q', '  rules: [{ id: r, effect: deny, reason: NO_DROP, match: { sql.effects: ["drop.*"] } }]')) };
+  const both = {
+    before: side(engineers, labels),
+    after: side(engineers, labels, policy('q', '  rules: [{ id: r, effect: deny, reason: NO_DROP, match: { sql.effects: ["drop.*"] } }]')),
+  };
   const report = await backtest(both, ledger(statements));
   assert.equal(report.changed[0]?.count, 1);
   assert.equal(report.unchanged, 3);

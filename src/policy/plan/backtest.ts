@@ -66,7 +66,10 @@ const notOfPolicy = /^(BATCH_REFUSED|APPROVAL_|LEDGER_|POLICY_|CONTROL_|SHUTTING
  *
  * @param lines entries of ledgers, each as one line of JSON, in order within a ledger
  */
-export async function backtest(sides: { readonly before: Side; readonly after: Side }, lines: AsyncIterable<string> | Iterable<string>): Promise<Backtest> {
+export async function backtest(
+  sides: { readonly before: Side; readonly after: Side },
+  lines: AsyncIterable<string> | Iterable<string>,
+): Promise<Backtest> {
   await loadInspectors();
   const decisions: RecordedDecision[] = [];
   const memory = new Memory();
@@ -91,7 +94,10 @@ export async function backtest(sides: { readonly before: Side; readonly after: S
   return { decisions: decisions.length, malformed, beyond, ...span, ...tally.result() };
 }
 
-type Replay = { readonly kind: 'same' } | { readonly kind: 'changed'; readonly from: Outcome; readonly to: Outcome } | { readonly kind: 'unknown'; readonly why: string };
+type Replay =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'changed'; readonly from: Outcome; readonly to: Outcome }
+  | { readonly kind: 'unknown'; readonly why: string };
 
 class Replayer {
   readonly #before: Side;
@@ -112,7 +118,10 @@ class Replayer {
     for (const { bundle } of sides) for (const rule of bundle.compiled.rules) this.#deciding.set(rule, [...pathsDeciding(rule)]);
     const paths = [...this.#deciding.values()].flat();
     const passing = ({ bundle }: Side): boolean =>
-      bundle.compiled.data.perishable.length > 0 || bundle.compiled.rules.some(({ changes }) => changes.exceptions.length + changes.killSwitches.length + changes.failOpenUntil.length > 0);
+      bundle.compiled.data.perishable.length > 0 ||
+      bundle.compiled.rules.some(
+        ({ changes }) => changes.exceptions.length + changes.killSwitches.length + changes.failOpenUntil.length > 0,
+      );
     this.#timeless = !paths.includes('now') && !sides.some(passing);
     this.#anywhere = !paths.some((path) => path.startsWith('context.') && path !== 'context.certainty');
   }
@@ -199,7 +208,9 @@ class Replayer {
 
 /** Labels that any rule speaks of, each by one text. */
 function labelsIn({ paths }: Mentions): string[] {
-  const values = [...paths].filter(([path]) => isAboutColumns(path) && path.endsWith('abels')).flatMap(([, { values: found }]) => [...found.values()]);
+  const values = [...paths]
+    .filter(([path]) => isAboutColumns(path) && path.endsWith('abels'))
+    .flatMap(([, { values: found }]) => [...found.values()]);
   return [...new Set(values.filter((value) => typeof value === 'string'))];
 }
 
@@ -248,21 +259,25 @@ class Tally {
     growing.subjects.set(decision.subject, (growing.subjects.get(decision.subject) ?? 0) + 1);
     growing.resources.set(decision.resource, (growing.resources.get(decision.resource) ?? 0) + 1);
     const { index, t, subject, resource, normalized, verb } = decision;
-    if (growing.examples.length < examplesMax) growing.examples.push({ index, t, subject, resource, statement: normalized === '' ? verb : normalized });
+    if (growing.examples.length < examplesMax)
+      growing.examples.push({ index, t, subject, resource, statement: normalized === '' ? verb : normalized });
   }
 
   result(): Pick<Backtest, 'unchanged' | 'changed' | 'notReplayable'> {
-    const most = (counts: ReadonlyMap<string, number>): [string, number][] => [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, namesMax);
-    const changed = [...this.#classes.values()].map(({ from, to, count, subjects, resources, examples }): BacktestClass => ({
-      change: changeWords(from, to),
-      direction: directionOf(from, to),
-      from,
-      to,
-      count,
-      subjects: most(subjects).map(([subject, times]) => ({ subject, count: times })),
-      resources: most(resources).map(([resource, times]) => ({ resource, count: times })),
-      examples,
-    }));
+    const most = (counts: ReadonlyMap<string, number>): [string, number][] =>
+      [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, namesMax);
+    const changed = [...this.#classes.values()].map(
+      ({ from, to, count, subjects, resources, examples }): BacktestClass => ({
+        change: changeWords(from, to),
+        direction: directionOf(from, to),
+        from,
+        to,
+        count,
+        subjects: most(subjects).map(([subject, times]) => ({ subject, count: times })),
+        resources: most(resources).map(([resource, times]) => ({ resource, count: times })),
+        examples,
+      }),
+    );
     const notReplayable = [...this.#unknown].map(([why, { count, example }]) => ({ why, count, example }));
     return {
       unchanged: this.#unchanged,
@@ -271,4 +286,3 @@ class Tally {
     };
   }
 }
-

@@ -26,7 +26,11 @@ const certainties = ['parsed', 'partial', 'opaque'];
 const pairsMax = 24;
 
 /** The axis of one attribute. `cut` is told what was left out. */
-export function axisOf(mentioned: Mentioned, mentions: Mentions, { attributes, cut }: { attributes: AttributeFields; cut: (what: string) => void }): Axis | undefined {
+export function axisOf(
+  mentioned: Mentioned,
+  mentions: Mentions,
+  { attributes, cut }: { attributes: AttributeFields; cut: (what: string) => void },
+): Axis | undefined {
   const { path, pressing } = mentioned;
   const found = resolveAttribute(attributes, path);
   if (!found.found) return undefined;
@@ -60,24 +64,36 @@ function scalarChoices(path: string, kind: string, kept: readonly (readonly [str
 }
 
 /** Of a list: nothing in it, each member alone, members that one rule names together, pairs with what changed. */
-function listChoices({ together, pressing, sizes }: Mentioned, kept: readonly (readonly [string, unknown])[]): { label: string; value: unknown }[] {
+function listChoices(
+  { together, pressing, sizes }: Mentioned,
+  kept: readonly (readonly [string, unknown])[],
+): { label: string; value: unknown }[] {
   const choices: { label: string; value: unknown }[] = [{ label: 'none', value: [] }];
   for (const [label, value] of kept) choices.push({ label, value: [value] });
-  const labelOf = (values: readonly unknown[]): string => values.map((value) => kept.find(([, known]) => known === value)?.[0] ?? String(value)).join(' + ');
+  const labelOf = (values: readonly unknown[]): string =>
+    values.map((value) => kept.find(([, known]) => known === value)?.[0] ?? String(value)).join(' + ');
   for (const values of together) if (values.length <= limits.planValuesMax) choices.push({ label: labelOf(values), value: values });
-  const pairs = kept.flatMap(([a, value], i) => kept.slice(i + 1).filter(([b]) => pressing.has(a) || pressing.has(b)).map(([, other]) => [value, other]));
+  const pairs = kept.flatMap(([a, value], i) =>
+    kept
+      .slice(i + 1)
+      .filter(([b]) => pressing.has(a) || pressing.has(b))
+      .map(([, other]) => [value, other]),
+  );
   for (const pair of pairs.slice(0, pairsMax)) choices.push({ label: labelOf(pair), value: pair });
-  for (const size of sizes) choices.push({ label: `${size} items`, value: Array.from({ length: size }, (_, i) => kept[i]?.[1] ?? `item-${i}`) });
+  for (const size of sizes)
+    choices.push({ label: `${size} items`, value: Array.from({ length: size }, (_, i) => kept[i]?.[1] ?? `item-${i}`) });
   return choices;
 }
 
 /** Attributes on the way to a path that are lists by their schema. */
 function listsOn(path: string, attributes: AttributeFields): string[] {
   const steps = path.split('.');
-  return steps.map((_, i) => steps.slice(0, i + 1).join('.')).filter((prefix) => {
-    const found = resolveAttribute(attributes, prefix);
-    return found.found && found.type.kind === 'list' && prefix !== path;
-  });
+  return steps
+    .map((_, i) => steps.slice(0, i + 1).join('.'))
+    .filter((prefix) => {
+      const found = resolveAttribute(attributes, prefix);
+      return found.found && found.type.kind === 'list' && prefix !== path;
+    });
 }
 
 /**

@@ -26,8 +26,13 @@ export function changedRules(before: Side, after: Side): RuleChanges {
   return {
     added: [...now.keys()].filter((id) => !old.has(id)).sort(compareText),
     removed: [...old.keys()].filter((id) => !now.has(id)).sort(compareText),
-    changed: [...now].filter(([id, meaning]) => old.has(id) && old.get(id) !== meaning).map(([id]) => id).sort(compareText),
-    defaults: targets.filter((target) => before.bundle.compiled.allowedByDefault.has(target) !== after.bundle.compiled.allowedByDefault.has(target)),
+    changed: [...now]
+      .filter(([id, meaning]) => old.has(id) && old.get(id) !== meaning)
+      .map(([id]) => id)
+      .sort(compareText),
+    defaults: targets.filter(
+      (target) => before.bundle.compiled.allowedByDefault.has(target) !== after.bundle.compiled.allowedByDefault.has(target),
+    ),
   };
 }
 
@@ -35,7 +40,9 @@ export function changedRules(before: Side, after: Side): RuleChanges {
 function meaningOfRules({ documents, bundle }: Side): Map<string, string> {
   const meanings = new Map<string, string>();
   const sets = new Map([...bundle.compiled.data.sets].map(([name, set]) => [name, `${set.digest} ${set.freshUntil}`]));
-  const changers = documents.filter(({ kind }) => kind === 'Exception' || kind === 'Rollout' || kind === 'Override' || kind === 'RiskAcceptance');
+  const changers = documents.filter(
+    ({ kind }) => kind === 'Exception' || kind === 'Rollout' || kind === 'Override' || kind === 'RiskAcceptance',
+  );
   for (const document of documents) {
     if (!isKind(document, 'Policy')) continue;
     const { tier, target, phase = 'request', points, mode, match, variables, requires, risk } = document.spec;
@@ -44,8 +51,12 @@ function meaningOfRules({ documents, bundle }: Side): Map<string, string> {
     for (const rule of document.spec.rules) {
       const id = `${document.name}/${rule.id}`;
       const { description: _prose, ...meant } = rule;
-      const data = (bundle.compiled.reads.get(id) ?? []).filter((path) => path.startsWith('data.')).map((path) => sets.get(path.split('.')[1] ?? ''));
-      const changes = changers.filter((other) => bearsOn(other, document.name, rule.id)).map((other) => `${other.kind} ${canonicalJson(other.spec)}`);
+      const data = (bundle.compiled.reads.get(id) ?? [])
+        .filter((path) => path.startsWith('data.'))
+        .map((path) => sets.get(path.split('.')[1] ?? ''));
+      const changes = changers
+        .filter((other) => bearsOn(other, document.name, rule.id))
+        .map((other) => `${other.kind} ${canonicalJson(other.spec)}`);
       meanings.set(id, canonicalJson({ meant, shared, libraries, data, changes: changes.sort(compareText) }));
     }
   }
@@ -54,7 +65,9 @@ function meaningOfRules({ documents, bundle }: Side): Map<string, string> {
 
 function variablesOf(documents: readonly Document[], target: Target, phase: Phase): unknown {
   const libraries = documents.filter((document) => isKind(document, 'Library'));
-  return libraries.filter(({ spec }) => spec.target === target && (spec.phase ?? 'request') === phase).map(({ name, spec }) => [name, spec.variables]);
+  return libraries
+    .filter(({ spec }) => spec.target === target && (spec.phase ?? 'request') === phase)
+    .map(({ name, spec }) => [name, spec.variables]);
 }
 
 function bearsOn(document: Document, policy: string, rule: string): boolean {

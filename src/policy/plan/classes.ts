@@ -61,7 +61,11 @@ export class ClassCollector {
     this.#about = about;
   }
 
-  add(outcomes: { readonly from: Outcome; readonly to: Outcome }, request: DecisionRequest, place: { choice: readonly number[] } | { test: string }): void {
+  add(
+    outcomes: { readonly from: Outcome; readonly to: Outcome },
+    request: DecisionRequest,
+    place: { choice: readonly number[] } | { test: string },
+  ): void {
     const { from, to } = outcomes;
     const key = classKey(from, to);
     let growing = this.#classes.get(key);

@@ -8,23 +8,53 @@ const requestRoots = new Set(['subject', 'resource', 'context', 'facts', 'now', 
 
 /** What a request has before anything is varied: an unremarkable person, system and circumstance. */
 export function plainDraft(target: Target, now: number): Draft {
-  const resource = target === 'sql' ? { type: 'database', id: 'other', name: 'other', engine: 'postgres', env: 'other', owner: 'team:other' } : { type: 'other', id: 'other' };
-  return { now, point: 'postgres', subject: { type: 'user', id: 'user:other', name: 'other', groups: [] }, resource, context: { certainty: 'parsed' }, facts: {} };
+  const resource =
+    target === 'sql'
+      ? { type: 'database', id: 'other', name: 'other', engine: 'postgres', env: 'other', owner: 'team:other' }
+      : { type: 'other', id: 'other' };
+  return {
+    now,
+    point: 'postgres',
+    subject: { type: 'user', id: 'user:other', name: 'other', groups: [] },
+    resource,
+    context: { certainty: 'parsed' },
+    facts: {},
+  };
 }
 
 /** The request a draft stands for. */
 export function requestFrom(draft: Draft, target: Target, phase: Phase): DecisionRequest {
   const attributes = Object.fromEntries(Object.entries(draft).filter(([root]) => !requestRoots.has(root)));
   // A draft is made of the roots that a plain request has; what was put into them are values of their attributes' types.
-  const { now, point, subject, resource, context, facts } = draft as unknown as Pick<DecisionRequest, 'now' | 'point' | 'subject' | 'resource' | 'context' | 'facts'>;
-  return { target, phase, point, now, subject, resource, context, attributes, ...(facts === undefined ? {} : { facts }), can: obligationTypes, binding: '', grants: [] };
+  const { now, point, subject, resource, context, facts } = draft as unknown as Pick<
+    DecisionRequest,
+    'now' | 'point' | 'subject' | 'resource' | 'context' | 'facts'
+  >;
+  return {
+    target,
+    phase,
+    point,
+    now,
+    subject,
+    resource,
+    context,
+    attributes,
+    ...(facts === undefined ? {} : { facts }),
+    can: obligationTypes,
+    binding: '',
+    grants: [],
+  };
 }
 
 /**
  * The draft with a value at a path; `undefined` takes the attribute away. Where the path goes through a list (`lists` names those), the
  * list is made of one element that has the value.
  */
-export function withAt(draft: Draft, path: string, { value, lists }: { readonly value: unknown; readonly lists: ReadonlySet<string> }): Draft {
+export function withAt(
+  draft: Draft,
+  path: string,
+  { value, lists }: { readonly value: unknown; readonly lists: ReadonlySet<string> },
+): Draft {
   return put(draft, path.split('.'), { value, lists, walked: '' });
 }
 

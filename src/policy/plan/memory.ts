@@ -15,7 +15,10 @@ export interface Rebuilt {
 
 /** Attributes of a statement that its normalised text does not keep: they need literals or the catalog. */
 const lost = ['sql.literalsHash', 'sql.fingerprint', 'sql.labels', 'sql.columns'];
-const paths = { always: ['now', 'point', 'subject.id', 'resource.id', 'context.certainty'], session: ['subject.groups', 'context.source', 'context.client', 'context.authentication'] };
+const paths = {
+  always: ['now', 'point', 'subject.id', 'resource.id', 'context.certainty'],
+  session: ['subject.groups', 'context.source', 'context.client', 'context.authentication'],
+};
 
 /** What the records say about people, systems and sessions besides the single decision. */
 export class Memory {
@@ -61,7 +64,11 @@ export class Memory {
     if (session !== undefined) set('subject.groups', session.groups);
     if (decision.onBehalfOf !== undefined) set('subject.onBehalfOf.id', decision.onBehalfOf);
     for (const [path, value] of known) if (path !== 'now' && !throughList(draft, path)) set(path, value);
-    const fixed = new Set([...paths.always, ...(session === undefined ? [] : paths.session), ...(decision.onBehalfOf === undefined ? [] : ['subject.onBehalfOf.id'])]);
+    const fixed = new Set([
+      ...paths.always,
+      ...(session === undefined ? [] : paths.session),
+      ...(decision.onBehalfOf === undefined ? [] : ['subject.onBehalfOf.id']),
+    ]);
     const knows = (path: string): boolean => {
       const prefixes = path.split('.').map((_, i, steps) => steps.slice(0, i + 1).join('.'));
       if (prefixes.some((prefix) => known.has(prefix) || fixed.has(prefix))) return true;

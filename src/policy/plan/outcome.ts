@@ -43,7 +43,10 @@ export function changeWords(from: Outcome, to: Outcome): string {
   if (from.verdict !== to.verdict) return head;
   const texts = (outcome: Outcome): string[] => outcome.obligations.map((obligation) => shortObligation(obligation));
   const [old, now] = [texts(from), texts(to)];
-  const parts = [...now.filter((text) => !old.includes(text)).map((text) => ` + ${text}`), ...old.filter((text) => !now.includes(text)).map((text) => ` − ${text}`)];
+  const parts = [
+    ...now.filter((text) => !old.includes(text)).map((text) => ` + ${text}`),
+    ...old.filter((text) => !now.includes(text)).map((text) => ` − ${text}`),
+  ];
   return parts.length === 0 ? `${head}, on other terms` : `${head}${parts.join('')}`;
 }
 

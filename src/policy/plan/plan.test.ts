@@ -19,7 +19,10 @@ const approveDelete = (more = '') =>
   );
 
 test('prose and owners change nothing', async () => {
-  const plan = await planOf([allowAll, approveDelete()], [allowAll.replace('team:x', 'team:y'), approveDelete(', description: Now with words')]);
+  const plan = await planOf(
+    [allowAll, approveDelete()],
+    [allowAll.replace('team:x', 'team:y'), approveDelete(', description: Now with words')],
+  );
   assert.deepEqual([plan.classes, plan.compared, plan.rules.changed], [[], [], []]);
 });
 
@@ -33,14 +36,21 @@ test('a new rule changes exactly the class of requests it speaks about, with a w
   assert.equal(only.direction, 'stricter');
   assert.deepEqual(only.where['subject.type'], ['service']);
   assert.deepEqual(only.where['resource.id'], ['pg:*-prod']);
-  assert.ok(only.where['statement']?.every((text) => /DELETE|gone/i.test(text)), String(only.where['statement']));
+  assert.ok(
+    only.where['statement']?.every((text) => /DELETE|gone/i.test(text)),
+    String(only.where['statement']),
+  );
   assert.equal(decide(bundleOf(allowAll), only.witness).verdict, 'allow');
   assert.equal(decide(bundleOf(allowAll, approveDelete()), only.witness).verdict, 'pending');
 });
 
 test('a condition in CEL is cut at the values it compares with', async () => {
-  const before = guard('{ id: r, effect: deny, reason: NO_SUCH, when: "subject.groups.exists(g, g in [\'a\', \'b\']) && sql.tables.exists(t, t == \'public.pay\')" }');
-  const after = guard('{ id: r, effect: deny, reason: NO_SUCH, when: "\'a\' in subject.groups && sql.tables.exists(t, t == \'public.pay\')" }');
+  const before = guard(
+    "{ id: r, effect: deny, reason: NO_SUCH, when: \"subject.groups.exists(g, g in ['a', 'b']) && sql.tables.exists(t, t == 'public.pay')\" }",
+  );
+  const after = guard(
+    "{ id: r, effect: deny, reason: NO_SUCH, when: \"'a' in subject.groups && sql.tables.exists(t, t == 'public.pay')\" }",
+  );
   const plan = await planOf([allowAll, before], [allowAll, after]);
   const [only] = plan.classes;
   assert.equal(plan.classes.length, 1);
@@ -51,7 +61,10 @@ test('a condition in CEL is cut at the values it compares with', async () => {
 
 test('other obligations and other terms of an approval are changes too', async () => {
   const masks = (strategy: string) =>
-    policy('mask', `  phase: response\n  rules: [{ id: m, effect: transform, obligations: [{ type: mask, select: { columns: { labels: [pii.email] } }, with: { strategy: ${strategy} } }] }]`);
+    policy(
+      'mask',
+      `  phase: response\n  rules: [{ id: m, effect: transform, obligations: [{ type: mask, select: { columns: { labels: [pii.email] } }, with: { strategy: ${strategy} } }] }]`,
+    );
   const masked = await planOf([allowAll, masks('drop')], [allowAll, masks('none')]);
   assert.equal(masked.classes[0]?.direction, 'different');
   assert.match(masked.classes[0]?.change ?? '', /\+ mask .*none.* − mask .*drop/);
@@ -60,22 +73,28 @@ test('other obligations and other terms of an approval are changes too', async (
 });
 
 test('a change of a DataSet, an exception and a default is seen through the rules it bears on', async () => {
-  const set = (values: string) => `apiVersion: warder/v1\nkind: DataSet\nmetadata: { name: hosts }\nspec:\n  owner: team:x\n  values: ${values}\n`;
+  const set = (values: string) =>
+    `apiVersion: warder/v1\nkind: DataSet\nmetadata: { name: hosts }\nspec:\n  owner: team:x\n  values: ${values}\n`;
   const uses = guard('{ id: r, effect: deny, reason: NO_SUCH, match: { resource.env: { inData: hosts } } }');
   const data = await planOf([allowAll, uses, set('[prod]')], [allowAll, uses, set('[prod, test]')]);
   assert.deepEqual(data.classes[0]?.where['resource.env'], ['test']);
   const deny = guard('{ id: r, effect: deny, reason: NO_SUCH }');
-  const exception = 'apiVersion: warder/v1\nkind: Exception\nmetadata: { name: e }\nspec:\n  waives: [{ policy: guard, rules: [r] }]\n  scope: { match: { subject.id: [user:eve] } }\n  reason: x\n  ticket: T-1\n  owner: team:x\n  approvedBy: [user:a, user:b]\n  expires: 2099-01-01T00:00:00Z\n';
+  const exception =
+    'apiVersion: warder/v1\nkind: Exception\nmetadata: { name: e }\nspec:\n  waives: [{ policy: guard, rules: [r] }]\n  scope: { match: { subject.id: [user:eve] } }\n  reason: x\n  ticket: T-1\n  owner: team:x\n  approvedBy: [user:a, user:b]\n  expires: 2099-01-01T00:00:00Z\n';
   const waived = await planOf([allowAll, deny], [allowAll, deny, exception]);
   assert.equal(waived.classes[0]?.direction, 'looser');
   assert.deepEqual(waived.classes[0]?.where['subject.id'], ['user:eve']);
-  const manifest = (byDefault: string) => `apiVersion: warder/v1\nkind: Bundle\nmetadata: { name: b }\nspec:\n  version: "1.0.0"\n  defaults: { sql: ${byDefault} }\n`;
+  const manifest = (byDefault: string) =>
+    `apiVersion: warder/v1\nkind: Bundle\nmetadata: { name: b }\nspec:\n  version: "1.0.0"\n  defaults: { sql: ${byDefault} }\n`;
   const opened = await planOf([manifest('deny'), deny], [manifest('allow'), deny]);
   assert.equal(opened.classes.length, 0);
   assert.deepEqual(opened.rules.defaults, ['sql']);
 });
 
 test('what could not be tried is said', async () => {
-  const plan = await planOf([allowAll], [allowAll, guard('{ id: r, effect: deny, reason: NO_SUCH, when: \'subject.name.matches("^[a-z]+[0-9]$")\' }')]);
+  const plan = await planOf(
+    [allowAll],
+    [allowAll, guard('{ id: r, effect: deny, reason: NO_SUCH, when: \'subject.name.matches("^[a-z]+[0-9]$")\' }')],
+  );
   assert.ok(plan.cut.some((what) => what.includes('subject.name')));
 });

@@ -31,13 +31,21 @@ export interface Plan {
   readonly after: BundleRef;
   readonly rules: RuleChanges;
   /** What was compared: cells of the attribute space, one request each, and requests of test cases. */
-  readonly compared: readonly { readonly target: Target; readonly phase: Phase; readonly cells: number; readonly cases: number; readonly complete: boolean }[];
+  readonly compared: readonly {
+    readonly target: Target;
+    readonly phase: Phase;
+    readonly cells: number;
+    readonly cases: number;
+    readonly complete: boolean;
+  }[];
   readonly classes: readonly ChangeClass[];
   /** What was not looked at, in words. Empty when the cells cover everything that the policies tell apart. */
   readonly cut: readonly string[];
 }
 
-export type PlanResult = { readonly ok: true; readonly plan: Plan; readonly backtest?: Backtest } | { readonly ok: false; readonly side: 'before' | 'after'; readonly problems: readonly Problem[] };
+export type PlanResult =
+  | { readonly ok: true; readonly plan: Plan; readonly backtest?: Backtest }
+  | { readonly ok: false; readonly side: 'before' | 'after'; readonly problems: readonly Problem[] };
 
 export interface PlanFiles {
   readonly before: readonly SourceFile[];
@@ -63,7 +71,9 @@ export async function planChange(files: PlanFiles, now: number): Promise<PlanRes
 }
 
 /** Reads and compiles one side. */
-export function sideOf(files: readonly SourceFile[]): { readonly ok: true; readonly side: Side } | { readonly ok: false; readonly problems: readonly Problem[] } {
+export function sideOf(
+  files: readonly SourceFile[],
+): { readonly ok: true; readonly side: Side } | { readonly ok: false; readonly problems: readonly Problem[] } {
   const { documents, problems } = readDocuments(files.filter(({ path }) => /\.ya?ml$/.test(path)));
   const compiled = compileDocuments(documents, problems);
   return compiled.ok ? { ok: true, side: { documents, bundle: compiled.bundle } } : compiled;
@@ -79,12 +89,20 @@ interface Comparison {
 
 async function compare(before: Side, after: Side, now: number): Promise<Plan> {
   const rules = changedRules(before, after);
-  const comparison: Comparison = { before, after, now, changed: new Set([...rules.added, ...rules.removed, ...rules.changed]), cut: new Set() };
+  const comparison: Comparison = {
+    before,
+    after,
+    now,
+    changed: new Set([...rules.added, ...rules.removed, ...rules.changed]),
+    cut: new Set(),
+  };
   const compared: Plan['compared'][number][] = [];
   const classes: ChangeClass[] = [];
   for (const target of targets) {
     for (const phase of phases) {
-      const touched = [before, after].some(({ bundle }) => bundle.compiled.index.all(target, phase).some(({ rule }) => comparison.changed.has(rule.id)));
+      const touched = [before, after].some(({ bundle }) =>
+        bundle.compiled.index.all(target, phase).some(({ rule }) => comparison.changed.has(rule.id)),
+      );
       if (!touched && !(phase === 'request' && rules.defaults.includes(target))) continue;
       const found = await compareTarget(comparison, target, phase);
       compared.push(found.compared);
@@ -94,7 +112,11 @@ async function compare(before: Side, after: Side, now: number): Promise<Plan> {
   return { before: before.bundle.ref, after: after.bundle.ref, rules, compared, classes, cut: [...comparison.cut] };
 }
 
-async function compareTarget(comparison: Comparison, target: Target, phase: Phase): Promise<{ compared: Plan['compared'][number]; classes: ChangeClass[] }> {
+async function compareTarget(
+  comparison: Comparison,
+  target: Target,
+  phase: Phase,
+): Promise<{ compared: Plan['compared'][number]; classes: ChangeClass[] }> {
   const { before, after, now, cut } = comparison;
   const axes = await axesOf(comparison, target, phase);
   const collector = new ClassCollector(axes, { target, phase });
@@ -113,7 +135,8 @@ async function compareTarget(comparison: Comparison, target: Target, phase: Phas
     look(request, { test: name });
   }
   const { crossed } = crossing(axes);
-  for (const [i, axis] of axes.entries()) if (!crossed.has(i)) cut.add(`${target} ${phase}: ${axis.name} was not combined with everything else, only sampled`);
+  for (const [i, axis] of axes.entries())
+    if (!crossed.has(i)) cut.add(`${target} ${phase}: ${axis.name} was not combined with everything else, only sampled`);
   if (collector.beyond > 0) cut.add(`${target} ${phase}: ${collector.beyond} more changed cells belong to classes that are not listed`);
   return { compared: { target, phase, cells, cases, complete: crossed.size === axes.length }, classes: collector.classes() };
 }
@@ -136,7 +159,10 @@ async function axesOf(comparison: Comparison, target: Target, phase: Phase): Pro
   }
   // What was not understood is never allowed by a rule that does not say so: an axis that no policy has to mention.
   if (target !== 'sql' && !axes.some(({ name }) => name === 'context.certainty')) {
-    const put = (value: string) => ({ label: value, put: (draft: Readonly<Record<string, unknown>>) => withAt(draft, 'context.certainty', { value, lists: new Set() }) });
+    const put = (value: string) => ({
+      label: value,
+      put: (draft: Readonly<Record<string, unknown>>) => withAt(draft, 'context.certainty', { value, lists: new Set() }),
+    });
     axes.push({ name: 'context.certainty', values: [put('parsed'), put('opaque')], pressing: false });
   }
   return axes;
@@ -150,7 +176,10 @@ function rootAxis(name: 'point' | 'now', values: readonly (string | number)[]): 
 const hourMs = 3_600_000;
 
 /** The given time; just before and at every end of a change that differs; hours of a week where a changed rule reads the clock. */
-function timesOf(sides: readonly Side[], { now, target, phase, changed }: { now: number; target: Target; phase: Phase; changed: ReadonlySet<string> }): number[] {
+function timesOf(
+  sides: readonly Side[],
+  { now, target, phase, changed }: { now: number; target: Target; phase: Phase; changed: ReadonlySet<string> },
+): number[] {
   const times = new Set([now]);
   for (const { documents, bundle } of sides) {
     for (const document of documents) {
@@ -158,7 +187,9 @@ function timesOf(sides: readonly Side[], { now, target, phase, changed }: { now:
       const { notBefore, expires } = document.spec;
       for (const at of [notBefore, expires]) if (at !== undefined) times.add(instantMs(at)).add(instantMs(at) - 1);
     }
-    const reading = bundle.compiled.index.all(target, phase).some(({ rule }) => changed.has(rule.id) && bundle.compiled.reads.get(rule.id)?.includes('now'));
+    const reading = bundle.compiled.index
+      .all(target, phase)
+      .some(({ rule }) => changed.has(rule.id) && bundle.compiled.reads.get(rule.id)?.includes('now'));
     if (reading) for (const hours of [0, 6, 12, 18, 48, 60, 96, 120, 144]) times.add(now + hours * hourMs);
   }
   return [...times].slice(0, 24);
@@ -168,11 +199,19 @@ function timesOf(sides: readonly Side[], { now, target, phase, changed }: { now:
 async function statementAxis({ before, after, now, cut }: Comparison, mentions: Mentions, phase: Phase): Promise<Axis> {
   const { statements, cut: left } = await statementsFor(mentions, textsOf([after, before]));
   if (left > 0) cut.add(`sql ${phase}: ${left} statements were not tried`);
-  const signature = signatureBy([before.bundle.compiled, after.bundle.compiled], { target: 'sql', phase, own: ['sql', 'result', 'context.certainty'] });
+  const signature = signatureBy([before.bundle.compiled, after.bundle.compiled], {
+    target: 'sql',
+    phase,
+    own: ['sql', 'result', 'context.certainty'],
+  });
   const base = plainDraft('sql', now);
   const kinds = new Map<string, { text: string; alike: number; put: Axis['values'][number]['put'] }>();
   const drafts = statements.map(({ text, roots, certainty }) => {
-    const put = (draft: Readonly<Record<string, unknown>>) => ({ ...draft, ...roots, context: { ...(draft['context'] as object), certainty } }); // A draft has a context.
+    const put = (draft: Readonly<Record<string, unknown>>) => ({
+      ...draft,
+      ...roots,
+      context: { ...(draft['context'] as object), certainty },
+    }); // A draft has a context.
     const draft = put(base);
     const key = signature(requestFrom(draft, 'sql', phase));
     const known = kinds.get(key);

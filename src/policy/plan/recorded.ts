@@ -35,7 +35,9 @@ export interface RecordedSession {
   readonly context: Readonly<Record<string, unknown>>;
 }
 
-export type Recorded = { readonly kind: 'decision'; readonly decision: RecordedDecision } | { readonly kind: 'session'; readonly session: RecordedSession };
+export type Recorded =
+  | { readonly kind: 'decision'; readonly decision: RecordedDecision }
+  | { readonly kind: 'session'; readonly session: RecordedSession };
 
 /** Reads an entry of a ledger as far as a replay needs it; undefined for other kinds, `malformed` for what is no entry. */
 export function recordedFrom(line: string): Recorded | 'malformed' | undefined {

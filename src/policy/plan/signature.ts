@@ -15,7 +15,10 @@ const probedRulesMax = 2_000;
  * Tells which requests the rules of both bundles cannot tell apart by the roots `own` alone: equal text means that every line and every
  * atom that looks only there has the same answer.
  */
-export function signatureBy(bundles: readonly Compiled[], { target, phase, own }: { target: Target; phase: Phase; own: readonly string[] }): (request: DecisionRequest) => string {
+export function signatureBy(
+  bundles: readonly Compiled[],
+  { target, phase, own }: { target: Target; phase: Phase; own: readonly string[] },
+): (request: DecisionRequest) => string {
   const inside = (path: string): boolean => own.some((root) => path === root || path.startsWith(`${root}.`)) || path.startsWith('data.');
   const looks = (path: string): boolean => own.some((root) => path === root || path.startsWith(`${root}.`));
   const probesOf = (compiled: Compiled): Probe[] => {
@@ -26,7 +29,8 @@ export function signatureBy(bundles: readonly Compiled[], { target, phase, own }
         if (looks(matcher.path)) probes.set(`${matcher.path} ${matcher.wanted}`, (view) => String(matcher.accepts(matcher.read(view))));
       }
       for (const condition of conditionsOf(rule)) probeCondition(condition, rule, { inside, looks, probes });
-      for (const path of [...(rule.message?.reads ?? []), ...(rule.require?.bind ?? [])]) if (looks(path) && rule.effect === 'transform') probeValue(path, probes);
+      for (const path of [...(rule.message?.reads ?? []), ...(rule.require?.bind ?? [])])
+        if (looks(path) && rule.effect === 'transform') probeValue(path, probes);
     }
     return [...probes.values()];
   };
@@ -43,7 +47,13 @@ export function signatureBy(bundles: readonly Compiled[], { target, phase, own }
 
 function conditionsOf(rule: CompiledRule): Condition[] {
   const { exceptions, rollouts } = rule.changes;
-  const conditions = [rule.when, rule.unless, rule.unlessValid?.input, ...exceptions.map(({ when }) => when), ...rollouts.flatMap(({ cohorts }) => cohorts)];
+  const conditions = [
+    rule.when,
+    rule.unless,
+    rule.unlessValid?.input,
+    ...exceptions.map(({ when }) => when),
+    ...rollouts.flatMap(({ cohorts }) => cohorts),
+  ];
   return [...conditions, ...rule.obligations.map(({ forEach }) => forEach?.list)].filter((condition) => condition !== undefined);
 }
 
@@ -56,7 +66,9 @@ interface Probing {
 function probeCondition(condition: Condition, rule: CompiledRule, { inside, looks, probes }: Probing): void {
   const atoms = atomsOf(condition, rule).map((atom) => atom.condition);
   for (const atom of atoms.length === 0 ? [condition] : atoms) {
-    const reads = [atom.program, ...atom.variables.map(({ program }) => program)].flatMap((program) => program.reads).filter((path) => !/^vars(\.|$)/.test(path));
+    const reads = [atom.program, ...atom.variables.map(({ program }) => program)]
+      .flatMap((program) => program.reads)
+      .filter((path) => !/^vars(\.|$)/.test(path));
     if (!reads.some(looks)) continue;
     if (reads.every(inside) && atom.program.type.kind === 'bool') {
       probes.set(`${rule.policy.name} ${atom.program.source}`, (_view, evaluation) => {

@@ -69,7 +69,7 @@ const sorts = [
   'SELECT made()',
   "SELECT pg_read_file('/etc/passwd')",
   "COPY T TO PROGRAM 'cat'",
-  "SELECT pg_sleep(1)",
+  'SELECT pg_sleep(1)',
   "SELECT nextval('made')",
   'BEGIN',
   'COMMIT',
@@ -116,8 +116,16 @@ const sorts = [
  */
 export async function statementsFor(mentions: Mentions, texts: readonly string[]): Promise<{ statements: Statement[]; cut: number }> {
   await loadInspectors();
-  const strings = (path: string): string[] => [...(mentions.paths.get(path)?.values.values() ?? [])].filter((value) => typeof value === 'string');
-  const tables = [...new Set(['public.other', ...strings('sql.tables'), ...qualified(strings('sql.statements.relations.name')), ...strings('sql.columns.table')])];
+  const strings = (path: string): string[] =>
+    [...(mentions.paths.get(path)?.values.values() ?? [])].filter((value) => typeof value === 'string');
+  const tables = [
+    ...new Set([
+      'public.other',
+      ...strings('sql.tables'),
+      ...qualified(strings('sql.statements.relations.name')),
+      ...strings('sql.columns.table'),
+    ]),
+  ];
   const labels = [...new Set([...strings('sql.labels'), ...strings('sql.columns.labels'), ...strings('result.columns.labels')])];
   const columns = ['plain', ...labels.map((_, i) => `labelled_${i + 1}`)];
   const known = Object.fromEntries(['id', ...columns].map((column, i) => [column, i < 2 ? [] : [labels[i - 2] ?? '']]));

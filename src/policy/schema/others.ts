@@ -25,6 +25,8 @@ const ssh = open('Ssh', {
   path: maybe(string),
   /** Home directory of the account. */
   home: maybe(string),
+  /** Of an `env`: the name of the variable. */
+  variable: maybe(shown(string)),
   /** Of a forward: where it leads. */
   host: maybe(shown(string)),
   port: maybe(shown(int)),
@@ -69,6 +71,8 @@ const tool = open('Tool', {
   tier: maybe(shown(string)),
   /** Of the pinned definition: `pending`, `approved`, `drifted` or `retired`. */
   state: maybe(shown(string)),
+  /** What detectors found in the arguments: `secret`, `email`… */
+  findings: maybe(shown(strings)),
 });
 
 /** A request to a model. */

@@ -12,7 +12,9 @@ const severities = { informational: 2, low: 4, medium: 6, high: 9 } as const;
 export function cefOf(facts: Facts): string {
   const version = facts.build?.split(' ').at(-1) ?? '0';
   const head = ['Warder', 'Warder', version, facts.kind, messageOf(facts), String(severities[severityOf(facts)])].map(header);
-  const body = Object.entries(extensionOf(facts)).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${extension(String(value))}`]));
+  const body = Object.entries(extensionOf(facts)).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${extension(String(value))}`],
+  );
   return `CEF:0|${head.join('|')}|${body.join(' ')}`;
 }
 
@@ -49,7 +51,10 @@ function labelled(key: string, label: string, value: string | undefined): Record
 }
 
 function header(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll(/[\r\n]+/g, ' ');
+  return text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('|', '\\|')
+    .replaceAll(/[\r\n]+/g, ' ');
 }
 
 function extension(text: string): string {

@@ -95,7 +95,8 @@ function objectsOf(uid: number, facts: Facts): Record<string, unknown> {
       });
     case 3005:
       return compact({
-        actor: facts.by === undefined && facts.approvers === undefined ? undefined : { user: { uid: facts.by ?? facts.approvers?.join(' ') } },
+        actor:
+          facts.by === undefined && facts.approvers === undefined ? undefined : { user: { uid: facts.by ?? facts.approvers?.join(' ') } },
         user: subjectOf(facts),
         privileges: facts.rules ?? [],
         resources: facts.resource === undefined ? undefined : [{ uid: facts.resource }],

@@ -49,5 +49,6 @@ export async function startReceiver(...answers: Receiver['answers']): Promise<Re
 }
 
 export function answer(status: number, body: unknown = {}): (request: Received, response: ServerResponse) => void {
-  return (_request, response) => void response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
+  return (_request, response) =>
+    void response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
 }

@@ -30,7 +30,20 @@ export async function startRsyslog(options: { tls: boolean }): Promise<Rsyslog> 
   const at = (name: string): string => join(folder, name);
   if (options.tls) {
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', at('key.pem'), '-out', at('cert.pem'), ...subject]);
+    spawnSync('openssl', [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-keyout',
+      at('key.pem'),
+      '-out',
+      at('cert.pem'),
+      ...subject,
+    ]);
   }
   const driver = options.tls ? ' StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"' : '';
   const certificates = options.tls
@@ -55,7 +68,9 @@ export async function startRsyslog(options: { tls: boolean }): Promise<Rsyslog> 
     said += text;
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const port = await until(() => (existsSync(at('port')) ? Number(readFileSync(at('port'), 'utf8')) || undefined : undefined), { deadlineMs: 10_000 });
+  const port = await until(() => (existsSync(at('port')) ? Number(readFileSync(at('port'), 'utf8')) || undefined : undefined), {
+    deadlineMs: 10_000,
+  });
   if (port === undefined) {
     child.kill('SIGKILL');
     throw new Error(`rsyslog did not start: ${said}`);

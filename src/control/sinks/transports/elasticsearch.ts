@@ -72,6 +72,11 @@ function documentOf(facts: Facts, { format }: ElasticsearchOptions): Record<stri
   const text = formatted(facts, format);
   // Reason: it was made from JSON one line above.
   const content = format === 'ocsf' || format === 'facts' ? (JSON.parse(text) as Record<string, unknown>) : { message: text };
-  const own = { key: facts.key, leaf: facts.leaf, kind: facts.kind, ...(facts.duplicate === undefined ? {} : { duplicate: facts.duplicate }) };
+  const own = {
+    key: facts.key,
+    leaf: facts.leaf,
+    kind: facts.kind,
+    ...(facts.duplicate === undefined ? {} : { duplicate: facts.duplicate }),
+  };
   return { '@timestamp': new Date(facts.t).toISOString(), warder: own, ...content };
 }

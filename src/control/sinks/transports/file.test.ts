@@ -31,7 +31,10 @@ test('what a crash left of a line is cut off before more is written', async () =
   await sink.deliver(events.slice(0, 2), never);
   appendFileSync(path, `{"torn": "${'x'.repeat(200_000)}`);
   await sink.deliver(events.slice(2, 3), never);
-  assert.deepEqual(lines(path).map((line) => JSON.parse(line).metadata.uid), events.slice(0, 3).map((event) => event.key));
+  assert.deepEqual(
+    lines(path).map((line) => JSON.parse(line).metadata.uid),
+    events.slice(0, 3).map((event) => event.key),
+  );
   const only = join(folder, 'only-torn.jsonl');
   writeFileSync(only, '{"torn');
   await fileTransport({ path: only, format: 'ocsf', rotateBytes: 1e9 }, world).deliver(events.slice(0, 1), never);
@@ -45,8 +48,13 @@ test('a full file is put aside before it grows too large, and nothing is lost on
   for (const event of events) assert.deepEqual(await sink.deliver([event], never), { kind: 'taken' });
   const aside = readdirSync(folder).filter((name) => name.startsWith('turning.jsonl'));
   assert.ok(aside.length >= 3, aside.join(' '));
-  const all = aside.sort((a, b) => Number(a === 'turning.jsonl') - Number(b === 'turning.jsonl') || (a < b ? -1 : 1)).flatMap((name) => lines(join(folder, name)));
-  assert.deepEqual(all.map((line) => JSON.parse(line).key), events.map((event) => event.key));
+  const all = aside
+    .sort((a, b) => Number(a === 'turning.jsonl') - Number(b === 'turning.jsonl') || (a < b ? -1 : 1))
+    .flatMap((name) => lines(join(folder, name)));
+  assert.deepEqual(
+    all.map((line) => JSON.parse(line).key),
+    events.map((event) => event.key),
+  );
   assert.ok(aside.every((name) => statSync(join(folder, name)).size <= rotateBytes));
 });
 
@@ -64,7 +72,10 @@ test('of the files put aside only so many are kept as somebody asked for, and on
 });
 
 test('a file that cannot be written is a failure of which nothing has arrived', async () => {
-  const missing = await fileTransport({ path: join(folder, 'no', 'where.jsonl'), format: 'ocsf', rotateBytes: 1e9 }, world).deliver(events, never);
+  const missing = await fileTransport({ path: join(folder, 'no', 'where.jsonl'), format: 'ocsf', rotateBytes: 1e9 }, world).deliver(
+    events,
+    never,
+  );
   assert.deepEqual([missing.kind === 'failed' && missing.arrived], ['nothing']);
   const target = join(folder, 'target');
   writeFileSync(target, '');

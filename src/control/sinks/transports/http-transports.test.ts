@@ -28,7 +28,10 @@ before(async () => {
 
 after(() => receiver.stop());
 
-async function deliver(transport: Transport, ...answers: Receiver['answers']): Promise<{ delivery: Delivery; requests: readonly Received[] }> {
+async function deliver(
+  transport: Transport,
+  ...answers: Receiver['answers']
+): Promise<{ delivery: Delivery; requests: readonly Received[] }> {
   receiver.received.length = 0;
   receiver.answers = answers;
   const delivery = await transport.deliver(events, never);
@@ -62,7 +65,11 @@ test('only 2xx is an acknowledgement; what the receiver refused has not arrived,
     results.push([status, (await deliver(webhook(), answer(status, { location: 'x' }))).delivery]);
   }
   assert.deepEqual(
-    results.map(([status, result]) => [status, result.kind === 'failed' ? result.arrived : 'taken', result.kind === 'failed' && result.smaller === true]),
+    results.map(([status, result]) => [
+      status,
+      result.kind === 'failed' ? result.arrived : 'taken',
+      result.kind === 'failed' && result.smaller === true,
+    ]),
     [
       [301, 'nothing', false],
       [400, 'nothing', true],
@@ -118,7 +125,9 @@ test('Splunk gets events one after another, with its token', async () => {
   assert.deepEqual(delivery, { kind: 'taken' });
   const [{ path, headers, body }] = requests as [Received];
   assert.deepEqual([path, headers.authorization], ['/services/collector/event', 'Splunk tok']);
-  const first = JSON.parse(body.toString('utf8').split('}{')[0] === undefined ? '' : `[${body.toString('utf8').replaceAll('}{"time"', '},{"time"')}]`)[0];
+  const first = JSON.parse(
+    body.toString('utf8').split('}{')[0] === undefined ? '' : `[${body.toString('utf8').replaceAll('}{"time"', '},{"time"')}]`,
+  )[0];
   assert.deepEqual([first.time, first.sourcetype, first.index, first.fields.warder_key], [1, 'warder', 'sec', events[0]?.key]);
 });
 
@@ -142,9 +151,15 @@ test('Splunk counts as having taken events only when it says so, and with acknow
   };
   const { delivery, requests } = await deliver(splunk(true), ...waits);
   assert.deepEqual(delivery, { kind: 'taken' });
-  assert.deepEqual(requests.map((one) => one.path.split('?')[0]), ['/services/collector/event', '/services/collector/ack', '/services/collector/ack']);
+  assert.deepEqual(
+    requests.map((one) => one.path.split('?')[0]),
+    ['/services/collector/event', '/services/collector/ack', '/services/collector/ack'],
+  );
   assert.deepEqual(JSON.parse(requests[1]?.body.toString() ?? ''), { acks: [7] });
-  assert.match(String(requests[0]?.headers['x-splunk-request-channel']), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.match(
+    String(requests[0]?.headers['x-splunk-request-channel']),
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
   assert.equal((await deliver(splunk(true), answer(200, { text: 'Success', code: 0 }))).delivery.kind, 'failed');
 });
 
@@ -161,7 +176,11 @@ test('Elasticsearch gets documents that are only created, under the leaf of thei
   const [{ path, headers, body }] = requests as [Received];
   assert.deepEqual([path, headers.authorization, headers['content-type']], ['/warder-audit/_bulk', 'ApiKey key', 'application/x-ndjson']);
   assert.ok(body.toString('utf8').endsWith('\n'));
-  const lines = body.toString('utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+  const lines = body
+    .toString('utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   assert.equal(lines.length, events.length * 2);
   assert.deepEqual(lines[0], { create: { _id: events[0]?.leaf } });
   assert.equal(lines[1]['@timestamp'], '1970-01-01T00:00:01.000Z');
@@ -200,7 +219,10 @@ test('an OpenTelemetry collector gets log records in the JSON form of the protoc
   assert.equal(records.length, events.length);
   for (const record of records) {
     const known = ['timeUnixNano', 'observedTimeUnixNano', 'severityNumber', 'severityText', 'eventName', 'body', 'attributes'];
-    assert.deepEqual(Object.keys(record).filter((name) => !known.includes(name)), []);
+    assert.deepEqual(
+      Object.keys(record).filter((name) => !known.includes(name)),
+      [],
+    );
     assert.match(record.timeUnixNano, /^\d+$/);
     assert.ok(record.severityNumber >= 1 && record.severityNumber <= 24);
     checkValue(record.body);
@@ -249,6 +271,8 @@ test('no secret stands in a message about a failure', async () => {
     if (delivery.kind === 'failed') failures.push(delivery.why);
   }
   assert.equal(failures.length, 4);
-  assert.ok(failures.every((why) => !/tok|key|whsec/.test(why)), failures.join('\n'));
+  assert.ok(
+    failures.every((why) => !/tok|key|whsec/.test(why)),
+    failures.join('\n'),
+  );
 });
-

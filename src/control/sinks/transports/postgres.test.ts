@@ -30,11 +30,20 @@ test('every record is one row, also when it is delivered again', async () => {
   await client.query('create schema audit');
   const odd = { ...events[0]!, key: 'k', leaf: 'odd', normalized: 'a\0b \\u0000 "quoted"' };
   assert.deepEqual(await sink.deliver([...events, odd], never), { kind: 'taken' });
-  assert.deepEqual(await sink.deliver(events.map((event) => ({ ...event, duplicate: 'possible' as const })), never), { kind: 'taken' });
+  assert.deepEqual(
+    await sink.deliver(
+      events.map((event) => ({ ...event, duplicate: 'possible' as const })),
+      never,
+    ),
+    { kind: 'taken' },
+  );
   const { rows } = await client.query('select * from audit.warder_record order by i, leaf');
   assert.equal(rows.length, events.length + 1);
   const denied = rows.find((row) => row.verdict === 'deny');
-  assert.deepEqual([denied.subject, denied.on_behalf_of, denied.objects, denied.rules], ['agent:bot', 'user:engineer', ['public.orders'], ['access/everybody-reads']]);
+  assert.deepEqual(
+    [denied.subject, denied.on_behalf_of, denied.objects, denied.rules],
+    ['agent:bot', 'user:engineer', ['public.orders'], ['access/everybody-reads']],
+  );
   assert.equal(denied.event.class_uid, 6005);
   assert.equal(denied.t.toISOString(), '1970-01-01T00:00:01.003Z');
   assert.equal(rows.find((row) => row.leaf === 'odd').normalized, 'a\uFFFDb \\u0000 "quoted"');

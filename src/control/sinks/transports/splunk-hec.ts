@@ -99,7 +99,11 @@ function eventOf(facts: Facts, { index, sourcetype, format }: SplunkOptions): Re
     ...(index === undefined ? {} : { index }),
     // Reason: it was made from JSON one line above.
     event: format === 'ocsf' || format === 'facts' ? (JSON.parse(text) as unknown) : text,
-    fields: { warder_key: facts.key, warder_kind: facts.kind, ...(facts.duplicate === undefined ? {} : { warder_duplicate: facts.duplicate }) },
+    fields: {
+      warder_key: facts.key,
+      warder_kind: facts.kind,
+      ...(facts.duplicate === undefined ? {} : { warder_duplicate: facts.duplicate }),
+    },
   };
 }
 

@@ -92,7 +92,10 @@ test('a receiver that reads slowly or not at all is left when time is up', async
     socket.pause();
     setImmediate(() => late.abort(new Error('time is up')));
   });
-  const result = await syslogTransport({ host: '127.0.0.1', port: stuck.port, format: 'ocsf', framing: 'octets' }).deliver(events, late.signal);
+  const result = await syslogTransport({ host: '127.0.0.1', port: stuck.port, format: 'ocsf', framing: 'octets' }).deliver(
+    events,
+    late.signal,
+  );
   assert.deepEqual(result, { kind: 'failed', why: 'time is up', arrived: 'unknown' });
   await stuck.stop();
 });

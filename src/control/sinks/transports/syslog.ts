@@ -11,7 +11,12 @@ export interface SyslogOptions {
   readonly host: string;
   readonly port: number;
   /** Without it in clear. */
-  readonly tls?: { readonly ca?: string | undefined; readonly serverName?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined };
+  readonly tls?: {
+    readonly ca?: string | undefined;
+    readonly serverName?: string | undefined;
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+  };
   readonly format: Format;
   /** `octets`: each message with its length before it; `lines`: each ended by a line feed, for old receivers. */
   readonly framing: 'octets' | 'lines';

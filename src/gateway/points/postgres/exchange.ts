@@ -124,6 +124,7 @@ export class Exchange {
       const owed = owedFor(step, run);
       if (owed) this.#replies.queue.push(owed);
     }
+    this.#replies.begin();
     if (ends === 'flush') this.unsynced = true;
     this.#send(plan.steps.map(({ bytes }) => bytes));
     await this.answered();

@@ -92,6 +92,11 @@ export class Replies {
     return first.run?.result?.guard.transparent === true;
   }
 
+  /** A batch is about to be sent: when it begins with an Execute, no other reply comes before its first row. */
+  begin(): void {
+    this.#openPortal();
+  }
+
   /** More of the row that is passed on in parts. */
   onMore(source: Buffer, start: number, end: number): void {
     const run = this.queue.first?.run;

@@ -1,6 +1,16 @@
 import { dateForm, durationForm } from '../time.ts';
 import { choice, either, json, list, map, object, optional, required, text } from '../shape.ts';
-import { digestForm, identifierForm, nameForm, obligationTypeForm, ownerForm, packForm, personForm, ruleIdForm, versionForm } from './forms.ts';
+import {
+  digestForm,
+  identifierForm,
+  nameForm,
+  obligationTypeForm,
+  ownerForm,
+  packForm,
+  personForm,
+  ruleIdForm,
+  versionForm,
+} from './forms.ts';
 import { phases, reviewShape, targets } from './policy.ts';
 import { cel } from './rule.ts';
 

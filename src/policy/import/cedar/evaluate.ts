@@ -3,8 +3,11 @@ import type { CedarCall, CedarEntity, CedarModule, CedarResponse, CedarUid } fro
 import { cedarRecord } from './value.ts';
 import { actionsOf, subjectUid, typeName } from './vocabulary.ts';
 
-/** Policies by the ids they have in facts and in the generated document. */
+/** Policies that a Cedar module holds parsed; only that module can be asked about them. */
 export interface CedarPolicies {
+  /** Under which the module keeps them: made of their text, so that the same policies are kept once. */
+  readonly parsed: string;
+  /** By the ids they have in facts and in the generated document. */
   readonly policies: Readonly<Record<string, string>>;
 }
 
@@ -22,11 +25,11 @@ export interface CedarFact {
  * Undefined when Cedar cannot answer at all: then there is no fact, and the policy says what that means.
  * Cedar lets a forbid pass that cannot be evaluated; here it is named in `failed`, and the generated policy refuses.
  */
-export function cedarFact(cedar: CedarModule, { policies }: CedarPolicies, request: DecisionRequest): CedarFact | undefined {
+export function cedarFact(cedar: CedarModule, { parsed }: CedarPolicies, request: DecisionRequest): CedarFact | undefined {
   const responses: CedarResponse[] = [];
   try {
     for (const call of cedarRequests(request)) {
-      const answer = cedar.isAuthorized({ ...call, policies: { staticPolicies: { ...policies } } });
+      const answer = cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId: parsed });
       if (answer.type === 'failure') return undefined;
       responses.push(answer.response);
     }
@@ -45,7 +48,7 @@ function union(lists: readonly (readonly string[])[]): readonly string[] {
   return [...new Set(lists.flat())].toSorted();
 }
 
-type CedarQuestion = Omit<CedarCall, 'policies'>;
+type CedarQuestion = Omit<CedarCall, 'preparsedPolicySetId'>;
 
 /**
  * A request in Cedar's terms: the subject with its groups as parents, each thing the operation does as an action, the resource with its

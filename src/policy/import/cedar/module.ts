@@ -11,7 +11,9 @@ export interface CedarModule {
     readonly validationErrors: readonly CedarPolicyError[];
     readonly validationWarnings: readonly CedarPolicyError[];
   }>;
-  isAuthorized(call: CedarCall): CedarAnswer<{ readonly response: CedarResponse }>;
+  /** Parses policies once and keeps them in the module under an id; the same id again replaces them. */
+  preparsePolicySet(id: string, policies: { readonly staticPolicies: Record<string, string> }): CedarAnswer<unknown>;
+  statefulIsAuthorized(call: CedarCall): CedarAnswer<{ readonly response: CedarResponse }>;
 }
 
 export type CedarAnswer<T> = ({ readonly type: 'success' } & T) | { readonly type: 'failure'; readonly errors: readonly CedarError[] };
@@ -68,7 +70,7 @@ export interface CedarCall {
   readonly action: CedarUid;
   readonly resource: CedarUid;
   readonly context: CedarRecord;
-  readonly policies: { readonly staticPolicies: Record<string, string> };
+  readonly preparsedPolicySetId: string;
   readonly entities: CedarEntity[];
 }
 

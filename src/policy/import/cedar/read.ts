@@ -1,4 +1,5 @@
 import type { Target } from '#model';
+import { sha256Hex } from '../../digest.ts';
 import type { SourceFile } from '../../source.ts';
 import { Findings } from '../finding.ts';
 import { documentName, Names } from '../name.ts';
@@ -21,10 +22,16 @@ export interface CedarPolicy {
   readonly duties: Duties;
 }
 
-/** The policies of a file by the ids that the generated documents know them by; undefined when one of them is not understood. */
+/**
+ * Parses the policies of a file into the module, by the ids that the generated documents know them by; undefined when one of them is not
+ * understood. Parsing takes longer than a decision: do it once for each file, not for each decision.
+ */
 export function cedarPolicies(file: SourceFile, cedar: CedarModule): CedarPolicies | undefined {
-  const policies = readCedarPolicies(wholeFile(file, 'cedar', new Findings()), cedar);
-  return policies && { policies: Object.fromEntries(policies.map(({ id, text }) => [id, text])) };
+  const read = readCedarPolicies(wholeFile(file, 'cedar', new Findings()), cedar);
+  if (read === undefined) return undefined;
+  const policies = Object.fromEntries(read.map(({ id, text }) => [id, text]));
+  const parsed = `sha256:${sha256Hex(JSON.stringify(policies))}`;
+  return cedar.preparsePolicySet(parsed, { staticPolicies: policies }).type === 'success' ? { parsed, policies } : undefined;
 }
 
 /**

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readSecret, realWorld } from '#host';
+import { readSinks } from './configuration.ts';
+import { privateFields } from './privacy.ts';
+import { targetOf, transportOf } from './transport.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'warder-sinks-'));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+const guide = readFileSync(new URL('../../../docs/how-to/sinks.md', import.meta.url), 'utf8');
+
+test('the sinks of the guide can be configured as they stand there', async () => {
+  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(guide) ?? [];
+  const file = join(folder, 'sinks.yaml');
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, '');
+  writeFileSync(file, (yaml ?? '').replaceAll('/etc/warder/logs-ca.pem', ca));
+  const sinks = readSinks(file);
+  assert.deepEqual(
+    sinks.map((one) => one.type),
+    ['file', 'syslog', 'webhook', 'splunk-hec', 'elasticsearch', 'otlp', 'postgres', 's3'],
+  );
+  for (const sink of sinks) {
+    assert.ok(targetOf(sink).length > 5);
+    await transportOf(sink, realWorld).close();
+  }
+  for (const [field, { by }] of Object.entries(privateFields)) {
+    assert.match(guide, new RegExp(`\\| .*\`${field}\`.*\\| ${by} \\|`), field);
+  }
+});
+
+test('without a file there are no sinks', () => {
+  assert.deepEqual(readSinks(join(folder, 'nothing.yaml')), []);
+  writeFileSync(join(folder, 'empty.yaml'), '# nothing yet\n');
+  assert.deepEqual(readSinks(join(folder, 'empty.yaml')), []);
+});
+
+test('a secret is read by reference, and what is missing is named without what is there', () => {
+  const file = join(folder, 'secret');
+  writeFileSync(file, ' geheim\n');
+  assert.equal(readSecret(`file:${file}`), 'geheim');
+  process.env['WARDER_TEST_SECRET'] = 'auch';
+  assert.equal(readSecret('env:WARDER_TEST_SECRET'), 'auch');
+  for (const reference of ['env:WARDER_TEST_NOTHING', `file:${folder}/none`, 'geheim', 'env:../x', 'file:relative']) {
+    assert.throws(
+      () => readSecret(reference),
+      (error: Error) => !error.message.includes('geheim'),
+    );
+  }
+});
