@@ -24,6 +24,12 @@ export function run(name: string, command: readonly [string, ...string[]], envir
   process.stdout.write(`── ${name}: ok, ${seconds} s\n`);
 }
 
+/** Runs test files; `concurrency` files at a time. */
+export function runTests(name: string, files: readonly string[], concurrency: number): void {
+  if (files.length === 0) return;
+  run(name, ['node', '--import', './test/seed.ts', '--test', `--test-concurrency=${concurrency}`, ...files]);
+}
+
 /** All test files below a folder of the checkout. */
 export function testFiles(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })

@@ -3,10 +3,10 @@
  * had to be left out otherwise. With CI set nothing may be left out.
  */
 import { spawnSync } from 'node:child_process';
-import { run, testFiles } from './steps.ts';
+import { run, runTests, testFiles } from './steps.ts';
 
 /** Program → Debian package it comes from. */
-const programs = { psql: 'postgresql-client', openssl: 'openssl' } as const;
+const programs = { psql: 'postgresql-client', openssl: 'openssl', python3: 'python3', script: 'bsdutils', ps: 'procps' } as const;
 
 function missing(): string[] {
   return Object.entries(programs)
@@ -37,10 +37,10 @@ if (absent.length > 0) {
 }
 
 await import('./check.ts');
-run('slow tests of the folders', [
-  'node',
-  '--test',
-  '--test-concurrency=1',
-  ...testFiles('src').filter((file) => file.endsWith('.slow.test.ts')),
-]);
-if (absent.length === 0) run('stories', ['node', '--test', '--test-concurrency=1', ...testFiles('test/stories')]);
+runTests(
+  'slow tests of the folders',
+  testFiles('src').filter((file) => file.endsWith('.slow.test.ts')),
+  2,
+);
+run('cases of the shipped policies', ['warder', 'policy', 'test', 'policies']);
+if (absent.length === 0) runTests('stories', testFiles('test/stories'), 1);

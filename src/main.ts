@@ -27,6 +27,10 @@ const ledgers: Parameters<typeof runCli>[1]['ledgers'] = {
     const [{ rotateLedgerKey }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
     return rotateLedgerKey({ ...log, world: realWorld, build: `warder ${version}` });
   },
+  prune: async (log, request) => {
+    const [{ pruneLedger }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
+    return pruneLedger({ ...log, world: realWorld, build: `warder ${version}` }, request);
+  },
   repair: async (log, reason) => {
     const [{ repairLedger }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
     return repairLedger({ ...log, world: realWorld, build: `warder ${version}` }, reason);

@@ -15,6 +15,7 @@ export interface Program {
   /** What is done to the ledgers of a stopped installation. */
   readonly ledgers: {
     rotateKey(log: StoppedLog): Promise<string>;
+    prune(log: StoppedLog, request: PruneRequest): Promise<{ readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing'; readonly from: number; readonly to: number; readonly removed: number; readonly kept: number }>;
     repair(log: StoppedLog, reason: string): Promise<{ readonly old: string; readonly vkey: string; readonly sealed: boolean }>;
   };
 }
@@ -24,6 +25,16 @@ export interface StoppedLog {
   readonly directory: string;
   readonly keys: string;
   readonly origin: string;
+}
+
+/** What may go from a ledger, and who wants it. */
+export interface PruneRequest {
+  /** Milliseconds since 1970. */
+  readonly before: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly holds: readonly string[];
+  readonly witnesses: readonly string[];
 }
 
 /** Options that every command has. */

@@ -50,7 +50,7 @@ export class Auditor {
     const { ledger, link } = this.#parts;
     if (!link.up) return;
     await this.#checkpoint();
-    for (const file of await this.#audit.look(ledger.size)) {
+    for (const file of await this.#audit.look(ledger.reach.at('mirrored'))) {
       if (this.#stopped) return;
       if (await this.#same(file)) await this.#audit.good(file);
       else {

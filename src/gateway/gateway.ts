@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadInspectors } from '#inspect';
 import { ledgerRotations, openCosigner, openLedger, type Ledger, Witness } from '#ledger';
-import { asFault, Fault, type ResourceConfig, type World } from '#model';
+import { asFault, Fault, type World } from '#model';
 import { BundleInForce } from './bundle.ts';
 import { Holds } from './hold.ts';
 import { Auditor } from './auditor.ts';
@@ -12,6 +12,7 @@ import { checkAgainstMirror, consultMirror } from './mirror.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Listener, PointContext } from './point.ts';
 import { points } from './points/index.ts';
+import { OfferedResources } from './resources.ts';
 import { LiveSessions } from './sessions.ts';
 import { Shipper } from './shipper.ts';
 
@@ -68,7 +69,7 @@ export async function runGateway(
   });
   const bundle = new BundleInForce(world);
   sessions = new LiveSessions({ world, log, ledger, bundle });
-  const resources = new Map<string, ResourceConfig>();
+  const resources = new OfferedResources(sessions);
   const cosigner = openCosigner({ keys: config.keys, name: `${ledger.origin}/witness`, world });
   const witness = new Witness({ keys: config.keys, cosigner, world });
   const { link, met } = await connectLink(config, { ...parts, witness, ledger, bundle, sessions, resources });
@@ -78,7 +79,7 @@ export async function runGateway(
     world,
     log,
     identity: { verifiers: (name) => link.call('login.verifiers', { name }) },
-    resources: { find: (name) => resources.get(name) },
+    resources,
     sessions,
     pipeline,
     tls: { key: await readFile(config.tls.keyFile, 'utf8'), cert: await readFile(config.tls.certFile, 'utf8') },
@@ -111,7 +112,7 @@ async function connectLink(
     ledger: Ledger;
     bundle: BundleInForce;
     sessions: LiveSessions;
-    resources: Map<string, ResourceConfig>;
+    resources: OfferedResources;
     fatal: (fault: Fault) => void;
     witness: Witness;
   },
@@ -122,10 +123,6 @@ async function connectLink(
   const patience = world.after(readyMs, () =>
     meeting.reject(new Fault('CONTROL_UNREACHABLE', `the control plane did not answer within ${readyMs / 1000} s`)),
   );
-  const setResources = (offered: readonly ResourceConfig[]): void => {
-    resources.clear();
-    for (const resource of offered) resources.set(resource.resource.name, resource);
-  };
   const reportInForce = (): void => {
     link.call('policy.inForce', { digest: bundle.digest, since: world.now() }).catch((thrown: unknown) => {
       log.warn({ fault: asFault(thrown).code }, 'the digest in force was not reported');
@@ -139,7 +136,7 @@ async function connectLink(
     onHello: (result, controlKey) => {
       bundle.activate(result.bundle, controlKey);
       bundle.linked(true);
-      setResources(result.resources);
+      resources.offer(result.resources);
       checkAgainstMirror(result, ledger).catch((thrown: unknown) => {
         sessions.terminateAll(asFault(thrown));
         parts.fatal(asFault(thrown));
@@ -164,13 +161,16 @@ async function connectLink(
       'session.terminate': async ({ session, reason }) => ({
         found: sessions.terminate(session, new Fault('FORBIDDEN', `the session was ended: ${reason}`)),
       }),
+      'resources.inForce': async () => ({ names: resources.names() }),
+      'resource.test': async ({ name }) => resources.survey(name).test(world),
+      'resource.propose': async ({ name }) => resources.survey(name).propose(world),
     },
     notices: {
       'policy.offer': (source) => {
         bundle.activate(source, link.controlKey());
         reportInForce();
       },
-      'resources.offer': setResources,
+      'resources.offer': (offered) => resources.offer(offered),
       'tokens.revoked': ({ tokens }) => sessions.revoke(tokens),
     },
   });

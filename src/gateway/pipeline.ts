@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { decide, readsOf, type Bundle } from '#policy';
 import type { EvidenceLevel, Ledger } from '#ledger';
 import {
@@ -17,6 +18,8 @@ import { bindingOf } from './binding.ts';
 import type { BundleInForce } from './bundle.ts';
 import { buildGuard } from './guard/index.ts';
 import type { Holds } from './hold.ts';
+import { Counters } from './limits.ts';
+import type { Payment } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Admission, Admitted, LiveSession, Pipeline, Refusal, Waiting } from './point.ts';
 import { decidedRecord } from './decided-record.ts';
@@ -29,6 +32,7 @@ interface Parts {
   readonly holds: Holds;
   /** 32 bytes that key hashes and tokens of masked values. */
   readonly maskingKey: Uint8Array;
+  readonly counters: Counters;
 }
 
 interface Judged {
@@ -45,7 +49,8 @@ interface Judged {
  *
  * INVARIANT: the order of the stages is a security property. It is written out in `admit` and is not configurable.
  */
-export function createPipeline(parts: Parts): Pipeline {
+export function createPipeline(given: Omit<Parts, 'counters'> & { readonly counters?: Counters }): Pipeline {
+  const parts: Parts = { ...given, counters: given.counters ?? new Counters(given.world) };
   return {
     admit: async (live, operations, waiting) => {
       try {
@@ -101,7 +106,12 @@ async function admit(parts: Parts, batch: Batch): Promise<Admission> {
     const denied = judged.find(({ decision }) => decision.verdict === 'deny');
     if (denied) return refuse(parts, { live, judged, culprit: denied, refusal: denialOf(denied) });
     const held = judged.find(({ decision }) => decision.verdict === 'pending');
-    if (!held) return release(parts, { live, judged, requests });
+    if (!held) {
+      // Paid once and for the whole batch, when nothing else stands in the way: what is refused uses up nobody's quota.
+      const payment = parts.counters.pay(judged.flatMap(({ decision }) => decision.limits ?? []));
+      if (!payment.ok) return refuse(parts, exceeded(live, judged, payment));
+      return release(parts, { live, judged, requests });
+    }
     if (requests.has(held.operation.id)) {
       const fault = new Fault('APPROVAL_WITHDRAWN', 'the policy changed while the operation was waiting; run it again to ask again');
       return refuse(parts, { live, judged, culprit: held, refusal: { ...refusalOf(fault), decisionId: held.decisionId } });
@@ -196,11 +206,31 @@ function evidenceLevel({ obligations }: Decision): EvidenceLevel {
   return wanted.has('mirrored') ? 'mirrored' : 'local';
 }
 
+/** The batch with the operation that exceeds a limit refused for it. */
+function exceeded(live: LiveSession, judged: readonly Judged[], { charge, waitMs }: Payment & { readonly ok: false }): RefusedBatch {
+  const refused = judged.map((one): Judged => {
+    if (one.decision.limits?.includes(charge) !== true) return one;
+    const { limits: _unpaid, ...decision } = one.decision;
+    const { reason, message, rule } = charge;
+    return { ...one, decision: { ...decision, verdict: 'deny', reason, message, obligations: [], decisive: [rule] } };
+  });
+  const culprit = refused.find(({ decision }) => decision.verdict === 'deny');
+  assert(culprit, 'a charge belongs to an operation of its batch');
+  const hint = Number.isFinite(waitMs)
+    ? `Try again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`
+    : 'It is larger than the limit ever allows.';
+  return { live, judged: refused, culprit, refusal: { ...denialOf(culprit), code: 'RATE_LIMITED', hint } };
+}
+
+interface RefusedBatch {
+  readonly live: LiveSession;
+  readonly judged: readonly Judged[];
+  readonly culprit: Judged;
+  readonly refusal: Refusal;
+}
+
 /** Records the refusal of the whole batch before it is shown: nothing of it runs, so every operation has its own record. */
-async function refuse(
-  parts: Parts,
-  batch: { live: LiveSession; judged: readonly Judged[]; culprit: Judged; refusal: Refusal },
-): Promise<Admission> {
+async function refuse(parts: Parts, batch: RefusedBatch): Promise<Admission> {
   const { live, judged, culprit, refusal } = batch;
   await Promise.all(
     judged.map((one) => {

@@ -2,9 +2,11 @@ import type {
   Decision,
   DecisionRequest,
   FaultCode,
+  LabelProposal,
   Operation,
   Outcome,
   ResourceConfig,
+  ResourceProbe,
   ResultColumn,
   Session,
   Subject,
@@ -22,6 +24,16 @@ export interface Point {
   /** Name in sessions, records and policies, e.g. `postgres`. */
   readonly name: string;
   listen(context: PointContext, address: { readonly host: string; readonly port: number }): Promise<Listener>;
+  /** Logs in to a resource with Warder's own credential, and looks around. Only for points that stand in front of resources. */
+  readonly survey?: Survey;
+}
+
+/** Questions of Warder's own to a resource, outside any session; asked for by somebody whom the control plane has recorded. */
+export interface Survey {
+  /** Never rejects: what goes wrong is what it found. */
+  test(config: ResourceConfig, world: World): Promise<ResourceProbe>;
+  /** Rejects with UPSTREAM_UNREACHABLE or UPSTREAM_REFUSED. */
+  propose(config: ResourceConfig, world: World): Promise<LabelProposal>;
 }
 
 export interface Listener {

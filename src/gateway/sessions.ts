@@ -99,6 +99,11 @@ export class LiveSessions implements Sessions {
     }
   }
 
+  /** Ends every session on the resource with this id. */
+  endResource(id: string, fault: Fault): void {
+    for (const { session, end } of this.#live.values()) if (session.resource.id === id) end.abort(fault);
+  }
+
   /** Ends all sessions, e.g. when the ledger failed or the gateway stops. */
   terminateAll(fault: Fault): void {
     for (const { end } of this.#live.values()) end.abort(fault);

@@ -6,6 +6,7 @@
  * Deliberately not here: any opinion on what may run, and any access to the target (a catalog is handed in as rows).
  */
 export * from './inspection.ts';
+export { proposeLabels, type ColumnCategory } from './detect/propose-labels.ts';
 export { redactText } from './detect/redact.ts';
 export { buildCatalog, catalogQuery, labelsOf } from './sql/postgres/catalog.ts';
 export type { CatalogRow, CatalogRows } from './sql/postgres/catalog.ts';

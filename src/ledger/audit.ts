@@ -47,7 +47,10 @@ export class FileAudit {
       if (file.first + file.count > size) continue;
       const seen = await this.#stamp(file.path);
       if (seen === undefined || seen === this.#known.get(file.path)) continue;
-      found.push({ ...file, digest: await this.#digest(file) });
+      const digest = await this.#digest(file);
+      // A partial file goes when the full one is there, perhaps just now.
+      if (digest === undefined && file.count < 256 && (await this.#stamp(file.path)) === undefined) continue;
+      found.push({ ...file, digest });
     }
     return found;
   }

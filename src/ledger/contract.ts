@@ -79,7 +79,7 @@ export interface Ledger {
   /** Keeps a note of this log that witnesses have signed too, beside its checkpoint. */
   keepCosigned(note: string): void;
   /** Told by whoever ships the log how much of it is safe elsewhere. */
-  readonly reach: Pick<Reach, 'link' | 'advance' | 'wanted' | 'onWanted'>;
+  readonly reach: Pick<Reach, 'link' | 'advance' | 'at' | 'wanted' | 'onWanted'>;
   /** Calls the listener whenever `size` has grown; returns the function that stops it. */
   onGrow(listener: (size: number) => void): () => void;
   /**

@@ -10,6 +10,15 @@ export type OwnDraft =
       readonly continues?: string;
       readonly reason?: string;
     }
+  /** Bundles between these indexes, except those that hold records of the sessions in `holds`, may be removed once this is witnessed. */
+  | {
+      readonly kind: 'log.pruned';
+      readonly from: number;
+      readonly to: number;
+      readonly by: string;
+      readonly reason: string;
+      readonly holds: readonly string[];
+    }
   /** Nothing follows. */
   | { readonly kind: 'log.sealed'; readonly by: string; readonly reason: string }
   /** From here on the log is signed by another key; both keys have signed that. */

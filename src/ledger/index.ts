@@ -12,6 +12,7 @@ export { type Cosigner, cosignedAt, openCosigner, readCheckpoint } from './cosig
 export { openLedger } from './ledger.ts';
 export type { FoundLog, InDoubt, Ledger, LedgerOptions, Recovery } from './contract.ts';
 export { rotateLedgerKey, repairLedger, type Repaired, type StoppedLog } from './maintain.ts';
+export { type Pruned, pruneLedger, type PruneRequest } from './prune.ts';
 export { keyFollows, ledgerRotations, type Rotation } from './rotations.ts';
 export { Permit, spendPermit } from './permit.ts';
 export type { EvidenceLevel, RemoteLevel } from './reach.ts';

@@ -128,6 +128,19 @@ export class Log {
     return this.signing.vkey;
   }
 
+  /** Entries below this are needed by nobody who writes: they are signed, settled, and not in the write-ahead log. */
+  prunable(): number {
+    const end = Math.min(this.#segments[0] ?? 0, this.#unsettled.low(this.size), this.#notary.last?.size ?? 0);
+    return Math.floor(end / 256) * 256;
+  }
+
+  /** Records what may be removed, once this record is witnessed; returns its index. */
+  recordPruning(stamp: Stamp, plan: { readonly from: number; readonly to: number; readonly by: string; readonly reason: string; readonly holds: readonly string[] }): number {
+    const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.pruned', ...plan }), ...stamp }]);
+    if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the pruning could not be recorded');
+    return result.index;
+  }
+
   /** Records that nothing follows. The caller closes the log. */
   seal(stamp: Stamp, why: { readonly by: string; readonly reason: string }): void {
     const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.sealed', ...why }), ...stamp }]);

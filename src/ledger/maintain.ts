@@ -72,7 +72,8 @@ async function sealOld(place: StoppedLog, reason: string): Promise<boolean> {
   }
 }
 
-async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, action: (log: Log, stamp: Stamp) => T): Promise<T> {
+/** Opens the log, does something to it, and closes it. */
+export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, action: (log: Log, stamp: Stamp) => T): Promise<T> {
   const directory = resolve(place.directory);
   makeFolders(nodeDisk, directory);
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -40,6 +40,11 @@ export class Reach {
     for (const waiter of [...this.#waiters]) if (waiter.level === level && size >= waiter.size) waiter.done();
   }
 
+  /** Size of the log that has reached this level. */
+  at(level: RemoteLevel): number {
+    return this.#sizes[level];
+  }
+
   /** True while somebody waits for this level. */
   wanted(level: RemoteLevel): boolean {
     return [...this.#waiters].some((waiter) => waiter.level === level);

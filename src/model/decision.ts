@@ -107,14 +107,16 @@ export interface LimitCharge {
   readonly name: string;
   /** Tells counters apart: the values of the rule's key attributes, as text. */
   readonly key: string;
-  /** Units in one period, and units on top that may be used at once. */
+  /** The bucket holds `max + burst` units and refills evenly, `max` in one period. */
   readonly max: number;
   readonly perMs: number;
   readonly burst: number;
   /** Units this operation takes. */
   readonly cost: number;
-  readonly onExceed: 'deny' | 'allow' | 'skip' | 'escalate';
-  readonly onStoreError: 'deny' | 'allow' | 'skip' | 'escalate';
+  /** `allow`: the operation passes all the same, and the bucket stays as it is. */
+  readonly onExceed: 'deny' | 'allow';
+  /** What happens when the counter cannot be kept. */
+  readonly onStoreError: 'deny' | 'allow';
   /** `policy/rule` */
   readonly rule: string;
   /** Refusal when it is exceeded. */

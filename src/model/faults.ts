@@ -125,6 +125,12 @@ const table = {
     remedy: 'The target does not answer; check that it runs and that Warder may reach it.',
   },
   UPSTREAM_REFUSED: { status: 502, exit: 1, sqlstate: '08004', remedy: "The target refused Warder's own credentials; check the resource." },
+  RESOURCE_CHANGED: {
+    status: 409,
+    exit: 1,
+    sqlstate: '57P01',
+    remedy: 'How Warder reaches or protects the resource was changed; connect again.',
+  },
   RESPONSE_CUT: {
     status: 502,
     exit: 1,

@@ -38,6 +38,18 @@ export const limits = {
   refusalBurst: 50,
   refusalSpacingMs: 100,
   upstreamConnectMs: 10_000,
+  resourcesMax: 1_000,
+  /** Classified columns of one resource, and labels of one column. */
+  classificationColumnsMax: 10_000,
+  classificationLabelsMax: 16,
+  /** Trying a resource, and looking through it for personal data: shorter than a call over the link may take. */
+  resourceProbeMs: 8_000,
+  /** Looking for personal data: tables and columns looked at, values of a column, characters of a value. */
+  proposalTablesMax: 500,
+  proposalColumnsMax: 10_000,
+  proposalSampleRowsMax: 200,
+  proposalSampleCharsMax: 500,
+  accountGroupsMax: 100,
   sessionsMax: 2_000,
   sessionsPerSubjectMax: 100,
   /** Longest time an operation may be held, whatever a rule says. */
@@ -140,6 +152,8 @@ export const limits = {
   analysisFindingsPerCodeMax: 500,
   /** Requests tried to reproduce one finding. */
   analysisWitnessTriesMax: 240,
+  /** Counters of limits that one gateway keeps; when they are all in use, `onStoreError` of the rule says what happens. */
+  countersMax: 100_000,
   /** Requests a plan compares two bundles with, for each target and phase; what was left out is said. */
   planCellsMax: 60_000,
   /** Values of one attribute that a plan tries, and statements. */

@@ -1,5 +1,5 @@
 import type { ApprovalTerms, BundleRef } from './decision.ts';
-import type { ResourceConfig } from './resource.ts';
+import type { LabelProposal, ResourceConfig, ResourceProbe } from './resource.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -73,6 +73,12 @@ export interface ControlCalls {
   };
   /** Ends a live session. */
   'session.terminate': { params: { session: string; reason: string }; result: { found: boolean } };
+  /** The names of the resources served. Frames are taken in order: the answer shows that every offer sent before was taken. */
+  'resources.inForce': { params: Record<string, never>; result: { names: readonly string[] } };
+  /** Logs in to a resource as for a session, and says what is there. NOT_FOUND when it is not served. */
+  'resource.test': { params: { name: string }; result: ResourceProbe };
+  /** Looks at names, types and samples of the columns and proposes labels. The samples do not leave the gateway. */
+  'resource.propose': { params: { name: string }; result: LabelProposal };
 }
 
 /** The key of a log was changed; both keys have signed it. Format: docs/formats/checkpoint.md. */

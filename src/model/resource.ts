@@ -1,3 +1,5 @@
+import type { FaultCode } from './faults.ts';
+
 /** A protected system, as policies see it. */
 export interface Resource {
   readonly type: 'database';
@@ -37,4 +39,47 @@ export interface ResourceConfig {
   readonly resource: Resource;
   readonly upstream: Upstream;
   readonly classification: Classification;
+}
+
+/** What a gateway found when it logged in to a resource with Warder's own credential. Nothing of the data is in it. */
+export type ResourceProbe =
+  | {
+      readonly kind: 'reached';
+      readonly serverVersion: string;
+      /** Absent when the connection is not encrypted. `verified`: the certificate was checked for the host's name. */
+      readonly tls?: { readonly protocol: string; readonly cipher: string; readonly verified: boolean };
+      /** Warder's account there may do anything, whatever the target's own rights say. */
+      readonly superuser: boolean;
+      readonly tables: number;
+      readonly views: number;
+      /** Names of the classification that the target does not have: their labels protect nothing. */
+      readonly missing: readonly string[];
+    }
+  | {
+      readonly kind: 'failed';
+      readonly code: FaultCode;
+      readonly message: string;
+      /** A short code such as `ECONNREFUSED`, `CERT_HAS_EXPIRED` or an SQLSTATE. */
+      readonly why?: string;
+    };
+
+/** Labels proposed for one column; a person decides. The values they were seen in stay in the gateway. */
+export interface ColumnProposal {
+  /** `schema.table.column` as the catalog has it. */
+  readonly column: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  /** What speaks for it. */
+  readonly because: readonly ('name' | 'values')[];
+  /** Values looked at; 0 when the column could not be read or is no text. */
+  readonly sampled: number;
+  /** Longer texts in which detectors found something: needs no label, detectors redact it. */
+  readonly freeText: boolean;
+}
+
+/** Columns worth a look; `cut`: there was no time or room for all of them. */
+export interface LabelProposal {
+  readonly columns: readonly ColumnProposal[];
+  readonly looked: { readonly tables: number; readonly columns: number };
+  readonly cut: boolean;
 }

@@ -2,6 +2,7 @@ import type { BundleRef, Target } from '#model';
 import { applyChanges } from './compile/changes.ts';
 import type { Compiled, CompiledRule } from './compile/compiled.ts';
 import { compileData } from './compile/data.ts';
+import { checkSharedLimits } from './compile/limit.ts';
 import { checkLinks } from './compile/link.ts';
 import { compilePolicy, realmMaker } from './compile/policy.ts';
 import { pathsRead } from './compile/paths.ts';
@@ -46,7 +47,7 @@ export type CompileResult =
 /**
  * Compiles policy files into a bundle. All problems of all files are reported together, in reading order; a bundle exists only when none
  * of them is an error. The order of files and documents has no influence on what the bundle decides or on its digest; the names of files
- * have none either, except for the folders that the manifest lists as `packs`. `packs` asks for these instead of the listed ones.
+ * have none either, except for the folders that the manifest lists as `inactive`. With `packs` only the policies of these folders count.
  */
 export function compileBundle(files: readonly SourceFile[], { packs }: { readonly packs?: readonly string[] } = {}): CompileResult {
   const { documents, problems } = readDocuments(files);
@@ -81,6 +82,7 @@ export function compileDocuments(unsorted: readonly Document[], found: readonly 
   const realmOf = (rule: CompiledRule) => realm(rule.policy.target, rule.policy.phase);
   applyChanges(documents, { rules: byId, policies: policyNames, realm: realmOf, data, baseline, problems });
   checkLinks(documents, byId, problems);
+  checkSharedLimits(documents, problems);
 
   const ordered = inReadingOrder(problems);
   if (ordered.some((problem) => problem.severity === 'error')) return { ok: false, problems: ordered };

@@ -1,69 +1,82 @@
 import { isKind, specNode } from './documents/document.ts';
 import type { Document, DocumentOf } from './documents/document.ts';
 import { didYouMean, problemAt } from './problem.ts';
-import type { Problem } from './problem.ts';
+import type { Place, Problem } from './problem.ts';
 
 /**
- * The documents that are in force. A pack is a folder beside the manifest; where the manifest lists packs, policies in other folders are
- * not part of the bundle, and neither is what speaks only about them. Policies that a pack requires (`requires.packs`) come with it.
- * Reference data, libraries and points belong to nobody in particular and always stay. `asked` replaces the manifest's list.
+ * The documents that are in force. A pack is a folder beside the manifest; the policies of packs that the manifest lists as `inactive` are
+ * not part of the bundle, and neither is what speaks only about them. Everything else is: a new folder needs no entry to count.
+ * With `asked` the policies of these packs alone are in force, with those of the packs they require (`requires.packs`).
+ * Reference data, libraries and points belong to nobody in particular and always stay.
  */
 export function inForce(documents: readonly Document[], problems: Problem[], asked?: readonly string[]): readonly Document[] {
   const manifest = documents.find((document) => isKind(document, 'Bundle'));
-  const listed = asked ?? manifest?.spec.packs;
-  if (listed === undefined) return documents;
   const folders = new Folders(documents, manifest);
-  for (const [i, pack] of listed.entries()) {
-    const place = asked === undefined && manifest !== undefined ? specNode(manifest, ['packs', i]) : (manifest ?? documents[0])?.place;
-    if (folders.has(pack) || place === undefined) continue;
-    problems.push(problemAt(place, { code: 'REFERENCE', message: `there is no pack "${pack}"`, hint: didYouMean(pack, folders.names()) }));
-  }
-  const names = chosen(documents, folders, { listed, problems });
+  const names = asked === undefined ? active(documents, folders, { manifest, problems }) : only(asked, folders, { documents, problems });
   const touches = (policies: readonly string[]): boolean => policies.length === 0 || policies.some((name) => names.has(name));
   const kept = documents.filter((document) => touches(policiesOf(document)));
   return asked === undefined ? kept : kept.map((document) => withBaselineOf(document, names));
 }
 
-/** Who asks for other packs than the manifest lists does not ask for what it promises about these. */
+interface Manifested {
+  readonly manifest: (Document & DocumentOf<'Bundle'>) | undefined;
+  readonly problems: Problem[];
+}
+
+/** Names of the policies that are not in an inactive pack. */
+function active(documents: readonly Document[], folders: Folders, { manifest, problems }: Manifested): ReadonlySet<string> {
+  const inactive = manifest?.spec.inactive ?? [];
+  for (const [i, pack] of inactive.entries()) {
+    if (manifest !== undefined) known(pack, specNode(manifest, ['inactive', i]), { folders, problems });
+  }
+  const names = new Set<string>();
+  for (const document of documents) {
+    if (!isKind(document, 'Policy') || inactive.some((pack) => folders.holds(pack, document))) continue;
+    names.add(document.name);
+    for (const [i, required] of (document.spec.requires?.packs ?? []).entries()) {
+      const place = specNode(document, ['requires', 'packs', i]);
+      const within = inactive.find((pack) => required === pack || required.startsWith(`${pack}/`));
+      if (!known(required, place, { folders, problems }) || within === undefined) continue;
+      const message = `the pack "${required}" is required here, and the manifest says that "${within}" is inactive`;
+      problems.push(problemAt(place, { code: 'REFERENCE', message, hint: 'take it from the list, or put this pack on it too' }));
+    }
+  }
+  return names;
+}
+
+/** Names of the policies of some packs, and of the packs these require. */
+function only(
+  asked: readonly string[],
+  folders: Folders,
+  { documents, problems }: { readonly documents: readonly Document[]; readonly problems: Problem[] },
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  const taken = new Set<string>();
+  const take = (pack: string, place: Place | undefined): void => {
+    if (taken.has(pack) || place === undefined || !known(pack, place, { folders, problems })) return;
+    taken.add(pack);
+    for (const document of documents) {
+      if (!isKind(document, 'Policy') || !folders.holds(pack, document)) continue;
+      names.add(document.name);
+      for (const [i, required] of (document.spec.requires?.packs ?? []).entries()) take(required, specNode(document, ['requires', 'packs', i]));
+    }
+  };
+  for (const pack of asked) take(pack, documents[0]?.place);
+  return names;
+}
+
+/** Whether there is such a pack; if not, that is a problem. */
+function known(pack: string, place: Place, { folders, problems }: { readonly folders: Folders; readonly problems: Problem[] }): boolean {
+  if (folders.has(pack)) return true;
+  problems.push(problemAt(place, { code: 'REFERENCE', message: `there is no pack "${pack}"`, hint: didYouMean(pack, folders.names()) }));
+  return false;
+}
+
+/** Who asks for some packs alone does not ask for what the manifest promises about the others. */
 function withBaselineOf(document: Document, names: ReadonlySet<string>): Document {
   if (!isKind(document, 'Bundle')) return document;
   const baseline = (document.spec.baseline ?? []).filter((id) => names.has(policyOf(id)));
   return { ...document, spec: { ...document.spec, baseline } };
-}
-
-/** The policy of `policy/rule`. */
-function policyOf(id: string): string {
-  return id.slice(0, id.indexOf('/'));
-}
-
-/** Names of the policies in force: those of the packs, of the packs these require, and those beside the manifest itself. */
-function chosen(
-  documents: readonly Document[],
-  folders: Folders,
-  { listed, problems }: { readonly listed: readonly string[]; readonly problems: Problem[] },
-): ReadonlySet<string> {
-  const names = new Set<string>();
-  const open = [...listed];
-  const seen = new Set(open);
-  for (const pack of [undefined, ...open]) take(pack);
-  return names;
-
-  function take(pack: string | undefined): void {
-    for (const document of documents) {
-      if (!isKind(document, 'Policy') || !folders.holds(pack, document)) continue;
-      names.add(document.name);
-      for (const [i, required] of (document.spec.requires?.packs ?? []).entries()) {
-        if (!folders.has(required)) {
-          const place = specNode(document, ['requires', 'packs', i]);
-          const hint = didYouMean(required, folders.names());
-          problems.push(problemAt(place, { code: 'REFERENCE', message: `there is no pack "${required}"`, hint }));
-        }
-        if (seen.has(required)) continue;
-        seen.add(required);
-        take(required);
-      }
-    }
-  }
 }
 
 /** Where documents lie, relative to the folder of the manifest. */
@@ -87,10 +100,9 @@ class Folders {
     return this.#names;
   }
 
-  /** Whether the document lies in the pack or below; without a pack, whether it lies in no folder at all. */
-  holds(pack: string | undefined, document: Document): boolean {
-    const folder = this.#folder(document);
-    return pack === undefined ? folder === '' : folder.startsWith(`${pack}/`);
+  /** Whether the document lies in the pack or below. */
+  holds(pack: string, document: Document): boolean {
+    return this.#folder(document).startsWith(`${pack}/`);
   }
 
   #folder(document: Document): string {
@@ -102,6 +114,11 @@ class Folders {
 /** The folder of a path with its `/`; empty where there is none. */
 function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
+/** The policy of `policy/rule`. */
+function policyOf(id: string): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
 /** The policies a document speaks about; none where it speaks about nothing in particular. */

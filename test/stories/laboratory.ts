@@ -15,6 +15,7 @@ import type { Classification, ResourceConfig, Subject } from '#model';
 import { compileBundle, formatProblem, type SourceFile } from '#policy';
 import { BundleInForce } from '../../src/gateway/bundle.ts';
 import { Holds } from '../../src/gateway/hold.ts';
+import { Counters } from '../../src/gateway/limits.ts';
 import { createPipeline } from '../../src/gateway/pipeline.ts';
 import { points } from '../../src/gateway/points/index.ts';
 import { testCertificate } from '../../src/gateway/points/postgres/testing/certificate.ts';
@@ -50,6 +51,11 @@ const owner = { user: 'warder_app', password: 'a secret of the target' };
 /** Starts everything and runs `schema` at the target as the owner of its tables. */
 export async function startLaboratory(schema: string, classification: Classification): Promise<Laboratory> {
   await loadInspectors();
+  // What can fail comes before anything that would have to be stopped.
+  const bundle = new BundleInForce(realWorld);
+  const push = (extra: readonly SourceFile[]): void => activate(bundle, [...pack(), ...extra]);
+  push([]);
+  bundle.linked(true);
   const folder = await mkdtemp(join(tmpdir(), 'warder-laboratory-'));
   chmodSync(folder, 0o711);
   const server = await startPostgres({
@@ -73,10 +79,6 @@ export async function startLaboratory(schema: string, classification: Classifica
   const logged: string[] = [];
   const note = (fields: Readonly<Record<string, unknown>>, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   const log = { info: note, warn: note, error: note };
-  const bundle = new BundleInForce(realWorld);
-  const push = (extra: readonly SourceFile[]): void => activate(bundle, [...pack(), ...extra]);
-  push([]);
-  bundle.linked(true);
   const holds = testHoldLink(() => realWorld.now());
   const sessions = new LiveSessions({ world: realWorld, log, ledger, bundle });
   const config: ResourceConfig = {
@@ -93,7 +95,7 @@ export async function startLaboratory(schema: string, classification: Classifica
       identity: { verifiers: (name) => Promise.resolve(verifiers(name)) },
       resources: { find: (name) => (name === config.resource.name ? config : undefined) },
       sessions,
-      pipeline: createPipeline({ world: realWorld, log, bundle, ledger, holds: new Holds(realWorld, holds), maskingKey: new Uint8Array(32) }),
+      pipeline: createPipeline({ world: realWorld, log, bundle, ledger, holds: new Holds(realWorld, holds), counters: new Counters(realWorld), maskingKey: new Uint8Array(32) }),
       tls: await testCertificate(),
     },
     { host: '127.0.0.1', port: 0 },
@@ -137,11 +139,11 @@ async function ask(
   }
 }
 
-/** The policies that ship, without their tests. */
+/** The policies for databases that ship, without their tests. */
 function pack(): readonly SourceFile[] {
   const root = join(import.meta.dirname, '../../policies');
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.yaml') && !path.endsWith('.policytest.yaml'))
+    .filter((path) => /^(databases\/.*|points\/postgres)\.yaml$/.test(path) && !path.endsWith('.policytest.yaml'))
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
 

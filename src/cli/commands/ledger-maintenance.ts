@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { homeAt, homePath, type HomePaths } from '#host';
+import { homeAt, homePath, type HomePaths, readTrust } from '#host';
 import { Fault } from '#model';
 import type { Program, StoppedLog } from '../context.ts';
 import { printJson } from '../print-json.ts';
@@ -14,6 +14,7 @@ interface Options extends CommonOptions {
 
 /** `warder ledger rotate-key` and `warder ledger repair`: for an installation that is stopped. */
 export function defineMaintenance(group: Command, parts: Program): void {
+  definePrune(group, parts);
   group
     .command('rotate-key')
     .description('give a ledger a new signing key; the old one signs too for a week. The installation must be stopped')
@@ -26,7 +27,9 @@ export function defineMaintenance(group: Command, parts: Program): void {
     });
   group
     .command('repair')
-    .description('begin a new log in the place of one that is refused; the old one is moved aside unchanged. The installation must be stopped')
+    .description(
+      'begin a new log in the place of one that is refused; the old one is moved aside unchanged. The installation must be stopped',
+    )
     .option('--log <name>', '`gateway` or `control`', 'gateway')
     .option('--reason <text>', 'why, for the record', 'repaired by the operator')
     .action(async (options: Options) => {
@@ -36,6 +39,37 @@ export function defineMaintenance(group: Command, parts: Program): void {
       process.stdout.write(
         `${log.origin} begins anew with the key\n${vkey}\nIts first record quotes the old log, which lies in ${old} and was ${sealed ? 'sealed' : 'not touched'}; keep it: it is evidence.\n`,
       );
+    });
+}
+
+interface PruneOptions extends Options {
+  readonly before: string;
+  readonly hold?: readonly string[];
+}
+
+function definePrune(group: Command, parts: Program): void {
+  group
+    .command('prune')
+    .description('remove old records: the first run records what may go, a later one, when that is witnessed, removes it. The installation must be stopped')
+    .requiredOption('--before <date>', 'records older than this, such as 2026-01-31')
+    .option('--log <name>', '`gateway` or `control`', 'gateway')
+    .option('--reason <text>', 'why, for the record', 'retention')
+    .option('--hold <session...>', 'sessions under legal hold: what was recorded near them stays')
+    .action(async (options: PruneOptions) => {
+      const before = Date.parse(options.before);
+      if (Number.isNaN(before)) throw new Fault('INVALID_INPUT', `${options.before} is no date; write it like 2026-01-31`);
+      const witnesses = (readTrust(homeAt(homePath(options.home)).trust)?.witnesses ?? []).map(({ vkey }) => vkey);
+      const { reason = 'retention', hold = [] } = options;
+      const result = await parts.ledgers.prune(stoppedLog(options), { before, by: 'operator', reason, holds: hold, witnesses });
+      if (options.json === true) return printJson({ ok: true, ...result });
+      const range = `records ${result.from} to ${result.to - 1}`;
+      const told = {
+        recorded: `it is recorded that ${range} may go. Run the installation until that is witnessed, stop it, and prune again.`,
+        waiting: `${range} may go when the record of that is witnessed, which it is not yet. Run the installation for a while.`,
+        removed: `${range} are removed: ${result.removed} bundles; ${result.kept} stay because of a hold.`,
+        nothing: `no whole bundle of 256 records that can be spared is older than ${options.before}.`,
+      };
+      process.stdout.write(`${told[result.status]}\n`);
     });
 }
 

@@ -66,7 +66,11 @@ function noteIn(directory: string): string {
 }
 
 /** `warder ledger verify --proof FILE`. Resolves with the exit status. */
-export async function checkProof(asked: { readonly file: string; readonly trust: Trust | undefined; readonly json: boolean }): Promise<number> {
+export async function checkProof(asked: {
+  readonly file: string;
+  readonly trust: Trust | undefined;
+  readonly json: boolean;
+}): Promise<number> {
   const { nodeCrypto, verifyProof } = await import('#ledger/verify');
   if (asked.trust === undefined)
     throw new Fault('CONFIG_INVALID', 'a proof is checked with the key of its log, which must come from elsewhere; give it with --key');

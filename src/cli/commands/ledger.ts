@@ -89,7 +89,8 @@ export function reportText(report: Verified): string {
       ),
     );
   }
-  for (const [name, seconds] of Object.entries(report.witnesses)) lines.push(dim(`  witnessed by ${name} on ${new Date(seconds * 1000).toISOString()}`));
+  for (const [name, seconds] of Object.entries(report.witnesses))
+    lines.push(dim(`  witnessed by ${name} on ${new Date(seconds * 1000).toISOString()}`));
   for (const finding of report.findings) {
     const colour = { tampered: red, hole: yellow, note: dim }[finding.severity];
     const where = finding.index === undefined ? finding.what : `index ${finding.index}, ${finding.what}`;

@@ -1,16 +1,15 @@
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, limits } from '#model';
 import type { Target } from '#model';
 import { realWorld } from '#host';
-import type { SourceFile } from '#policy';
+import type { Problem, SourceFile } from '#policy';
 import type { CheckReport, CheckedObject } from '#policy/cases';
 import { paint, visible } from '../paint.ts';
 import { readPolicyFiles } from '../policy-files.ts';
 import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions } from '../program.ts';
-import { sarifOf } from '../sarif.ts';
 
 export interface CheckFilesOptions extends CommonOptions {
   readonly file: readonly string[];
@@ -19,11 +18,13 @@ export interface CheckFilesOptions extends CommonOptions {
   readonly target?: string;
   readonly facts?: string;
   readonly default?: string;
-  readonly sarif?: boolean;
+  /** A file for a SARIF log; true: standard output. */
+  readonly sarif?: string | true;
 }
 
-/** Where policies are looked for: the folder that was named, and the ones that come with Warder. */
+/** Where policies are looked for: the folder that was named, and the ones that come with this version of Warder. */
 export interface PolicyFolders {
+  readonly version: string;
   readonly own: string;
   readonly shipped: string;
 }
@@ -50,9 +51,9 @@ export async function checkTheseFiles(folders: PolicyFolders, options: CheckFile
     ...(options.facts === undefined ? {} : { facts: readFacts(options.facts) }),
     ...(options.default === undefined ? {} : { byDefault: defaultNamed(options.default) }),
   });
-  if (options.sarif === true) printJson(sarifOf(report));
-  else if (options.json === true) printJson(report);
-  else await show(report);
+  if (options.sarif !== undefined) await giveSarif(report, { to: options.sarif, version: folders.version });
+  if (options.json === true) printJson(report);
+  else if (options.sarif !== true) await show(report);
   if (report.problems.length > 0) return new Fault('CONFIG_INVALID', '').exit;
   return report.ok ? 0 : new Fault('DENIED', '').exit;
 }
@@ -116,6 +117,23 @@ function targetNamed(name: string): Target {
 function defaultNamed(name: string): 'allow' | 'deny' {
   if (name === 'allow' || name === 'deny') return name;
   throw new Fault('USAGE', '--default is allow or deny');
+}
+
+/** Findings under the id of their rule, on the line where their object begins. */
+async function giveSarif({ objects, problems }: CheckReport, { to, version }: { to: string | true; version: string }): Promise<void> {
+  const { sarifLog } = await import('#policy');
+  const found = objects.flatMap(({ findings, name, path, line }) =>
+    findings.map(({ rule, reason, message }): Problem => {
+      return { code: rule === '' ? reason : rule, severity: 'error', message: `${name}: ${message}`, path, line, column: 1 };
+    }),
+  );
+  const log = sarifLog([...problems, ...found], { version });
+  if (to === true) return printJson(log);
+  try {
+    writeFileSync(to, `${JSON.stringify(log, undefined, 2)}\n`);
+  } catch (cause) {
+    throw new Fault('CONFIG_INVALID', `cannot write ${to}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 async function show({ objects, problems }: CheckReport): Promise<void> {

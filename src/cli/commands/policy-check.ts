@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { realWorld } from '#host';
@@ -81,9 +81,15 @@ async function mend(
     const { files: mended, fixed } = fixFiles(state.files, state.result.problems);
     if (fixed.length === 0) break;
     const result = await examine(mended);
+    // An edit that brings new errors was no mending.
+    if (errorsOf(result) > errorsOf(state.result)) break;
     state = { files: mended, result, fixed: [...state.fixed, ...fixed] };
   }
   return state;
+}
+
+function errorsOf({ problems }: CheckResult): number {
+  return problems.filter(({ severity }) => severity === 'error').length;
 }
 
 function placeOf(folder: string, path: string): string {
@@ -93,7 +99,7 @@ function placeOf(folder: string, path: string): string {
 /** The old content or the new one, never half of it. */
 function replaceFile(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text);
+  writeFileSync(temporary, text, { mode: statSync(path).mode });
   renameSync(temporary, path);
 }
 

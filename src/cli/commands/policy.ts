@@ -34,7 +34,7 @@ export const policy: Define = (program, parts, exit) => {
     .option('--target <target>', 'with -f: what requests are about that do not say it')
     .option('--facts <file>', 'with -f: facts as JSON, for all objects')
     .option('--default <verdict>', 'with -f: allow or deny what no rule speaks about')
-    .option('--sarif [file]', 'write a SARIF log for code hosts to this file; with -f: print it')
+    .option('--sarif [file]', 'write a SARIF log for code hosts to this file; with -f and no file: print it')
     .option('--fix', 'mend what has one answer only: misspelt keys, missing reason codes, rules that stand twice')
     .option('--info', 'also show what is only worth knowing, such as where denies win over allows')
     .action(
@@ -43,10 +43,10 @@ export const policy: Define = (program, parts, exit) => {
         options: Omit<CheckOptions, 'sarif'> & Omit<Partial<CheckFilesOptions>, 'sarif'> & { readonly sarif?: string | true },
       ) => {
         const { file, sarif, ...rest } = options;
-        if (file !== undefined)
-          return exit(
-            await checkTheseFiles({ own: folder, shipped: join(parts.root, usualFolder) }, { ...rest, file, sarif: sarif !== undefined }),
-          );
+        if (file !== undefined) {
+          const folders = { own: folder, shipped: join(parts.root, usualFolder), version: parts.version };
+          return exit(await checkTheseFiles(folders, { ...rest, file, ...(sarif === undefined ? {} : { sarif }) }));
+        }
         if (sarif === true) throw new Fault('USAGE', '--sarif needs the name of a file to write');
         exit(await checkPolicyFolder(folder, sarif === undefined ? rest : { ...rest, sarif }, parts.version));
       },

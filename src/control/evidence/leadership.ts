@@ -10,7 +10,8 @@ const lockNumber = 0x77_61_72_64;
 
 /**
  * Runs `lead` on one replica at a time: on the one that holds an advisory lock on a connection of its own. When that connection is lost,
- * so is the lock: the signal aborts and the work stops. A process that is killed gives the lock up at once.
+ * so is the lock: the signal aborts within a second and the work stops. A process that is killed gives the lock up at once. In the second
+ * after a lost connection two may lead: what they do must bear that (cursors are compared before they are changed).
  */
 export function openLeadership(
   store: Store,

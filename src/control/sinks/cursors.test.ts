@@ -52,7 +52,9 @@ test('who is late cannot move a cursor', async () => {
   assert.equal(intended.sent, 2);
   await assert.rejects(cursors.intend({ sink: 'contended', cursor, to: 3 }), { code: 'CONFLICT' });
   await cursors.advance({ sink: 'contended', cursor: intended, to: 2, delivered: 2, marked: 1, at: 5 });
-  await assert.rejects(cursors.advance({ sink: 'contended', cursor: intended, to: 2, delivered: 2, marked: 0, at: 5 }), { code: 'CONFLICT' });
+  await assert.rejects(cursors.advance({ sink: 'contended', cursor: intended, to: 2, delivered: 2, marked: 0, at: 5 }), {
+    code: 'CONFLICT',
+  });
   const [now] = await cursors.load('contended', 'beginning');
   assert.deepEqual([now?.next, now?.sent], [2, 2]);
 });

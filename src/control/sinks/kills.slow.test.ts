@@ -1,72 +1,30 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ControlConfig } from '#host';
 import { until } from '#host';
 import { TestGateway, ledgerLines } from '../testing/gateway.ts';
-import type { TestControl, TestServer } from '../testing/installation.ts';
-import { startTestControl, startTestServer, testConfig } from '../testing/installation.ts';
+import type { TestServer } from '../testing/installation.ts';
+import { startTestControl, startTestServer } from '../testing/installation.ts';
 import type { Loose } from '../testing/loose.ts';
-import { sessionDrafts } from '../testing/records.ts';
-import type { Receiver } from './testing/receiver.ts';
-import { answer, startReceiver } from './testing/receiver.ts';
+import { arrives, configured, events, session } from './testing/file-sink.ts';
 
 let server: TestServer;
-let receiver: Receiver;
 
 before(async () => {
   server = await startTestServer();
-  receiver = await startReceiver(answer(503));
 });
 
-after(async () => {
-  await receiver?.stop();
-  await server?.stop();
-});
-
-const session = (name: string, operations: number) =>
-  sessionDrafts(name, {
-    subject: 'user:engineer',
-    operations: Array.from({ length: operations }, (_, at) => ({ n: at + 1, verdict: 'allow' as const })),
-  });
-
-async function configured(yaml: (home: string) => string): Promise<ControlConfig> {
-  const config = await testConfig(server);
-  writeFileSync(join(config.home, 'sinks.yaml'), yaml(config.home));
-  return config;
-}
-
-/** The events of a file sink with all that was put aside, oldest first. */
-function events(home: string, name = 'events.jsonl'): Loose[] {
-  const files = readdirSync(home)
-    .filter((one) => one.startsWith(name))
-    .sort((a, b) => Number(a === name) - Number(b === name) || (a < b ? -1 : 1));
-  return files.flatMap((file) =>
-    readFileSync(join(home, file), 'utf8')
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line)),
-  );
-}
-
-async function arrives(control: TestControl, condition: () => boolean): Promise<void> {
-  assert.ok(await until(() => (condition() ? true : undefined), { deadlineMs: 10_000 }), control.log.lines.join('\n'));
-}
-
-async function sinks(control: TestControl): Promise<Record<string, Loose>> {
-  const { body } = await control.call('GET', '/sinks', { token: control.operatorToken() });
-  return Object.fromEntries(body.items.map((one: Loose) => [one.name, one]));
-}
+after(() => server?.stop());
 
 /** A nightly run asks for more. */
 const killRounds = Number(process.env['SINK_KILL_ROUNDS'] ?? 3);
 
 test('a control plane that is killed again and again leaves no record out and marks what it delivers again', async () => {
-  const config = await configured((home) => `sinks: [{ name: all, type: file, path: ${home}/events.jsonl }]\n`);
+  const config = await configured(server, (home) => `sinks: [{ name: all, type: file, path: ${home}/events.jsonl }]\n`);
   const lines = ledgerLines(Array.from({ length: 40 * killRounds }, (_, at) => session(`ses_${at}`, 20)).flat());
   const program = fileURLToPath(new URL('../testing/child.ts', import.meta.url));
   let sent = 0;

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { ControlConfig } from '#host';
 import { until } from '#host';
+import { indexEntry } from '../evidence/entry.ts';
 import { TestGateway, ledgerLines } from '../testing/gateway.ts';
 import type { TestControl, TestServer } from '../testing/installation.ts';
 import { startTestControl, startTestServer, testConfig } from '../testing/installation.ts';
 import type { Loose } from '../testing/loose.ts';
-import { sessionDrafts } from '../testing/records.ts';
+import { arrives, configured, events, session } from './testing/file-sink.ts';
 import type { Receiver } from './testing/receiver.ts';
 import { answer, startReceiver } from './testing/receiver.ts';
 
@@ -28,35 +25,6 @@ after(async () => {
   await server?.stop();
 });
 
-const session = (name: string, operations: number) =>
-  sessionDrafts(name, {
-    subject: 'user:engineer',
-    operations: Array.from({ length: operations }, (_, at) => ({ n: at + 1, verdict: 'allow' as const })),
-  });
-
-async function configured(yaml: (home: string) => string): Promise<ControlConfig> {
-  const config = await testConfig(server);
-  writeFileSync(join(config.home, 'sinks.yaml'), yaml(config.home));
-  return config;
-}
-
-/** The events of a file sink with all that was put aside, oldest first. */
-function events(home: string, name = 'events.jsonl'): Loose[] {
-  const files = readdirSync(home)
-    .filter((one) => one.startsWith(name))
-    .sort((a, b) => Number(a === name) - Number(b === name) || (a < b ? -1 : 1));
-  return files.flatMap((file) =>
-    readFileSync(join(home, file), 'utf8')
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line)),
-  );
-}
-
-async function arrives(control: TestControl, condition: () => boolean): Promise<void> {
-  assert.ok(await until(() => (condition() ? true : undefined), { deadlineMs: 10_000 }), control.log.lines.join('\n'));
-}
-
 async function sinks(control: TestControl): Promise<Record<string, Loose>> {
   const { body } = await control.call('GET', '/sinks', { token: control.operatorToken() });
   return Object.fromEntries(body.items.map((one: Loose) => [one.name, one]));
@@ -65,6 +33,7 @@ async function sinks(control: TestControl): Promise<Record<string, Loose>> {
 test('every record of every ledger reaches each sink once, whatever the others do', async () => {
   process.env['WARDER_TEST_WEBHOOK'] = 'a-secret-of-more-than-16-bytes';
   const config = await configured(
+    server,
     (home) => `
 sinks:
   - { name: all, type: file, path: ${home}/events.jsonl }
@@ -106,8 +75,7 @@ sinks:
 
   control = await startTestControl(config);
   gateway = await TestGateway.join(config);
-  const prev = ledgerLines(session('ses_a', 700)).length;
-  const { indexEntry } = await import('../evidence/entry.ts');
+  const prev = lines.length;
   const more = ledgerLines([{ kind: 'log.heartbeat' }], { i: prev, prev: indexEntry(lines.at(-1) ?? '').leaf });
   await gateway.call('ledger.entries', { origin: gateway.origin, first: prev, entries: more });
   await arrives(control, () => ofGateway().length === lines.length + 1);
@@ -124,14 +92,16 @@ sinks:
 });
 
 test('what was not delivered of a ledger that was replaced is delivered all the same', async () => {
-  const config = await configured((home) => `sinks: [{ name: all, type: file, path: ${home}/none/events.jsonl, kinds: [session.*] }]\n`);
+  const config = await configured(
+    server,
+    (home) => `sinks: [{ name: all, type: file, path: ${home}/none/events.jsonl, kinds: [session.*] }]\n`,
+  );
   const control = await startTestControl(config);
   const gateway = await TestGateway.join(config);
   await gateway.call('ledger.entries', { origin: gateway.origin, first: 0, entries: ledgerLines(session('ses_a', 3)) });
   const again = await TestGateway.connect(config);
   await again.hello(readFileSync(config.linkSecretFile, 'utf8').trim(), 'another-key');
   await again.call('ledger.entries', { origin: again.origin, first: 0, entries: ledgerLines(session('ses_b', 1)) });
-  const { mkdirSync } = await import('node:fs');
   mkdirSync(join(config.home, 'none'));
   const folder = join(config.home, 'none');
   await arrives(control, () => existsSync(join(folder, 'events.jsonl')) && events(folder).length >= 4);

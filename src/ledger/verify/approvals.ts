@@ -31,11 +31,20 @@ interface Request {
 export class Approvals {
   readonly #findings: Findings;
   readonly #requests = new Map<string, Request>();
+  /** Some records before are gone, so a request may be unknown. */
+  #gap = false;
   /** Grant → releases it has in this log. */
   readonly #released = new Map<string, number>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
+  }
+
+  /** What was asked and granted before is not known any more. */
+  gap(): void {
+    this.#gap = true;
+    this.#requests.clear();
+    this.#released.clear();
   }
 
   /** A record of the control plane's log about a request; others are ignored. */
@@ -47,6 +56,7 @@ export class Approvals {
       return;
     }
     const request = this.#requests.get(record.request);
+    if (request === undefined && this.#gap) return;
     if (request === undefined) return this.#bad(`${record.kind} for request ${record.request}, which was never made`, index);
     if (request.asked.operation !== record.operation || request.asked.session !== record.session) {
       this.#bad(`${record.kind} for request ${record.request} names another operation than the request`, index);

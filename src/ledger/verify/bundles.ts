@@ -31,6 +31,18 @@ export async function readTile(
   return undefined;
 }
 
+/** The hash over a bundle that was removed together with its tile, from the tile above; undefined when it was not removed. */
+export async function prunedHash(source: LedgerSource, number: number, size: number): Promise<Uint8Array | undefined> {
+  if ((number + 1) * 256 > size) return undefined;
+  for (const level of ['entries', 0] as const)
+    if ((await source.read(tilePath(level, number), { offset: 0, length: 1 })) !== undefined) return undefined;
+  const above = Math.floor(number / 256);
+  const width = Math.min(256, Math.floor(size / 256) - above * 256);
+  const tile = await readTile(source, { level: 1, number: above, width });
+  const at = (number % 256) * 32;
+  return tile === undefined || tile.bytes.length < at + 32 ? undefined : tile.bytes.slice(at, at + 32);
+}
+
 /**
  * The entries of one bundle, each against its hash in the tile. One finding at most for each bundle names the first entry that is
  * wrong: behind a length that was changed or an entry that was taken out, everything is shifted.

@@ -74,6 +74,7 @@ export const kinds: { readonly [kind: string]: Fields } = {
   'log.recovered': { torn: 'count', inDoubt: ['count'], inDoubtTotal: 'count' },
   'log.heartbeat': {},
   'log.witnessed': { log: 'text', size: 'count', root: 'text', vkey: 'text', cosignature: 'text' },
+  'log.pruned': { from: 'count', to: 'count', by: 'text', reason: 'text', holds: ['text'] },
   'log.sealed': { by: 'text', reason: 'text' },
   'key.rotated': { previous: 'text', vkey: 'text', signature: 'text', accepted: 'text' },
   'alarm.raised': alarm,

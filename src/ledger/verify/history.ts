@@ -47,6 +47,15 @@ export class History {
     return this.#next?.size === size || this.#others.some(({ checkpoint }) => checkpoint.size === size);
   }
 
+  /** The tree jumped over entries that were removed: what was signed in between cannot be checked any more. */
+  async skipTo(size: number): Promise<void> {
+    for (const { what, checkpoint } of this.#others) {
+      if (checkpoint.size < size && checkpoint.size > size - 256)
+        this.#place.findings.add('hole', what, `the entries before size ${checkpoint.size} were pruned, so it cannot be compared`, checkpoint.size);
+    }
+    while (this.#next !== undefined && this.#next.size < size) await this.#advance();
+  }
+
   async check(tree: GrowingTree): Promise<void> {
     for (const { what, checkpoint } of this.#others) if (checkpoint.size === tree.size) this.#compare(tree, checkpoint, what);
     while (this.#next?.size === tree.size) {

@@ -13,6 +13,7 @@ const writable: Record<RecordDraft['kind'] | OwnDraft['kind'], true> = {
   'log.recovered': true,
   'log.heartbeat': true,
   'log.witnessed': true,
+  'log.pruned': true,
   'log.sealed': true,
   'key.rotated': true,
   'alarm.raised': true,

@@ -13,6 +13,8 @@ interface Entry extends ApprovalRecord {
   readonly operations: number;
   readonly byMs: number;
   readonly vkey: string;
+  readonly from: number;
+  readonly to: number;
   readonly previous: string;
   readonly signature: string;
   readonly accepted: string;
@@ -55,6 +57,9 @@ export class Story {
   readonly #approvals: Approvals;
   #stopped = false;
   #sealed: number | undefined;
+  /** Everything before this index may be unknown: some of it was removed. */
+  #after = 0;
+  readonly #pruned: { readonly from: number; readonly to: number }[] = [];
   /** The last entry, when it is a change of keys. */
   rotation: Pick<Entry, 'previous' | 'vkey' | 'signature' | 'accepted'> | undefined;
   #last: { mono: number; boot: string } | undefined;
@@ -74,8 +79,23 @@ export class Story {
     this.#stopped = true;
   }
 
-  /** The next entry; `prev` is the hex leaf hash of the one before. Returns the evidence blob it points to. */
-  take(index: number, value: unknown, prev: string): string | undefined {
+  /** Entries up to this index were removed by the log's owner; what they said is not known. */
+  gap(end: number): void {
+    this.#after = end;
+    this.#last = undefined;
+    this.#sessions.clear();
+    this.#unsettled.clear();
+    this.#refused.clear();
+    this.#approvals.gap();
+  }
+
+  /** Ranges that records say were removed. */
+  get pruned(): readonly { readonly from: number; readonly to: number }[] {
+    return this.#pruned;
+  }
+
+  /** The next entry; `prev` is the hex leaf hash of the one before, undefined when that was removed. Returns the evidence blob it points to. */
+  take(index: number, value: unknown, prev: string | undefined): string | undefined {
     this.rotation = undefined;
     if (this.#stopped) return undefined;
     const problem = recordProblem(value);
@@ -87,7 +107,7 @@ export class Story {
     // Safe: the grammar was just checked.
     const record = value as Entry & { readonly i: number };
     if (record.i !== index) this.#findings.tampered('order', `the record says that it is entry ${record.i}`, index);
-    if (record.prev !== prev) this.#findings.tampered('order', 'the record does not link to the entry before it', index);
+    if (prev !== undefined && record.prev !== prev) this.#findings.tampered('order', 'the record does not link to the entry before it', index);
     if (record.node !== this.#origin) this.#findings.tampered('order', `the record belongs to the log ${record.node}`, index);
     if (this.#sealed !== undefined) this.#findings.tampered('order', `the log was sealed at entry ${this.#sealed}`, index);
     this.#tellTime(record, index);
@@ -133,6 +153,9 @@ export class Story {
       case 'log.recovered':
         for (const session of this.#sessions.values()) session.beforeStart = true;
         return;
+      case 'log.pruned':
+        this.#pruned.push({ from: record.from, to: record.to });
+        return;
       case 'log.sealed':
         this.#sealed = index;
         return;
@@ -160,6 +183,7 @@ export class Story {
 
   #closed(record: Entry, index: number): void {
     const session = this.#sessions.get(record.session);
+    if (session === undefined && this.#after > 0) return;
     if (session === undefined) return this.#findings.tampered('session', `session ${record.session} is closed but was not open`, index);
     if (record.operations < session.decided) {
       const { decided } = session;
@@ -176,10 +200,10 @@ export class Story {
   #decided(record: Entry, index: number): void {
     const { operation, n } = record;
     const session = this.#sessions.get(record.session);
-    const decided = { session: record.session, operation, n, verdict: record.decision.verdict, outside: session === undefined };
+    const decided = { session: record.session, operation, n, verdict: record.decision.verdict, outside: session === undefined && this.#after === 0 };
     if (session !== undefined) this.#count(session, decided, index);
     // An answer can come when the client has just left. That is no harm unless something is done after all, see `#settled`.
-    else this.#findings.add('note', 'session', `operation ${operation} was decided when session ${record.session} was not open`, index);
+    else if (decided.outside) this.#findings.add('note', 'session', `operation ${operation} was decided when session ${record.session} was not open`, index);
     if (decided.verdict === 'allow') this.#unsettled.set(index, decided);
     else this.#keepRefused(index, decided);
     if (record.approval !== undefined) this.#approvals.released(record, decided.verdict, index);
@@ -224,6 +248,7 @@ export class Story {
     const decided = allowed ?? this.#refused.get(record.for);
     this.#unsettled.delete(record.for);
     this.#refused.delete(record.for);
+    if (decided === undefined && record.for < this.#after) return;
     if (decided === undefined) {
       return this.#findings.tampered('operation', `an outcome for entry ${record.for}, which is no decision that waits for one`, index);
     }

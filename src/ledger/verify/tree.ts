@@ -47,8 +47,17 @@ export class GrowingTree {
   }
 
   add(leaf: Uint8Array): void {
-    let hash = leaf;
-    let power = 0;
+    this.#grow(leaf, 0);
+  }
+
+  /** Adds 256 leaves of which only the hash over all is known. The size must be a multiple of 256. */
+  addTile(hash: Uint8Array): void {
+    this.#grow(hash, 8);
+  }
+
+  #grow(added: Uint8Array, height: number): void {
+    let hash = added;
+    let power = height;
     for (; this.#peaks[power] !== undefined; power += 1) {
       if (power % 8 === 0) this.#onNode(power / 8, Math.floor(this.#size / 2 ** power), hash);
       hash = this.#node(this.#peaks[power] ?? hash, hash);
@@ -56,7 +65,7 @@ export class GrowingTree {
     }
     if (power % 8 === 0) this.#onNode(power / 8, Math.floor(this.#size / 2 ** power), hash);
     this.#peaks[power] = hash;
-    this.#size += 1;
+    this.#size += 2 ** height;
   }
 
   root(): Uint8Array {

@@ -240,6 +240,11 @@ class Tree:
         self.grow(leaf, 0)
         self.size += 1
 
+    def add_tile(self, node):
+        """256 leaves of which only the hash over all is known."""
+        self.grow(node, 8)
+        self.size += 256
+
     def grow(self, node, power):
         while True:
             if power % 8 == 0 and power > 0:
@@ -248,7 +253,7 @@ class Tree:
                 if len(tile) == 256:
                     self.filled.append((power // 8, (self.size >> power) // 256, tile))
                     self.filling[power // 8] = []
-            if power >= len(self.peaks):
+            while power >= len(self.peaks):
                 self.peaks.append(None)
             if self.peaks[power] is None:
                 self.peaks[power] = node
@@ -330,6 +335,7 @@ KINDS = {
     "log.recovered": shape("torn:count inDoubt:counts inDoubtTotal:count"),
     "log.heartbeat": [],
     "log.witnessed": shape("log:text size:count root:text vkey:text cosignature:text"),
+    "log.pruned": shape("from:count to:count by:text reason:text holds:texts"),
     "log.sealed": shape("by:text reason:text"),
     "key.rotated": shape("previous:text vkey:text signature:text accepted:text"),
     "alarm.raised": ALARM,
@@ -455,6 +461,12 @@ class Approvals:
         self.findings = findings
         self.requests = {}
         self.released = {}
+        self.after_gap = False
+
+    def gap(self):
+        self.after_gap = True
+        self.requests.clear()
+        self.released.clear()
 
     def bad(self, message, index):
         self.findings.tampered("approval", message, index)
@@ -469,6 +481,8 @@ class Approvals:
             self.requests[name] = {"asked": record, "left": 0, "granted": False, "ended": None}
             return
         request = self.requests.get(name)
+        if request is None and self.after_gap:
+            return
         if request is None:
             return self.bad("%s for request %s, which was never made" % (kind, name), index)
         asked = request["asked"]
@@ -523,10 +537,18 @@ class Story:
         self.approvals = Approvals(findings)
         self.stopped = False
         self.sealed = None
+        self.after = 0  # everything before may be unknown: some of it was pruned
+        self.pruned = []
         self.last = None
         self.sessions = {}
         self.unsettled = {}
         self.refused = {}
+
+    def gap(self, end):
+        self.after, self.last = end, None
+        for known in (self.sessions, self.unsettled, self.refused):
+            known.clear()
+        self.approvals.gap()
 
     def take(self, index, value, prev):
         """Tells the next record; returns the blob of its evidence."""
@@ -538,7 +560,7 @@ class Story:
             self.stopped = True
             return None
         for name, wanted in (("i", index), ("prev", prev), ("node", self.origin)):
-            if value[name] != wanted:
+            if wanted is not None and value[name] != wanted:
                 self.findings.tampered("order", "the record has another `%s` than its place" % name, index)
         if self.sealed is not None:
             self.findings.tampered("order", "the log was sealed at entry %d" % self.sealed, index)
@@ -561,6 +583,8 @@ class Story:
         if kind == "log.recovered":
             for session in self.sessions.values():
                 session["before start"] = True
+        elif kind == "log.pruned":
+            self.pruned.append((record["from"], record["to"]))
         elif kind == "log.sealed":
             self.sealed = index
         elif kind == "key.rotated":
@@ -574,6 +598,8 @@ class Story:
             self.sessions[record["session"]] = {"decided": 0, "held": {}, "before start": False}
         elif kind == "session.closed":
             session = self.sessions.pop(record["session"], None)
+            if session is None and self.after:
+                return
             if session is None:
                 self.findings.tampered("session", "session %s is closed but was not open" % record["session"], index)
             elif record["operations"] < session["decided"]:
@@ -593,10 +619,11 @@ class Story:
 
     def decide(self, record, index):
         verdict, session = record["decision"]["verdict"], self.sessions.get(record["session"])
-        decided = (record["session"], record["operation"], record["n"], session is None)
-        if session is None:
+        outside = session is None and not self.after
+        decided = (record["session"], record["operation"], record["n"], outside)
+        if outside:
             self.findings.add("note", "session", "an operation was decided outside an open session", index)
-        else:
+        elif session is not None:
             self.count(session, record, verdict, index)
         if verdict == "allow":
             self.unsettled[index] = decided
@@ -623,6 +650,8 @@ class Story:
         allowed = self.unsettled.pop(target, None)
         denied = self.refused.pop(target, None)
         decided = allowed or denied
+        if decided is None and target < self.after:
+            return
         if decided is None:
             return self.findings.tampered("operation", "an outcome for entry %s, which waits for none" % target, index)
         if decided[:3] != (record["session"], record["operation"], record["n"]):
@@ -889,8 +918,21 @@ class Verification:
         promised = {}
         for what, one in [("checkpoints.log", c) for c in self.history()] + self.others:
             promised.setdefault(one.size, []).append((what, one))
-        prev, whole, tail, broken = ZEROS, True, [], False
+        prev, whole, tail, broken, gaps = ZEROS, True, [], False, []
         for first in range(0, size, 256):
+            removed = self.pruned_hash(first // 256, size) if whole else None
+            if removed is not None:
+                gaps.append(first)
+                tree.add_tile(removed)
+                self.filled(tree)
+                for what, one in self.others:
+                    if first < one.size < first + 256:
+                        findings.add("hole", what, "the entries before this size were pruned, so it cannot be compared", one.size)
+                for what, one in promised.get(tree.size, []):
+                    broken = self.kept(tree, what, one, broken)
+                story.gap(first + 256)
+                prev = None
+                continue
             for offset, (leaf, entry) in enumerate(self.bundle(first // 256, min(256, size - first))):
                 index = first + offset
                 logged = wal.take(index) if wal.next is not None and index >= wal.next else None
@@ -912,11 +954,7 @@ class Verification:
                 if index >= size - size % 256:
                     tail.append((leaf, entry))
                 for what, one in promised.get(tree.size, []) if whole else []:
-                    if tree.root() == one.root:
-                        self.agreed += 1
-                    elif not broken:
-                        findings.tampered(what, "the entries below %d are not those that were signed" % tree.size, tree.size - 1)
-                        broken = True
+                    broken = self.kept(tree, what, one, broken)
             if whole:
                 self.filled(tree)
         if whole:
@@ -927,7 +965,26 @@ class Verification:
         self.rest(wal, story, size, prev)
         if size == 0:
             findings.add("hole", "checkpoint", "nothing is signed yet")
+        for first in gaps:
+            if not any(low <= first and first + 256 <= high for low, high in story.pruned):
+                findings.tampered(tile_path("entries", first // 256), "signed entries are missing", first)
         story.end()
+
+    def kept(self, tree, what, one, broken):
+        """Compares a signed root; later ones contain the same difference, so one finding says it."""
+        if tree.root() == one.root:
+            self.agreed += 1
+        elif not broken:
+            self.findings.tampered(what, "the entries below %d are not those that were signed" % tree.size, tree.size - 1)
+            return True
+        return broken
+
+    def pruned_hash(self, number, size):
+        """The hash over a bundle that is gone together with its tile, from the tile above."""
+        if (number + 1) * 256 > size or self.tile("entries", number, 256) or self.tile(0, number, 256):
+            return None
+        tile, at = self.tile(1, number // 256, min(256, size // 256 - number // 256 * 256)), number % 256 * 32
+        return tile[0][at : at + 32] if tile and len(tile[0]) >= at + 32 else None
 
     def rest(self, wal, story, size, prev):
         """Entries after the signed size: only the write-ahead log has them."""
@@ -947,7 +1004,7 @@ class Verification:
     def segment(self, start, prev, story, index):
         if start is None:
             return
-        if prev != "" and start["prev"] != prev:
+        if prev and start["prev"] != prev:
             self.findings.tampered("wal", "the segment that begins here does not link to the entry before it", index)
         low = story.low(index)
         if low is not None and low != start["low"]:

@@ -1,4 +1,4 @@
-import { readBundle, type SignedEntry } from './bundles.ts';
+import { prunedHash, readBundle, type SignedEntry } from './bundles.ts';
 import { concat, equalBytes, parseJson, toBase64, toHex, toText } from './bytes.ts';
 import { isObject } from './grammar.ts';
 import { History, lastNote } from './history.ts';
@@ -136,7 +136,10 @@ class Pass {
   readonly #story: Story;
   readonly #levels: Levels;
   readonly #tree: GrowingTree;
-  #prev = '0'.repeat(64);
+  /** Hex leaf hash of the entry before; empty when it is unknown, undefined when it was removed. */
+  #prev: string | undefined = '0'.repeat(64);
+  /** First entries of the bundles that were removed. */
+  readonly #gaps: number[] = [];
   /** False once a leaf is unknown: no root can be computed after that. */
   #treeWhole = true;
   #last: { leaves: Uint8Array[]; bundle: Uint8Array; ends: number[] } = { leaves: [], bundle: new Uint8Array(), ends: [] };
@@ -157,6 +160,11 @@ class Pass {
     const wal = await WalReader.open({ ...place, origin, signed: this.#size });
     const history = await History.open({ ...place, origin, keys }, others);
     for (let first = 0; first < this.#size; first += 256) {
+      const removed = this.#treeWhole ? await prunedHash(this.#source, first / 256, this.#size) : undefined;
+      if (removed !== undefined) {
+        await this.#jump(first, removed, history);
+        continue;
+      }
       const entries = await readBundle(place, first / 256, Math.min(256, this.#size - first));
       for (const [k, entry] of entries.entries()) {
         const index = first + k;
@@ -176,8 +184,23 @@ class Pass {
     if (this.#treeWhole) await history.end(this.#size);
     const unsigned = await this.#tail(wal);
     if (this.#size === 0) findings.add('hole', 'checkpoint', 'nothing is signed yet');
+    for (const first of this.#gaps) {
+      if (!this.#story.pruned.some(({ from, to }) => from <= first && first + 256 <= to))
+        findings.tampered(tilePath('entries', first / 256), `the entries ${first} to ${first + 255} were signed but are missing`, first);
+    }
     this.#story.end();
     return { unsigned, checkpoints: history.agreed };
+  }
+
+  /** A bundle that was removed: the tree goes on with the hash above it, the story does not know what was in it. */
+  async #jump(first: number, hash: Uint8Array, history: History): Promise<void> {
+    this.#gaps.push(first);
+    this.#tree.addTile(hash);
+    await this.#levels.check();
+    await history.skipTo(this.#tree.size);
+    if (history.hasAt(this.#tree.size)) await history.check(this.#tree);
+    this.#story.gap(first + 256);
+    this.#prev = undefined;
   }
 
   /** Takes a signed entry into tree and story; returns the blob of its evidence. */
@@ -227,7 +250,7 @@ class Pass {
   #checkSegment({ segment }: WalEntry, index: number): void {
     if (segment === undefined) return;
     const { findings } = this.#started;
-    if (this.#prev !== '' && toHex(segment.prev) !== this.#prev)
+    if (this.#prev !== undefined && this.#prev !== '' && toHex(segment.prev) !== this.#prev)
       findings.tampered('wal', 'the segment that begins here does not link to the entry before it', index);
     const low = this.#story.low(index);
     if (low !== undefined && low !== segment.low)

@@ -62,9 +62,7 @@ export function checkConstant({ rule, box, when, unless, conjunctions }: Region,
   const { reasoning, report, bundle, now } = ground;
   const split = (formula: typeof box): readonly Conjunction[] => disjunctive(formula, limits.analysisConjunctionsMax) ?? [];
   const applies = (): DecisionRequest | undefined => {
-    const models = conjunctions
-      .map((conjunction) => reasoning.ask(conjunction))
-      .flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
+    const models = reasoning.show(conjunctions);
     return witnessFor(rule, models, { bundle, now, goal: (decision) => decision.matched.some((matched) => matched.rule === rule.id) });
   };
   if (when !== undefined && reasoning.covered(split(box), split(when))) {

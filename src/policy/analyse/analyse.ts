@@ -65,6 +65,7 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
     const ground: Ground = { ...shared, regions, neighbours, denies };
     const meetings = [];
     for (const region of regions) {
+      reasoning.nextOf(rules.length - done);
       checkConstant(region, ground);
       if (region.rule.effect === 'allow') meetings.push(...checkAllow(region, ground));
       else checkBuried(region, ground);

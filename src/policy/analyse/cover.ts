@@ -5,10 +5,14 @@ import { negate } from './literal.ts';
 import { solve } from './solve.ts';
 import type { Answer, Model, Preferences } from './solve.ts';
 
+/** Most rules need few questions, so one that needs more may have them. */
+const unevenness = 8;
+
 /** Counts the questions an analysis asks, so that its time is bounded whatever the policies. */
 export class Reasoning {
   readonly #preferred: Preferences;
   #left: number = limits.analysisQuestionsMax;
+  #turn = Number.POSITIVE_INFINITY;
   /** Some question was not asked. */
   cut = false;
 
@@ -16,14 +20,26 @@ export class Reasoning {
     this.#preferred = preferred;
   }
 
+  /** What follows is about the first of so many rules: it may ask some times more than its share of what is left. */
+  nextOf(rules: number): void {
+    this.#turn = Math.ceil((this.#left / Math.max(1, rules)) * unevenness);
+  }
+
   ask(conjunction: Conjunction | undefined): Answer {
     if (conjunction === undefined) return { kind: 'impossible' };
-    if (this.#left <= 0) {
+    if (this.#left <= 0 || this.#turn <= 0) {
       this.cut = true;
       return { kind: 'unknown' };
     }
     this.#left -= 1;
+    this.#turn -= 1;
     return solve(conjunction, this.#preferred);
+  }
+
+  /** Requests that are possible, for a witness: not counted, because only what was found out needs one. */
+  show(conjunctions: readonly Conjunction[]): readonly Model[] {
+    const answers = conjunctions.map((conjunction) => solve(conjunction, this.#preferred));
+    return answers.flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
   }
 
   /** Requests that both sides can apply to; none when that is impossible; undefined when it could not be told. */

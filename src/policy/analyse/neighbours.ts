@@ -15,12 +15,14 @@ export class Neighbours {
   /** Path → rules that do not care. */
   readonly #indifferent = new Map<string, Region[]>();
   readonly #all: readonly Region[];
-  #pairs: number = limits.analysisPairsMax;
+  /** Pairs that one rule may be compared with: everybody gets the same. */
+  readonly #share: number;
   /** Some pairs were not compared. */
   cut = false;
 
   constructor(regions: readonly Region[]) {
     this.#all = regions;
+    this.#share = Math.ceil(limits.analysisPairsMax / Math.max(1, regions.length));
     this.#exact = new Map(regions.map((region) => [region, exactValues(region)]));
     this.#prefixes = new Map(regions.map((region) => [region, prefixes(region)]));
     for (const [region, exact] of this.#exact) {
@@ -43,13 +45,17 @@ export class Neighbours {
 
   /** The other rules that are `wanted` and may apply together with this one; each once. */
   *of(region: Region, wanted: (other: Region) => boolean): Generator<Region> {
-    for (const other of this.#candidates(this.#exactOf(region))) {
-      if (this.#pairs <= 0) {
+    const candidates = this.#candidates(this.#exactOf(region));
+    // Rules that stand near each other speak of the same things; where not all can be compared, they come first.
+    const nearest = candidates.length > this.#share ? candidates.findIndex(({ rule }) => rule.ordinal >= region.rule.ordinal) : 0;
+    const start = Math.max(0, nearest - Math.floor(this.#share / 2));
+    for (let i = 0; i < candidates.length; i += 1) {
+      if (i >= this.#share) {
         this.cut = true;
         return;
       }
-      this.#pairs -= 1;
-      if (other !== region && wanted(other) && this.#meet(region, other)) yield other;
+      const other = candidates[(start + i) % candidates.length];
+      if (other !== undefined && other !== region && wanted(other) && this.#meet(region, other)) yield other;
     }
   }
 
@@ -66,7 +72,7 @@ export class Neighbours {
     return found;
   }
 
-  #candidates(own: ReadonlyMap<string, ReadonlySet<Atom>>): Iterable<Region> {
+  #candidates(own: ReadonlyMap<string, ReadonlySet<Atom>>): readonly Region[] {
     let best: { readonly lists: readonly (readonly Region[])[]; readonly size: number } = { lists: [this.#all], size: this.#all.length };
     for (const [path, values] of own) {
       const byValue = this.#wanting.get(path);
@@ -79,7 +85,7 @@ export class Neighbours {
     const [first = [], second = []] = best.lists;
     if (best.lists.length === 1) return first;
     // A rule that wants one of two values may be found twice; one that does not care is found once.
-    return best.lists.length === 2 ? [...first, ...second] : new Set(best.lists.flat());
+    return best.lists.length === 2 ? [...first, ...second] : [...new Set(best.lists.flat())];
   }
 
   #meet(one: Region, other: Region): boolean {

@@ -23,9 +23,7 @@ export function checkRedundant(region: Region, ground: Ground): void {
 function reportRedundant(region: Region, other: Region, { ground, mutual }: { ground: Ground; mutual: boolean }): void {
   const { rule } = region;
   const { bundle, now, reasoning } = ground;
-  const models = region.conjunctions
-    .map((conjunction) => reasoning.ask(conjunction))
-    .flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
+  const models = reasoning.show(region.conjunctions);
   const goal = ({ matched }: Decision): boolean =>
     matched.some((one) => one.rule === rule.id) && matched.some((one) => one.rule === other.rule.id);
   ground.report.add({

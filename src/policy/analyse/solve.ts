@@ -11,15 +11,15 @@ export interface Model {
   readonly open: readonly OpaqueLiteral[];
 }
 
-export interface ListModel {
+interface ListModel {
   readonly elements: readonly Scalar[];
   readonly absent: boolean;
 }
 
-export interface Missing {
+interface Missing {
   readonly kind: 'missing';
 }
-export interface Present {
+interface Present {
   readonly kind: 'present';
 }
 const missing: Missing = { kind: 'missing' };

@@ -68,7 +68,8 @@ function atom(e: CelExpression, sense: boolean, scope: Scope): Formula | undefin
 
 function flag(e: CelExpression, sense: boolean, scope: Scope): Formula | undefined {
   const read = readIn(e, scope);
-  return read?.shape === 'scalar' ? compare(read, among([true]), sense) : undefined;
+  // What is neither true nor false, of an attribute without a type, is an error.
+  return read?.shape === 'scalar' ? compare(read, among([sense]), true) : undefined;
 }
 
 function presence(read: Read | undefined, sense: boolean): Formula | undefined {

@@ -29,7 +29,8 @@ export function checkAllow(allow: Region, ground: Ground): readonly Meeting[] {
   }
   for (const id of rule.overrides) checkOverlap(allow, id, ground);
   // An allow that overrides one of its denies may still be meant to win somewhere else.
-  const beating = meetings.filter(({ deny }) => isSteady(deny.rule) && !ground.overridden.has(deny.rule.id));
+  const failsOpen = rule.onError === 'allow' || rule.onUnavailable === 'allow';
+  const beating = meetings.filter(({ deny }) => !failsOpen && isSteady(deny.rule) && !ground.overridden.has(deny.rule.id));
   const single = beating.find(({ deny }) => ground.reasoning.covered(allow.conjunctions, deny.conjunctions));
   const several = single === undefined && beating.length > 1 ? beating.slice(0, coversMax) : [];
   const covering = single === undefined ? (several.length > 0 && coveredBy(allow, several, ground) ? several : []) : [single];
@@ -75,9 +76,7 @@ function checkOverlap(allow: Region, id: string, ground: Ground): void {
   const models = ground.reasoning.together(allow.conjunctions, deny.conjunctions, 1);
   if (models === undefined || models.length > 0) return;
   const { bundle, now, reasoning } = ground;
-  const own = allow.conjunctions
-    .map((conjunction) => reasoning.ask(conjunction))
-    .flatMap((answer) => (answer.kind === 'possible' ? [answer.model] : []));
+  const own = reasoning.show(allow.conjunctions);
   const goal = ({ matched }: Decision): boolean => matched.some((one) => one.rule === rule.id) && !matched.some((one) => one.rule === id);
   const position = [...rule.overrides].indexOf(id);
   ground.report.add({

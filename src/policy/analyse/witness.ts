@@ -112,5 +112,13 @@ function objectsOf(type: AttributeType & { readonly kind: 'object' }, path: stri
     const few = values.slice(0, Math.max(1, Math.floor(limits.analysisWitnessTriesMax / objects.length)));
     objects = objects.flatMap((object) => few.map((value) => ({ ...object, [name]: value })));
   }
-  return objects;
+  if (!type.open) return objects;
+  // Members that nobody declared: what the expressions name may be a member, or the value of one.
+  const texts = named.constants.filter((constant) => typeof constant === 'string');
+  const members = texts
+    .filter((constant) => memberName.test(constant))
+    .flatMap((key) => texts.map((value) => ({ ...objects[0], [key]: value })));
+  return [...objects, ...members];
 }
+
+const memberName = /^[A-Za-z_][A-Za-z0-9_]*$/;

@@ -16,7 +16,8 @@ export function differences(decision: Decision, expected: Expectation): string[]
   for (const rule of notFired ?? []) if (matched.includes(rule)) found.push(`wanted ${rule} not to apply, but it did`);
   found.push(
     ...requirementDifferences(decision, expected),
-    ...obligationDifferences(decision, expected),
+    ...listDifferences('obligation', decision.obligations, expected.obligations),
+    ...listDifferences('limit', decision.limits ?? [], expected.limits),
     ...noteDifferences(decision, expected),
   );
   return found;
@@ -36,17 +37,18 @@ function requirementDifferences({ requirements }: Decision, { requires }: Expect
     .map(([kind, terms]) => `wanted an open challenge ${kind} with ${show(terms)}, got ${show(requirements)}`);
 }
 
-function obligationDifferences({ obligations }: Decision, expected: Expectation): string[] {
-  if (expected.obligations === undefined) return [];
-  const left = [...obligations];
-  const missing = expected.obligations.filter((wanted) => {
-    const at = left.findIndex((obligation) => covers(obligation, wanted));
+/** Exactly these, in any order, each as far as it is written. */
+function listDifferences(what: string, actual: readonly unknown[], expected: readonly unknown[] | undefined): string[] {
+  if (expected === undefined) return [];
+  const left = [...actual];
+  const missing = expected.filter((wanted) => {
+    const at = left.findIndex((one) => covers(one, wanted));
     if (at >= 0) left.splice(at, 1);
     return at < 0;
   });
   return [
-    ...missing.map((wanted) => `wanted the obligation ${show(wanted)}, got ${show(obligations)}`),
-    ...left.map((obligation) => `did not want the obligation ${show(obligation)}`),
+    ...missing.map((wanted) => `wanted the ${what} ${show(wanted)}, got ${show(actual)}`),
+    ...left.map((one) => `did not want the ${what} ${show(one)}`),
   ];
 }
 

@@ -37,11 +37,16 @@ test('values in a match have the type of their attribute', () => {
   assert.match(first(rule('effect: allow, match: { subject.id: { inData: people } }')), /REFERENCE there is no DataSet/);
 });
 
-test('limits are refused, because they would not be enforced', () => {
-  assert.match(
-    first(rule('effect: limit, limits: [{ name: n, key: [subject.id], max: 1, per: PT1M }]')),
-    /UNSUPPORTED limits are not enforced yet/,
-  );
+test('limits say what they count, by attributes that exist, and mean the same wherever they are named', () => {
+  const limit = (more: string) => rule(`effect: limit, limits: [{ name: n, key: [subject.id], max: 1, per: PT1M${more} }]`);
+  assert.match(first(rule('effect: limit')), /needs "limits"/);
+  assert.match(first(rule('effect: limit, limits: [{ name: n, key: [subject.idd], max: 1, per: PT1M }]')), /P201 .*subject\.idd/);
+  assert.match(first(limit('').replace('PT1M', 'PT0S')), /longer than nothing/);
+  assert.match(first(limit('').replace('effect: limit,', 'effect: limit, onExceed: escalate,')), /UNSUPPORTED/);
+  assert.match(first(limit(', cost: "subject.nothing"')), /P201/);
+  const other = policy('q', '  rules: [{ id: r, effect: limit, limits: [{ name: n, key: [subject.id], max: 2, per: PT1M }] }]');
+  const [problem] = problemsOf(limit(''), other);
+  assert.equal(problem?.code, 'P103');
 });
 
 test('each effect has its own fields', () => {

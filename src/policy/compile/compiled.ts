@@ -95,6 +95,10 @@ export interface CompiledRule {
   readonly message: Template | undefined;
   readonly require: CompiledRequire | undefined;
   readonly obligations: readonly CompiledObligation[];
+  /** Counters of a limit rule. */
+  readonly limits: readonly CompiledLimit[];
+  readonly onExceed: 'deny' | 'allow';
+  readonly onStoreError: 'deny' | 'allow';
   /** What other documents do to the rule; set while the bundle is linked, see `changesOf`. */
   changes: RuleChanges;
   readonly place: Place;
@@ -121,6 +125,15 @@ export function changesOf(rule: CompiledRule): RuleChanges {
 
 export interface CompiledRequire extends Pick<Requirement, 'approval' | 'justification' | 'stepUp'> {
   readonly bind: readonly string[];
+}
+
+export interface CompiledLimit {
+  readonly name: string;
+  readonly key: readonly { readonly path: string; readonly read: (view: View) => unknown }[];
+  readonly max: number;
+  readonly perMs: number;
+  readonly burst: number;
+  readonly cost: Condition | undefined;
 }
 
 export interface CompiledObligation {

@@ -5,7 +5,14 @@ import type { CompiledRule, Condition } from './compiled.ts';
  * read. Static: a superset of what one decision looks at.
  */
 export function pathsRead(rule: CompiledRule): readonly string[] {
-  return [...new Set([...pathsDeciding(rule), ...(rule.require?.bind ?? []), ...(rule.message?.reads ?? [])])].sort();
+  return [
+    ...new Set([
+      ...pathsDeciding(rule),
+      ...(rule.require?.bind ?? []),
+      ...(rule.message?.reads ?? []),
+      ...rule.limits.flatMap(({ key }) => key.map(({ path }) => path)),
+    ]),
+  ].sort();
 }
 
 /** Those of the paths on which it depends whether and how the rule applies; what is only bound or told is left out. */
@@ -28,7 +35,13 @@ export function pathsDeciding(rule: CompiledRule): ReadonlySet<string> {
 
 function conditionsOf(rule: CompiledRule): readonly Condition[] {
   const { exceptions, rollouts } = rule.changes;
-  const own = [rule.when, rule.unless, rule.unlessValid?.input, ...rule.obligations.map(({ forEach }) => forEach?.list)];
+  const own = [
+    rule.when,
+    rule.unless,
+    rule.unlessValid?.input,
+    ...rule.obligations.map(({ forEach }) => forEach?.list),
+    ...rule.limits.map(({ cost }) => cost),
+  ];
   const others = [...exceptions.map(({ when }) => when), ...rollouts.flatMap(({ cohorts }) => cohorts)];
   return [...own, ...others].filter((condition) => condition !== undefined);
 }

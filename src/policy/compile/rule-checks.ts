@@ -36,8 +36,7 @@ export function checkRule(spec: RuleSpec, options: CheckOptions): void {
   if (effect === 'transform' && spec.obligations === undefined)
     complain([], 'SCHEMA', `the rule "${spec.id}" needs "obligations": what to transform`);
   if (effect !== 'allow' && spec.overrides !== undefined) complain(['overrides'], 'P104', 'only allow rules override');
-  if (effect === 'limit')
-    complain(['effect'], 'UNSUPPORTED', 'limits are not enforced yet', 'a rule that is not enforced is refused, never ignored');
+  if (effect === 'limit' && spec.limits === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "limits": what it counts`);
   for (const [i, { type }] of (spec.obligations ?? []).entries()) {
     if (effect !== 'transform' && effect !== 'allow' && !besides.includes(type)) {
       options.problems.push(
@@ -90,8 +89,13 @@ function checkFailOpen(
       complain([field], 'PHASE', 'nobody can be asked in the response phase');
     }
   }
-  if (spec.onExceed !== undefined || spec.onStoreError !== undefined) {
-    const field = spec.onExceed === undefined ? 'onStoreError' : 'onExceed';
+  for (const field of ['onExceed', 'onStoreError'] as const) {
+    const mode = spec[field];
+    if (mode === undefined) continue;
     if (spec.effect !== 'limit') complain([field], 'SCHEMA', `"${field}" belongs to the effect limit`);
+    if (mode === 'escalate') complain([field], 'UNSUPPORTED', 'nobody is asked when a limit is exceeded yet: write deny');
+    if (mode !== 'deny' && options.policy.risk !== 'low') {
+      complain([field], 'P302', `"${field}: ${mode}" is legal only for risk class low, and this is ${options.policy.risk}`);
+    }
   }
 }

@@ -16,6 +16,7 @@ import { unchanged } from './compiled.ts';
 import type { CompiledData, CompiledPolicy, CompiledRule, FailMode } from './compiled.ts';
 import { compileExpression } from './expression.ts';
 import type { Scope } from './expression.ts';
+import { compileLimits } from './limit.ts';
 import { compileMatch } from './match.ts';
 import { compileObligations } from './obligation.ts';
 import { compileRequire } from './require.ts';
@@ -63,7 +64,8 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
     dataMatchers,
     when: spec.when === undefined ? undefined : compileExpression(spec.when, expression(['when'])),
     unless: spec.unless === undefined ? undefined : compileExpression(spec.unless, expression(['unless'], { tolerant: true })),
-    unlessValid: spec.unlessValid && unlessValid && { input: unlessValid, schema: spec.unlessValid.schema, valid: schemaOf(spec.unlessValid.schema, node, problems) },
+    unlessValid: spec.unlessValid &&
+      unlessValid && { input: unlessValid, schema: spec.unlessValid.schema, valid: schemaOf(spec.unlessValid.schema, node, problems) },
     onError: spec.onError ?? defaultFailMode(spec),
     onUnavailable: spec.onUnavailable ?? spec.onError ?? defaultFailMode(spec),
     onErrorStated: spec.onError !== undefined,
@@ -80,6 +82,9 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
       problems,
       response: policy.phase === 'response',
     }),
+    limits: compileLimits(spec.limits, { node: nodeAt(node, ['limits']), attributes, scope, problems }),
+    onExceed: passes(spec.onExceed),
+    onStoreError: passes(spec.onStoreError),
     changes: unchanged,
     place: nodeAt(node, ['id']),
     attributes,
@@ -93,6 +98,11 @@ function modeOf(spec: RuleSpec, policy: PolicySpec): Mode {
 /** Conservative both ways: what restricts fails closed, what permits does not permit. */
 function defaultFailMode(spec: RuleSpec): FailMode {
   return spec.effect === 'allow' || spec.effect === 'observe' ? 'skip' : 'deny';
+}
+
+/** For a counter there is nothing between refusing and letting pass. */
+function passes(mode: FailMode | undefined): 'deny' | 'allow' {
+  return mode === 'allow' || mode === 'skip' ? 'allow' : 'deny';
 }
 
 function compileMatches(spec: RuleSpec, node: Node, options: RuleOptions): { matchers: Matcher[]; dataMatchers: Matcher[] } {

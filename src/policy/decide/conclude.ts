@@ -1,8 +1,9 @@
-import type { DecisionRequest, Obligation, Requirement, Verdict } from '#model';
+import type { DecisionRequest, LimitCharge, Obligation, Requirement, Verdict } from '#model';
 import type { Compiled } from '../compile/compiled.ts';
 import { compareText } from '../problem.ts';
 import type { Hit } from './applicable.ts';
 import type { Evaluation } from './condition.ts';
+import { chargesOf } from './limit.ts';
 import { conflictMessage, mergeObligations } from './merge.ts';
 import type { Owed } from './merge.ts';
 import { owedBy } from './obligation.ts';
@@ -16,6 +17,7 @@ export interface Conclusion {
   readonly requirements: readonly Requirement[];
   readonly grantsUsed: readonly string[];
   readonly decisive: readonly string[];
+  readonly limits?: readonly LimitCharge[];
   /** Obligations beside a refusal that the point cannot fulfil; the refusal stands all the same. */
   readonly unfulfilled: readonly string[];
 }
@@ -56,8 +58,12 @@ export function conclude(of: Case): Conclusion {
     const rules = owed.owed.filter(({ obligation }) => obligation.type === missing.type).map(({ rule }) => rule);
     return refuse(of, 'CANNOT_ENFORCE', { message: cannotMessage(missing.type), decisive: [...new Set(rules)] });
   }
+  // Last of all: what is refused for another reason must not use up anybody's quota.
+  const limited = chargesOf(hits, of.evaluation);
+  if (!limited.ok) return refuse(of, 'EVALUATION_ERROR', { message: evaluationMessage, decisive: [limited.rule] });
   const [first] = inRank(allows);
   return {
+    ...(limited.charges.length === 0 ? {} : { limits: limited.charges }),
     verdict: 'allow',
     reason: first?.rule.reason ?? 'ALLOWED',
     message: first === undefined ? '' : messageOf(first, of),

@@ -33,9 +33,16 @@ function decideOrThrow(compiled: Compiled, request: DecisionRequest): Decision {
   const warnings = conclusion.unfulfilled.map((type) => `this point cannot do "${type}"; the operation was refused all the same`);
   const shadow = shadowOf({ compiled, request, hits, conclusion });
   for (const hit of hits) if (hit.mode === 'audit' && isAgainst(hit)) warnings.push(warningOf(hit, evaluation));
-  const { verdict, reason, message, obligations, requirements, grantsUsed, decisive } = conclusion;
+  const { verdict, reason, message, obligations, requirements, limits, grantsUsed, decisive } = conclusion;
   const decision = { verdict, reason, message, obligations, requirements, grantsUsed, decisive, matched };
-  return { ...decision, bundle: compiled.ref, ...(shadow === undefined ? {} : { shadow }), warnings, errors: evaluation.errors };
+  return {
+    ...decision,
+    ...(limits === undefined ? {} : { limits }),
+    bundle: compiled.ref,
+    ...(shadow === undefined ? {} : { shadow }),
+    warnings,
+    errors: evaluation.errors,
+  };
 }
 
 /** The rules that apply, in the order of their ids, and the evaluation with everything they looked at. */

@@ -3,6 +3,7 @@ import type { Document, ParsedNode } from 'yaml';
 import { limits } from '#model';
 import type { SourceFile } from '../source.ts';
 import { problemAt } from '../problem.ts';
+import { readJson } from './json.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { MapEntry, Node } from './node.ts';
 
@@ -13,6 +14,13 @@ import type { MapEntry, Node } from './node.ts';
  * SPEC: YAML 1.2.2 §10.3 (core schema).
  */
 export function readYaml(file: SourceFile): { readonly nodes: readonly Node[]; readonly problems: readonly Problem[] } {
+  const json = readJson(file);
+  if (json !== undefined) return { nodes: [json], problems: [] };
+  return readYamlOnly(file);
+}
+
+/** The same without the short way for JSON. */
+export function readYamlOnly(file: SourceFile): { readonly nodes: readonly Node[]; readonly problems: readonly Problem[] } {
   const lines = new LineCounter();
   const reader = new Reader(file, lines);
   try {

@@ -8,6 +8,7 @@ import { phases, targets } from '../documents/kinds/policy.ts';
 import { instantMs } from '../documents/time.ts';
 import { compilePath } from '../match/matcher.ts';
 import { requestSchema } from '../schema/index.ts';
+import { inForce } from '../packs.ts';
 import type { Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { collectMentions } from './axes.ts';
@@ -75,8 +76,9 @@ export function sideOf(
   files: readonly SourceFile[],
 ): { readonly ok: true; readonly side: Side } | { readonly ok: false; readonly problems: readonly Problem[] } {
   const { documents, problems } = readDocuments(files.filter(({ path }) => /\.ya?ml$/.test(path)));
-  const compiled = compileDocuments(documents, problems);
-  return compiled.ok ? { ok: true, side: { documents, bundle: compiled.bundle } } : compiled;
+  const present = inForce(documents, problems);
+  const compiled = compileDocuments(present, problems);
+  return compiled.ok ? { ok: true, side: { documents: present, bundle: compiled.bundle } } : compiled;
 }
 
 interface Comparison {

@@ -27,7 +27,7 @@ export interface Released {
 const probe = 'SHOW search_path; SHOW role; SHOW session_authorization';
 const guarded = `SET LOCAL search_path TO pg_catalog; SET LOCAL statement_timeout TO '10s'; SET LOCAL lock_timeout TO '500ms'; ${catalogQuery}`;
 // EVASION: with a search path of the client's choice, operators of the query could be the client's own; and a setting must not stay changed.
-const outside = `BEGIN READ ONLY; ${guarded}; ROLLBACK`;
+export const outside = `BEGIN READ ONLY; ${guarded}; ROLLBACK`;
 const undo = 'ROLLBACK TO SAVEPOINT warder_catalog; RELEASE SAVEPOINT warder_catalog';
 const inside = `SAVEPOINT warder_catalog; ${guarded}; ${undo}`;
 

@@ -9,5 +9,7 @@
 import type { Point } from '../../point.ts';
 import { listen } from './adapter.ts';
 import { pointName } from './login.ts';
+import { propose } from './propose.ts';
+import { test } from './probe.ts';
 
-export const postgres: Point = { name: pointName, listen };
+export const postgres: Point = { name: pointName, listen, survey: { test, propose } };

@@ -229,6 +229,8 @@ function castValue(body: Body<'TypeCast'>, role: SqlColumnRole, place: Place): V
   for (const modifier of body.typeName?.typmods ?? []) {
     const word = bodyOf(modifier, 'ColumnRef');
     if (word !== undefined) place.analysis.findings.seen.add(word);
+    // The server takes constants and names only; anything else is followed like a condition, so that nothing in it goes unseen.
+    else if (bodyOf(modifier, 'A_Const') === undefined) expression(modifier, 'predicate', place);
   }
   return derive([expression(body.arg, role, place)]);
 }

@@ -20,6 +20,7 @@ const expectationShape = object(
     notFired: optional(ruleIds, 'rules that did not apply'),
     requires: optional(json, 'terms that the open challenges have, each in one of them; partial'),
     obligations: optional(list(json), 'exactly these, in any order; each as far as it is written'),
+    limits: optional(list(json), 'exactly these counters are charged, in any order; each as far as it is written; []: none'),
     warnings: optional(list(text()), 'warnings that contain these texts'),
     shadow: optional(json, 'the shadow verdict, partial; false: none'),
     errors: optional(list(text({ minChars: 0 })), 'evaluation errors of these rules or attribute paths; []: none'),

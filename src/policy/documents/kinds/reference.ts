@@ -22,10 +22,7 @@ export const bundleSpec = object({
   minEngine: optional(text({ form: versionForm }), 'oldest Warder that understands it'),
   defaults: optional(map(choice('deny', 'allow'), {}), 'what happens when no rule allows, by target; default deny'),
   baseline: optional(list(text({ form: ruleIdForm })), 'rules that no override and no rollback may drop'),
-  packs: optional(
-    list(text({ form: packForm }), 1),
-    'folders beside the manifest whose policies are in force; default: all policies there are',
-  ),
+  inactive: optional(list(text({ form: packForm }), 1), 'folders beside the manifest whose policies are not in force'),
   changelog: optional(
     list(
       object({

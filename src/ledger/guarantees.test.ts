@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+
+test('every test that docs/guarantees.md names is there', () => {
+  const named = [...readFileSync(join(root, 'docs/guarantees.md'), 'utf8').matchAll(/^- `([^`]+)`: (.+)$/gm)];
+  assert.ok(named.length > 25);
+  const missing = named.filter(([, file = '', name = '']) => !readFileSync(join(root, file), 'utf8').includes(name));
+  assert.deepEqual(
+    missing.map(([line]) => line),
+    [],
+  );
+});

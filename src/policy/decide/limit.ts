@@ -1,0 +1,60 @@
+import { canonicalJson } from '#model';
+import type { LimitCharge } from '#model';
+import type { CompiledLimit } from '../compile/compiled.ts';
+import type { Hit } from './applicable.ts';
+import type { Evaluation } from './condition.ts';
+
+const exceededMessage = 'Too many operations of this kind. Wait a while and try again.';
+
+export type Charges = { readonly ok: true; readonly charges: readonly LimitCharge[] } | { readonly ok: false; readonly rule: string };
+
+/**
+ * What an operation that would pass must be paid from. Rules that share a counter charge it once, the dearest of them. A key that is absent
+ * or a cost that is no amount is an evaluation error: with `onError: skip` the limit is left out, otherwise the operation is refused.
+ */
+export function chargesOf(hits: readonly Hit[], evaluation: Evaluation): Charges {
+  const charges = new Map<string, LimitCharge>();
+  for (const hit of hits) {
+    if (hit.effect !== 'limit') continue;
+    for (const limit of hit.rule.limits) {
+      const charge = chargeOf(limit, hit, evaluation);
+      if (charge === undefined && hit.rule.onError === 'skip') continue;
+      if (charge === undefined) return { ok: false, rule: hit.rule.id };
+      const counter = `${charge.name} ${charge.key}`;
+      const known = charges.get(counter);
+      if (known === undefined || known.cost < charge.cost) charges.set(counter, charge);
+    }
+  }
+  return { ok: true, charges: [...charges.values()] };
+}
+
+function chargeOf(limit: CompiledLimit, { rule }: Hit, evaluation: Evaluation): LimitCharge | undefined {
+  const fail = (message: string, path?: string): undefined => {
+    evaluation.errors.push({
+      rule: rule.id,
+      part: 'limits',
+      ...(path === undefined ? {} : { path }),
+      message: `${limit.name}: ${message}`,
+    });
+  };
+  const values: unknown[] = [];
+  for (const { path, read } of limit.key) {
+    const value = read(evaluation.view);
+    if (value === undefined) return fail('the key is absent', path);
+    values.push(value);
+  }
+  const answer = limit.cost === undefined ? undefined : evaluation.value(limit.cost);
+  if (answer?.ok === false) return fail(answer.message, answer.path);
+  const cost = answer === undefined ? 1 : Number(answer.value);
+  const countable = answer === undefined || typeof answer.value === 'bigint' || typeof answer.value === 'number';
+  if (!countable || !Number.isFinite(cost) || cost < 0) return fail('the cost is not an amount');
+  const { name, max, perMs, burst } = limit;
+  const { onExceed, onStoreError, reason = 'QUOTA_EXCEEDED' } = rule;
+  const message = rule.message?.fill(evaluation.view) ?? exceededMessage;
+  return { name, key: keyOf(values), max, perMs, burst, cost, onExceed, onStoreError, rule: rule.id, reason, message };
+}
+
+/** Values as text that no other values have. */
+function keyOf(values: readonly unknown[]): string {
+  return canonicalJson(values.map((value) => (typeof value === 'bigint' ? value.toString() : value)));
+}
