@@ -5,13 +5,21 @@
 import { spawnSync } from 'node:child_process';
 import { run, runTests, testFiles } from './steps.ts';
 
-/** Program → Debian package it comes from. */
-const programs = { psql: 'postgresql-client', openssl: 'openssl', python3: 'python3', script: 'bsdutils', ps: 'procps' } as const;
+/** Debian package → how to see that it is there. */
+const needs = {
+  'postgresql-client': 'command -v psql',
+  openssl: 'command -v openssl',
+  python3: 'command -v python3',
+  bsdutils: 'command -v script',
+  procps: 'command -v ps',
+  rsyslog: 'command -v rsyslogd',
+  'rsyslog-gnutls': 'ls /usr/lib/*/rsyslog/lmnsd_gtls.so',
+} as const;
 
 function missing(): string[] {
-  return Object.entries(programs)
-    .filter(([program]) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
-    .map(([, debianPackage]) => debianPackage);
+  return Object.entries(needs)
+    .filter(([, seen]) => spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin; ${seen}`]).status !== 0)
+    .map(([debianPackage]) => debianPackage);
 }
 
 function install(packages: readonly string[]): void {

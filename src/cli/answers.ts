@@ -141,3 +141,41 @@ export interface GatewayAnswer {
   readonly policy?: { readonly digest: string; readonly current: boolean };
   readonly ledger: { readonly origin: string; readonly mirrored: number };
 }
+
+export interface ResourceDetailAnswer {
+  readonly resource: ResourceAnswer & { readonly labels: Readonly<Record<string, string>> };
+  readonly upstream: {
+    readonly host: string;
+    readonly port: number;
+    readonly database: string;
+    readonly user: string;
+    readonly tls: { readonly mode: string; readonly ca?: string };
+  };
+  readonly classification: Readonly<Record<string, readonly string[]>>;
+  readonly changedAt: number;
+}
+
+export interface ChangedResourceAnswer {
+  readonly name: string;
+  readonly change: 'created' | 'changed' | 'unchanged';
+  readonly gateways: readonly { readonly gateway: string; readonly current: boolean }[];
+}
+
+/** What a gateway found behind a resource, and the labels it proposes. */
+export type { LabelProposal as LabelProposalAnswer, ResourceProbe as ProbeAnswer } from '#model';
+
+export interface AccountAnswer {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly roles: readonly string[];
+  readonly createdAt: number;
+  readonly liveTokens: number;
+}
+
+export interface ChangedAccountAnswer {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly roles: readonly string[];
+  readonly change: 'created' | 'changed' | 'unchanged';
+  readonly revoked: number;
+}

@@ -19,6 +19,7 @@ import { openFleet } from './fleet/fleet.ts';
 import { listenForGateways } from './fleet/listen.ts';
 import { openResources } from './fleet/resources.ts';
 import { witnessByGateways } from './fleet/witnesses.ts';
+import { openAccounts } from './identity/accounts.ts';
 import { openAuthenticator } from './identity/authenticate.ts';
 import { keepOperatorToken } from './identity/operator-token.ts';
 import { ensureAccounts } from './identity/subjects.ts';
@@ -110,17 +111,20 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   const witnessing = openWitnessing({ store, ledger, cosigner, world, log });
   const fleet = openFleet({ store, world });
   const authenticator = openAuthenticator({ store, world });
-  const tokens = openTokens({
+  const onRevoked = (revoked: readonly string[]): void => {
+    authenticator.forget(revoked);
+    fleet.notify('all', 'tokens.revoked', { tokens: revoked });
+  };
+  const tokens = openTokens({ store, ledger, world, onRevoked });
+  const accounts = openAccounts({ store, ledger, world, onRevoked, onChanged: (held) => authenticator.forget(held) });
+  const bundles = openBundles({ store, ledger, world, keys });
+  const resources = openResources({
     store,
     ledger,
+    sealing,
     world,
-    onRevoked(revoked) {
-      authenticator.forget(revoked);
-      fleet.notify('all', 'tokens.revoked', { tokens: revoked });
-    },
+    onChanged: (configs) => fleet.notify('all', 'resources.offer', configs),
   });
-  const bundles = openBundles({ store, ledger, world, keys });
-  const resources = openResources({ store, ledger, sealing, world });
   const approvals = openApprovals({
     store,
     ledger,
@@ -163,6 +167,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     ledger,
     ledgerFolder: config.ledger,
     tokens,
+    accounts,
     authenticator,
     bundles,
     resources,

@@ -73,6 +73,9 @@ async function meet(name: string, answer: (frame: Frame, socket: Socket) => void
       'evidence.open': ({ indexes }) => Promise.resolve({ texts: indexes.map((index) => ({ index, text: 't', parameters: [] })) }),
       'ledger.witness': () => Promise.reject(new Fault('NOT_FOUND', 'no witness')),
       'session.terminate': () => Promise.reject(new Fault('NOT_FOUND', 'no such session')),
+      'resources.inForce': () => Promise.resolve({ names: [] }),
+      'resource.test': () => Promise.reject(new Fault('NOT_FOUND', 'no such resource')),
+      'resource.propose': () => Promise.reject(new Fault('NOT_FOUND', 'no such resource')),
     },
     notices: { 'policy.offer': () => undefined, 'resources.offer': () => undefined, 'tokens.revoked': () => undefined },
   });

@@ -43,7 +43,14 @@ export async function consultMirror(
     }),
     onHello: (result) => met.resolve(result),
     onDown: () => undefined,
-    calls: { 'evidence.open': notYet, 'ledger.witness': notYet, 'session.terminate': notYet },
+    calls: {
+      'evidence.open': notYet,
+      'ledger.witness': notYet,
+      'session.terminate': notYet,
+      'resources.inForce': notYet,
+      'resource.test': notYet,
+      'resource.propose': notYet,
+    },
     notices: { 'policy.offer': () => undefined, 'resources.offer': () => undefined, 'tokens.revoked': () => undefined },
   });
   try {

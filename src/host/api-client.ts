@@ -9,7 +9,7 @@ export interface ApiAddress {
 }
 
 export interface ApiCall {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below `/api/v1`, e.g. `/sessions?limit=50`. */
   readonly path: string;
   readonly body?: unknown;

@@ -5,7 +5,10 @@ import type { CompileResult } from './bundle.ts';
 import { document, policy } from './scenario.ts';
 
 const rules = '  rules: [{ id: r, effect: allow }]';
-const manifest = (more = ''): { path: string; text: string } => ({ path: 'bundle.yaml', text: document('Bundle', 'b', `version: "1.0.0"\n${more}`) });
+const manifest = (more = ''): { path: string; text: string } => ({
+  path: 'bundle.yaml',
+  text: document('Bundle', 'b', `version: "1.0.0"\n${more}`),
+});
 const inactive = manifest('  inactive: [strict]');
 const files = [
   { path: 'plain/a.yaml', text: policy('a', rules) },

@@ -58,7 +58,8 @@ function only(
     for (const document of documents) {
       if (!isKind(document, 'Policy') || !folders.holds(pack, document)) continue;
       names.add(document.name);
-      for (const [i, required] of (document.spec.requires?.packs ?? []).entries()) take(required, specNode(document, ['requires', 'packs', i]));
+      for (const [i, required] of (document.spec.requires?.packs ?? []).entries())
+        take(required, specNode(document, ['requires', 'packs', i]));
     }
   };
   for (const pack of asked) take(pack, documents[0]?.place);

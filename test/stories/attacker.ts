@@ -94,7 +94,13 @@ export function gatewayBelow(pid: number): number {
     for (const [, child, parent] of processes) if (family.has(Number(parent))) family.add(Number(child));
   }
   const gateway = processes.find(([, child, , args]) => family.has(Number(child)) && / gateway\b/.test(args ?? ''));
-  if (!gateway) throw new Error(`no gateway among:\n${processes.filter(([, child]) => family.has(Number(child))).map(([line]) => line).join('\n')}`);
+  if (!gateway)
+    throw new Error(
+      `no gateway among:\n${processes
+        .filter(([, child]) => family.has(Number(child)))
+        .map(([line]) => line)
+        .join('\n')}`,
+    );
   return Number(gateway[1]);
 }
 

@@ -42,7 +42,7 @@ create function uv() returns text language sql as $$ select email from public.cu
 create view viaf as select id, uv() as x, status from orders;
 `;
 
-/** Empties the tables and puts the rows there. \`zq…\` and the digits 8675… stand nowhere but in labelled cells. */
+/** Empties the tables and puts the rows there. `zq…` and the digits 8675… stand nowhere but in labelled cells. */
 export const fill = `
 truncate customers, orders, events, other.people, staff;
 insert into customers (id, email, name, ssn, note, phone, card, iban, date_of_birth)
@@ -59,9 +59,28 @@ insert into staff select n, 'Staff ' || n, 'zqxstaff' || chr(96 + n) || '@shop.e
 
 /** What must not be seen: parts of every canary that no mask leaves. */
 const secrets: readonly string[] = [
-  'zqxvk', 'qxvkj', 'zqxst', 'qxstaff', 'zqxev', 'qxevent', 'zqxot', 'qxother', ...Array.from({ length: customers }, (_, i) => `${String.fromCharCode(97 + i)}wfp@`),
-  '86753', '8675-', '8675 4', '42001', '4200 1', '1717 0', '31313', '67530', '75309', '1867-05', '05-1867', '/1867',
-]; // prettier-ignore
+  'zqxvk',
+  'qxvkj',
+  'zqxst',
+  'qxstaff',
+  'zqxev',
+  'qxevent',
+  'zqxot',
+  'qxother',
+  ...Array.from({ length: customers }, (_, i) => `${String.fromCharCode(97 + i)}wfp@`),
+  '86753',
+  '8675-',
+  '8675 4',
+  '42001',
+  '4200 1',
+  '1717 0',
+  '31313',
+  '67530',
+  '75309',
+  '1867-05',
+  '05-1867',
+  '/1867',
+];
 
 /** Whatever form a client could get a secret in that a person would recognise. */
 function formsOf(secret: string): readonly Buffer[] {

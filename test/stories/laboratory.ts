@@ -77,12 +77,21 @@ export async function startLaboratory(schema: string, classification: Classifica
     },
   });
   const logged: string[] = [];
-  const note = (fields: Readonly<Record<string, unknown>>, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
+  const note = (fields: Readonly<Record<string, unknown>>, message: string): void =>
+    void logged.push(`${message} ${JSON.stringify(fields)}`);
   const log = { info: note, warn: note, error: note };
   const holds = testHoldLink(() => realWorld.now());
   const sessions = new LiveSessions({ world: realWorld, log, ledger, bundle });
   const config: ResourceConfig = {
-    resource: { type: 'database', id: 'pg:orders-demo', name: 'orders-demo', engine: 'postgres', env: 'prod', owner: 'team:shop', labels: {} },
+    resource: {
+      type: 'database',
+      id: 'pg:orders-demo',
+      name: 'orders-demo',
+      engine: 'postgres',
+      env: 'prod',
+      owner: 'team:shop',
+      labels: {},
+    },
     upstream: { host: server.host, port: server.port, database: 'shop', ...owner, tls: { mode: 'disable' } },
     classification,
   };
@@ -95,7 +104,15 @@ export async function startLaboratory(schema: string, classification: Classifica
       identity: { verifiers: (name) => Promise.resolve(verifiers(name)) },
       resources: { find: (name) => (name === config.resource.name ? config : undefined) },
       sessions,
-      pipeline: createPipeline({ world: realWorld, log, bundle, ledger, holds: new Holds(realWorld, holds), counters: new Counters(realWorld), maskingKey: new Uint8Array(32) }),
+      pipeline: createPipeline({
+        world: realWorld,
+        log,
+        bundle,
+        ledger,
+        holds: new Holds(realWorld, holds),
+        counters: new Counters(realWorld),
+        maskingKey: new Uint8Array(32),
+      }),
       tls: await testCertificate(),
     },
     { host: '127.0.0.1', port: 0 },

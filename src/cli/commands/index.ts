@@ -1,6 +1,8 @@
 /** The commands, in the order in which `warder help` shows them. */
 import type { Define } from '../program.ts';
+import { account } from './account.ts';
 import { answer } from './answer.ts';
+import { apply } from './apply.ts';
 import { audit } from './audit.ts';
 import { control } from './control.ts';
 import { doctor } from './doctor.ts';
@@ -12,6 +14,7 @@ import { policy } from './policy.ts';
 import { psql } from './psql.ts';
 import { replay } from './replay.ts';
 import { requests } from './requests.ts';
+import { resource } from './resource.ts';
 import { resources } from './resources.ts';
 import { sessions } from './sessions.ts';
 import { sink } from './sink.ts';
@@ -27,7 +30,10 @@ export const commands: readonly Define[] = [
   login,
   token,
   tokens,
+  account,
+  apply,
   resources,
+  resource,
   requests,
   answer,
   sessions,

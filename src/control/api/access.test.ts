@@ -56,6 +56,11 @@ test('the OpenAPI document is the checked-in one', async () => {
   matchesGoldenJson(new URL('./openapi.json', import.meta.url), document);
 });
 
+const wantedResource = {
+  resource: { engine: 'postgres', env: 'dev', owner: 'team:shop' },
+  upstream: { host: '/nowhere', port: 5432, database: 'matrix', user: 'app', password: 'matrix-secret', tls: { mode: 'disable' } },
+};
+
 /** A call of every route, with objects that exist and belong to the engineer. */
 function calls(objects: {
   request: string;
@@ -67,6 +72,14 @@ function calls(objects: {
     { name: 'GET /health', method: 'GET', path: '/health' },
     { name: 'GET /me', method: 'GET', path: '/me' },
     { name: 'GET /resources', method: 'GET', path: '/resources' },
+    { name: 'GET /resources/:name', method: 'GET', path: '/resources/orders' },
+    { name: 'PUT /resources/:name', method: 'PUT', path: '/resources/matrix', body: wantedResource },
+    { name: 'POST /resources/:name/test', method: 'POST', path: '/resources/orders/test' },
+    { name: 'POST /resources/:name/proposal', method: 'POST', path: '/resources/orders/proposal' },
+    { name: 'DELETE /resources/:name', method: 'DELETE', path: '/resources/matrix' },
+    { name: 'GET /accounts', method: 'GET', path: '/accounts' },
+    { name: 'PUT /accounts/:name', method: 'PUT', path: '/accounts/newcomer', body: { groups: ['engineering'], roles: ['requester'] } },
+    { name: 'DELETE /accounts/:name', method: 'DELETE', path: '/accounts/newcomer' },
     { name: 'GET /gateways', method: 'GET', path: '/gateways' },
     { name: 'GET /ledger/checkpoint', method: 'GET', path: '/ledger/checkpoint' },
     { name: 'POST /tokens own', method: 'POST', path: '/tokens' },
@@ -99,6 +112,7 @@ test('the matrix of roles and routes is the checked-in one', async () => {
   await store.close();
   const gateway = await TestGateway.join(control.config);
   gateway.answers['session.terminate'] = () => ({ found: true });
+  gateway.answers['resource.propose'] = () => ({ columns: [], looked: { tables: 0, columns: 0 }, cut: false });
   const lines = sessionLines('ses_matrix', { subject: 'user:engineer', operations: [{ n: 1, verdict: 'allow' }], open: true });
   await gateway.call('ledger.entries', { origin: gateway.origin, first: 0, entries: lines });
   const { request } = await gateway.call('hold.open', testHold());

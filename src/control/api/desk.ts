@@ -7,6 +7,7 @@ import type { Mirror } from '../evidence/mirror.ts';
 import type { SearchIndex } from '../evidence/search-index.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Resources } from '../fleet/resources.ts';
+import type { Accounts } from '../identity/accounts.ts';
 import type { Authenticator } from '../identity/authenticate.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { Log } from '../log.ts';
@@ -22,6 +23,7 @@ export interface ApiDesk {
   /** Folder of the own ledger, where the newest checkpoint lies. */
   readonly ledgerFolder: string;
   readonly tokens: Tokens;
+  readonly accounts: Accounts;
   readonly authenticator: Authenticator;
   readonly bundles: Bundles;
   readonly resources: Resources;

@@ -8,12 +8,14 @@ import type { Access } from './access.ts';
 import { mayUse } from './access.ts';
 import type { ApiDesk } from './desk.ts';
 import { faultOf, problemOf } from './problem.ts';
+import { accountRoutes } from './routes/accounts.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { decisionRoutes } from './routes/decisions.ts';
 import { identityRoutes } from './routes/identity.ts';
 import { installationRoutes } from './routes/installation.ts';
 import { policyRoutes } from './routes/policy.ts';
 import { requestRoutes } from './routes/requests.ts';
+import { resourceRoutes } from './routes/resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { sinkRoutes } from './routes/sinks.ts';
 
@@ -74,6 +76,8 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
       const api = scope.withTypeProvider<ZodTypeProvider>();
       for (const add of [
         installationRoutes,
+        resourceRoutes,
+        accountRoutes,
         identityRoutes,
         sessionRoutes,
         decisionRoutes,

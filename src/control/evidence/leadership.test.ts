@@ -40,7 +40,8 @@ test('of several replicas one leads; when it stops or loses its connection, anot
         }),
     }),
   );
-  const led = async (wanted: () => boolean): Promise<void> => assert.ok(await until(() => (wanted() ? true : undefined), { deadlineMs: 10_000 }));
+  const led = async (wanted: () => boolean): Promise<void> =>
+    assert.ok(await until(() => (wanted() ? true : undefined), { deadlineMs: 10_000 }));
   await led(() => terms === 1);
   const [store] = stores as [Store];
   await sql`

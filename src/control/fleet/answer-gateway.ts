@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Ledger } from '#ledger';
-import { Fault } from '#model';
-import type { GatewayCalls, World } from '#model';
+import { canonicalJson, Fault } from '#model';
+import type { GatewayCalls, ResourceConfig, World } from '#model';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Mirror } from '../evidence/mirror.ts';
 import type { Witnessing } from '../evidence/witnessing.ts';
@@ -71,9 +71,16 @@ export async function greet(
 }
 
 /** What happened between the answer to the hello and the membership, and while the gateway was away. */
-export async function catchUp(desk: GatewayDesk, member: Member, given: { digest: string }): Promise<void> {
+export async function catchUp(
+  desk: GatewayDesk,
+  member: Member,
+  given: { readonly digest: string; readonly resources: readonly ResourceConfig[] },
+): Promise<void> {
   const bundle = await desk.bundles.current();
   if (bundle.source.ref.digest !== given.digest) member.link.notify('policy.offer', bundle.source);
+  await desk.resources.offer((configs) => {
+    if (canonicalJson(configs) !== canonicalJson(given.resources)) member.link.notify('resources.offer', configs);
+  });
   const revoked = await desk.store.db
     .selectFrom('token')
     .select('id')

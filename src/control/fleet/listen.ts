@@ -51,7 +51,7 @@ interface OpenLinks {
 }
 
 function serveLink(socket: Socket, desk: GatewayDesk, { links, ending }: OpenLinks): void {
-  const state: { member?: Member; digest?: string; answer?: (method: string, params: unknown) => Promise<unknown> } = {};
+  const state: { member?: Member; given?: Parameters<typeof catchUp>[2]; answer?: (method: string, params: unknown) => Promise<unknown> } = {};
   const link = new LinkConnection(socket, {
     world: desk.world,
     async onCall(method, params) {
@@ -60,12 +60,12 @@ function serveLink(socket: Socket, desk: GatewayDesk, { links, ending }: OpenLin
       state.member = member;
       state.answer = answersFor(desk, member);
       desk.log.info({ node: member.node, version: member.version }, 'a gateway joined');
-      state.digest = result.bundle.ref.digest;
+      state.given = { digest: result.bundle.ref.digest, resources: result.resources };
       return result;
     },
     onGreeted() {
-      if (state.member === undefined || state.digest === undefined) return;
-      catchUp(desk, state.member, { digest: state.digest }).catch((error: unknown) =>
+      if (state.member === undefined || state.given === undefined) return;
+      catchUp(desk, state.member, state.given).catch((error: unknown) =>
         link.close(`the gateway could not be brought up to date: ${String(error)}`),
       );
     },

@@ -42,6 +42,7 @@ export function openAuthenticator({ store, world }: { store: Store; world: World
       .selectAll('subject')
       .select(['token.stored_key', 'token.expires_at', 'token.revoked_at'])
       .where('token.id', '=', id)
+      .where('subject.removed_at', 'is', null)
       .executeTakeFirst();
     if (row === undefined) throw new Fault('UNAUTHENTICATED', 'the bearer token is unknown');
     const { storedKey } = await scramVerifier(bearer, row.salt, row.iterations);

@@ -14,7 +14,7 @@ interface Account {
 }
 
 /** Whoever can read the home operates it. In no group, so never a reviewer of anything. */
-const operator: Account = { name: 'operator', groups: [], roles: ['administrator', 'policy-author', 'operator', 'auditor'] };
+export const operator: Account = { name: 'operator', groups: [], roles: ['administrator', 'policy-author', 'operator', 'auditor'] };
 
 export const demoAccounts: readonly Account[] = [
   { name: 'engineer', groups: ['engineering'], roles: ['requester'] },
@@ -40,12 +40,13 @@ export async function ensureAccounts(store: Store, { world, demo }: { world: Wor
   }
 }
 
-/** Creates a subject or updates its groups and roles. */
+/** Creates a subject or updates its groups and roles; one that was removed is there again. */
 export async function putSubject(db: Database | Work, subject: Subject, world: World): Promise<void> {
   const changing = {
     groups: [...subject.groups],
     roles: [...subject.roles],
     on_behalf_of: subject.onBehalfOf === undefined ? null : JSON.stringify(subject.onBehalfOf),
+    removed_at: null,
   };
   await db
     .insertInto('subject')
@@ -62,12 +63,13 @@ export async function putSubject(db: Database | Work, subject: Subject, world: W
     .execute();
 }
 
-/** The subject with this login name or this id. */
+/** The subject with this login name or this id, unless it was removed. */
 export async function findSubject(db: Database | Work, nameOrId: string): Promise<SubjectRow | undefined> {
   return db
     .selectFrom('subject')
     .selectAll()
     .where((is) => is.or([is('name', '=', nameOrId), is('id', '=', nameOrId)]))
+    .where('removed_at', 'is', null)
     .executeTakeFirst();
 }
 

@@ -17,6 +17,8 @@ export interface IdentityTables {
     salt: string;
     iterations: number;
     created_at: number;
+    /** A removed account stays: records name it. It has no live token, and no new one is made. */
+    removed_at: Generated<number | null>;
   };
   /** Verifiers only; a token itself is shown once and stored nowhere. */
   token: {
@@ -60,6 +62,10 @@ export const identityMigrations: Readonly<Record<string, Migration>> = {
           revoked_by text
         )`.execute(db);
       await sql`create index token_subject on token (subject, created_at)`.execute(db);
+    },
+  },  '0010-removed-accounts': {
+    async up(db) {
+      await sql`alter table subject add column removed_at bigint`.execute(db);
     },
   },
 };

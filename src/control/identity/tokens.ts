@@ -60,7 +60,14 @@ export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
       const expiresAt = world.now() + limits.tokenLifetimeMs;
       const retired = await store.transact(async (trx) => {
         // INVARIANT: the subject row is the lock for the number of its live tokens.
-        await trx.selectFrom('subject').select('id').where('id', '=', owner.id).forUpdate().executeTakeFirst();
+        const still = await trx
+          .selectFrom('subject')
+          .select('id')
+          .where('id', '=', owner.id)
+          .where('removed_at', 'is', null)
+          .forUpdate()
+          .executeTakeFirst();
+        if (still === undefined) throw new Fault('NOT_FOUND', `there is no subject "${nameOrId}"`);
         const surplus = await surplusTokens(trx, owner.id, world.now());
         await ledger.append({ kind: 'admin.token', by, action: `mint for ${owner.id}`, object: clear.id });
         for (const id of surplus) await ledger.append({ kind: 'admin.token', by, action: `retire of ${owner.id}`, object: id });
@@ -116,6 +123,12 @@ export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
 
 /** The live tokens that must go so that one more fits. */
 async function surplusTokens(trx: Work, subject: string, now: number): Promise<readonly string[]> {
+  const live = await liveTokens(trx, subject, now);
+  return live.slice(0, Math.max(0, live.length - limits.tokensPerSubjectMax + 1));
+}
+
+/** Ids of the tokens that open something, oldest first. */
+export async function liveTokens(trx: Work, subject: string, now: number): Promise<readonly string[]> {
   const live = await trx
     .selectFrom('token')
     .select('id')
@@ -125,10 +138,10 @@ async function surplusTokens(trx: Work, subject: string, now: number): Promise<r
     .orderBy('created_at')
     .orderBy('id')
     .execute();
-  return live.slice(0, Math.max(0, live.length - limits.tokensPerSubjectMax + 1)).map((row) => row.id);
+  return live.map((row) => row.id);
 }
 
-async function markRevoked(trx: Work, ids: readonly string[], { by, at }: { by: string; at: number }): Promise<void> {
+export async function markRevoked(trx: Work, ids: readonly string[], { by, at }: { by: string; at: number }): Promise<void> {
   await trx.updateTable('token').set({ revoked_at: at, revoked_by: by }).where('id', 'in', ids).execute();
 }
 

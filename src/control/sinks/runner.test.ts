@@ -226,6 +226,26 @@ test('what a receiver refuses outright comes again unmarked', async () => {
   assert.deepEqual(cursors.errors, ['connection refused', 'connection refused', 'connection refused']);
 });
 
+test('a sink whose secret is missing has sent nothing, and says which one', async () => {
+  const cursors = memory(3);
+  const received: Facts[] = [];
+  let missing = true;
+  await live(cursors, {
+    async deliver(events) {
+      if (missing) {
+        missing = false;
+        throw new Fault('CONFIG_INVALID', 'there is no secret at env:TOKEN');
+      }
+      received.push(...events);
+      return taken;
+    },
+    close: async () => undefined,
+  });
+  assert.deepEqual(checkReceived(received, 3), { duplicates: 0, unmarked: 0 });
+  assert.ok(received.every((event) => event.duplicate === undefined));
+  assert.deepEqual(cursors.errors, ['there is no secret at env:TOKEN']);
+});
+
 test('a batch that is too large is tried in smaller ones', async () => {
   const cursors = memory(1_000);
   const received: Facts[] = [];

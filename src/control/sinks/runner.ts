@@ -1,4 +1,4 @@
-import { limits } from '#model';
+import { Fault, limits } from '#model';
 import type { World } from '#model';
 import type { Bell } from '../evidence/bell.ts';
 import type { Log } from '../log.ts';
@@ -99,7 +99,8 @@ export async function attempt(
   try {
     return await transport.deliver(events, AbortSignal.any([signal, late.signal]));
   } catch (error) {
-    return failed(error instanceof Error ? error.message : String(error), 'unknown');
+    // A fault is thrown before anything is sent: the secret of the sink is missing.
+    return failed(error instanceof Error ? error.message : String(error), error instanceof Fault ? 'nothing' : 'unknown');
   } finally {
     timer.cancel();
   }

@@ -18,7 +18,10 @@ export type Delivery =
 
 /** A way to a receiver. One call at a time, except for a test event. */
 export interface Transport {
-  /** Settles soon after `signal` aborts; what then may have arrived is `unknown`. Something thrown counts as `unknown` too. */
+  /**
+   * Settles soon after `signal` aborts; what then may have arrived is `unknown`. A fault is only thrown before anything was sent;
+   * whatever else is thrown counts as `unknown`.
+   */
   deliver(events: readonly Facts[], signal: AbortSignal): Promise<Delivery>;
   close(): Promise<void>;
 }

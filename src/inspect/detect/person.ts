@@ -75,13 +75,13 @@ function begins(text: string, at: number): boolean {
   const before = text.charAt(at - 1);
   if (isAlphanumeric(before)) return false;
   // `1.212.555.0123` and `12-212-…` are parts of longer numbers, unless the country code 1 stands before.
-  return !(('-.'.includes(before)) && isDigit(text.charAt(at - 2)) && !(text.charAt(at - 2) === '1' && !isAlphanumeric(text.charAt(at - 3))));
+  return !('-.'.includes(before) && isDigit(text.charAt(at - 2)) && !(text.charAt(at - 2) === '1' && !isAlphanumeric(text.charAt(at - 3))));
 }
 
 function ends(text: string, end: number): boolean {
   const after = text.charAt(end);
   if (isAlphanumeric(after)) return false;
-  return !(('-.'.includes(after)) && after !== '' && isDigit(text.charAt(end + 1)));
+  return !('-.'.includes(after) && after !== '' && isDigit(text.charAt(end + 1)));
 }
 
 /** The number in `count` digits at `at`, or -1 when they are not all digits. */

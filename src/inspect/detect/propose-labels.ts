@@ -23,14 +23,43 @@ const nameRules: readonly NameRule[] = [
   {
     label: 'pii.national_id',
     categories: ['text', 'number'],
-    names: ['ssn', 'national id', 'nin', 'tax id', 'tin', 'passport', 'passport number', 'social security', 'personnummer', 'identity card'],
+    names: [
+      'ssn',
+      'national id',
+      'nin',
+      'tax id',
+      'tin',
+      'passport',
+      'passport number',
+      'social security',
+      'personnummer',
+      'identity card',
+    ],
   },
-  { label: 'pii.dob', categories: ['date', 'text'], names: ['dob', 'date of birth', 'birth date', 'birthdate', 'birthday', 'born', 'born on'] },
+  {
+    label: 'pii.dob',
+    categories: ['date', 'text'],
+    names: ['dob', 'date of birth', 'birth date', 'birthdate', 'birthday', 'born', 'born on'],
+  },
   { label: 'hr.salary', categories: ['number', 'text'], names: ['salary', 'wage', 'base pay', 'annual pay', 'compensation'] },
 ];
 
 /** Names that say that it is only a part, a count or a sign of the thing. */
-const harmless = ['last4', 'last 4', 'verified', 'count', 'hash', 'type', 'template', 'opt in', 'domain', 'brand', 'expiry', 'status', 'id of'];
+const harmless = [
+  'last4',
+  'last 4',
+  'verified',
+  'count',
+  'hash',
+  'type',
+  'template',
+  'opt in',
+  'domain',
+  'brand',
+  'expiry',
+  'status',
+  'id of',
+];
 
 const labelOf: Readonly<Partial<Record<Detector, string>>> = {
   email: 'pii.email',

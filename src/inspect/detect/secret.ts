@@ -3,8 +3,31 @@ import type { Span } from './redact.ts';
 
 /** Beginnings of tokens that say what they are, with the least number of characters that follow. */
 const prefixes: readonly (readonly [string, number])[] = [
-  ['AKIA', 16], ['ASIA', 16], ['ghp_', 30], ['gho_', 30], ['ghs_', 30], ['ghu_', 30], ['ghr_', 30], ['github_pat_', 30], ['glpat-', 20], ['xoxb-', 10], ['xoxp-', 10], ['xoxa-', 10],
-  ['xoxs-', 10], ['xapp-', 10], ['sk_live_', 16], ['rk_live_', 16], ['sk-ant-', 20], ['sk-proj-', 20], ['AIza', 35], ['npm_', 30], ['pypi-', 30], ['dop_v1_', 40], ['hvs.', 20], ['SG.', 30], ['eyJ', 40],
+  ['AKIA', 16],
+  ['ASIA', 16],
+  ['ghp_', 30],
+  ['gho_', 30],
+  ['ghs_', 30],
+  ['ghu_', 30],
+  ['ghr_', 30],
+  ['github_pat_', 30],
+  ['glpat-', 20],
+  ['xoxb-', 10],
+  ['xoxp-', 10],
+  ['xoxa-', 10],
+  ['xoxs-', 10],
+  ['xapp-', 10],
+  ['sk_live_', 16],
+  ['rk_live_', 16],
+  ['sk-ant-', 20],
+  ['sk-proj-', 20],
+  ['AIza', 35],
+  ['npm_', 30],
+  ['pypi-', 30],
+  ['dop_v1_', 40],
+  ['hvs.', 20],
+  ['SG.', 30],
+  ['eyJ', 40],
 ];
 
 const privateKey = '-----BEGIN ';

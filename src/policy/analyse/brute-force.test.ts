@@ -80,7 +80,12 @@ const rule = fc
     effect: fc.constantFrom('deny', 'deny', 'allow', 'allow', 'transform', 'observe'),
     match: line,
     when: fc.option(condition, { nil: undefined }),
-    unless: fc.option(condition, { nil: undefined }),
+    unless: fc.option(
+      fc.oneof(condition, fc.constantFrom('context.purpose == "x"', 'context.purpose != "y"', '!(context.purpose in ["x", "y"])')),
+      {
+        nil: undefined,
+      },
+    ),
     priority: fc.constantFrom(400, 500),
     waivable: fc.boolean(),
     to: fc.constantFrom('here', 'there'),

@@ -2,6 +2,7 @@ import { resourceOf } from '../import/cases/admission.ts';
 import { admissionAttributes } from '../import/kubernetes/admission-review.ts';
 import type { CaseInputs } from '../documents/kinds/policy-test.ts';
 import { CaseMistake } from './case-mistake.ts';
+import { withoutNulls } from './without-nulls.ts';
 
 /**
  * The attributes of an admission: what the admission point would say of the AdmissionReview around an object. `object` alone is a CREATE in
@@ -12,7 +13,7 @@ import { CaseMistake } from './case-mistake.ts';
  */
 export function admissionOf(inputs: CaseInputs, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const stated = record(inputs.request);
-  const written = { object: unset(given['object']), oldObject: unset(given['oldObject']) };
+  const written = { object: withoutNulls(given['object']), oldObject: withoutNulls(given['oldObject']) };
   const subject = record(written.object ?? written.oldObject);
   if ('kind' in stated || (inputs.object === undefined && inputs.oldObject === undefined)) return {};
   const review = reviewOf(subject, stated, written);
@@ -99,18 +100,6 @@ function namespaceNamed(name: string, labels: unknown): unknown {
     kind: 'Namespace',
     metadata: { name, labels: { 'kubernetes.io/metadata.name': name, ...record(labels) } },
   };
-}
-
-/** The value without members that are null: to the API server they are not set. */
-function unset(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(unset);
-  if (typeof value !== 'object' || value === null) return value;
-  const kept: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) {
-    // defineProperty: a key named `__proto__` is data like any other.
-    if (member !== null) Object.defineProperty(kept, key, { value: unset(member), enumerable: true, writable: true, configurable: true });
-  }
-  return kept;
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

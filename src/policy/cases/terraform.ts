@@ -1,5 +1,7 @@
+import { withoutNulls } from './without-nulls.ts';
+
 /**
- * The attributes of a planned change. What is known only after the change stands in `ci.unknown`, not in `ci.after`.
+ * The attributes of a planned change. What is known only after the change stands in `ci.unknown`, not in `ci.after`; what is null is not set.
  *
  * SPEC: Terraform JSON output format, "change representation".
  */
@@ -13,8 +15,8 @@ export function changeOf(written: Readonly<Record<string, unknown>>): Readonly<R
     provider: typeof provider === 'string' ? provider : '',
     mode: typeof mode === 'string' ? mode : 'managed',
     actions: Array.isArray(actions) ? actions.filter((action) => typeof action === 'string') : [],
-    before: before ?? null,
-    after: after ?? null,
+    before: withoutNulls(before ?? null),
+    after: withoutNulls(after ?? null),
     unknown: unknown ?? {},
   };
 }

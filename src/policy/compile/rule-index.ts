@@ -139,15 +139,17 @@ function branchesOf(members: readonly Choice[], used: ReadonlySet<string>): Map<
   return new Map([...byValue].map(([value, list]) => [value, grow(list, used)]));
 }
 
-function countValues(rules: readonly Candidate[], used: ReadonlySet<string>): Map<string, number> {
-  const frequency = new Map<string, number>();
+/** Attribute path → value → how many rules ask for it. */
+type Frequency = ReadonlyMap<string, ReadonlyMap<Atom, number>>;
+
+function countValues(rules: readonly Candidate[], used: ReadonlySet<string>): Frequency {
+  const frequency = new Map<string, Map<Atom, number>>();
   for (const { matchers } of rules) {
     for (const { path, exact } of matchers) {
       if (exact === undefined || used.has(path)) continue;
-      for (const value of new Set(exact)) {
-        const key = keyOf(path, value);
-        frequency.set(key, (frequency.get(key) ?? 0) + 1);
-      }
+      let counts = frequency.get(path);
+      if (counts === undefined) frequency.set(path, (counts = new Map()));
+      for (const value of exact.length < 2 ? exact : new Set(exact)) counts.set(value, (counts.get(value) ?? 0) + 1);
     }
   }
   return frequency;
@@ -162,18 +164,16 @@ interface Choice {
 }
 
 /** The line whose values the fewest rules share. */
-function mostSelective(candidate: Candidate, used: ReadonlySet<string>, frequency: ReadonlyMap<string, number>): Choice | undefined {
+function mostSelective(candidate: Candidate, used: ReadonlySet<string>, frequency: Frequency): Choice | undefined {
   let best: Choice | undefined;
   for (const matcher of candidate.matchers) {
     const { exact, path } = matcher;
     if (exact === undefined || used.has(path)) continue;
-    const cost = Math.max(...exact.map((value) => frequency.get(keyOf(path, value)) ?? 0));
+    const counts = frequency.get(path);
+    let cost = 0;
+    for (const value of exact) cost = Math.max(cost, counts?.get(value) ?? 0);
     if (best === undefined || cost < best.cost || (cost === best.cost && path < best.matcher.path))
       best = { candidate, matcher, exact, cost };
   }
   return best;
-}
-
-function keyOf(path: string, value: Atom): string {
-  return `${path} ${typeof value} ${String(value)}`;
 }

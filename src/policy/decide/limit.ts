@@ -13,6 +13,7 @@ export type Charges = { readonly ok: true; readonly charges: readonly LimitCharg
  * or a cost that is no amount is an evaluation error: with `onError: skip` the limit is left out, otherwise the operation is refused.
  */
 export function chargesOf(hits: readonly Hit[], evaluation: Evaluation): Charges {
+  if (!hits.some(({ effect }) => effect === 'limit')) return nothing;
   const charges = new Map<string, LimitCharge>();
   for (const hit of hits) {
     if (hit.effect !== 'limit') continue;
@@ -27,6 +28,8 @@ export function chargesOf(hits: readonly Hit[], evaluation: Evaluation): Charges
   }
   return { ok: true, charges: [...charges.values()] };
 }
+
+const nothing: Charges = { ok: true, charges: [] };
 
 function chargeOf(limit: CompiledLimit, { rule }: Hit, evaluation: Evaluation): LimitCharge | undefined {
   const fail = (message: string, path?: string): undefined => {

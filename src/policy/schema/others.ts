@@ -15,7 +15,10 @@ const ssh = open('Ssh', {
   login: shown(string),
   /** The raw session is being recorded. */
   recorded: shown(bool),
-  /** Of an exec: the text as sent, the programs it starts as far as they can be told, and whether that is all of them. */
+  /**
+   * Of an exec: the text as sent, the programs it starts as far as they can be told, and whether that is all it does: all of its programs
+   * are known, and the shell itself writes no file.
+   */
   command: maybe(string),
   programs: maybe(shown(strings)),
   complete: maybe(shown(bool)),

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Api, ApiDesk } from '../desk.ts';
 import { checkpoint } from '../schemas/evidence.ts';
-import { gateway, resource } from '../schemas/governance.ts';
+import { gateway } from '../schemas/governance.ts';
 import { pageOf, problem } from '../schemas/page.ts';
 
 const errors = { '4xx': problem, '5xx': problem };
 
-/** What there is: health, resources, gateways, the own ledger. */
+/** What there is: health, gateways, the own ledger. */
 export function installationRoutes(api: Api, desk: ApiDesk): void {
   api.route({
     method: 'GET',
@@ -17,14 +17,6 @@ export function installationRoutes(api: Api, desk: ApiDesk): void {
     schema: { response: { 200: z.object({ status: z.literal('ok') }), 503: z.object({ status: z.literal('degraded') }) } },
     handler: async (_request, reply) =>
       (await desk.store.healthy()) ? { status: 'ok' as const } : reply.status(503).send({ status: 'degraded' }),
-  });
-
-  api.route({
-    method: 'GET',
-    url: '/resources',
-    config: { access: { roles: 'any', audit: { none: 'names and labels; credentials never leave the gateways' } } },
-    schema: { response: { 200: pageOf(resource), ...errors } },
-    handler: async () => ({ items: (await desk.resources.list()).map((one) => ({ ...one, labels: { ...one.labels } })) }),
   });
 
   api.route({

@@ -32,9 +32,10 @@ export function splunkTransport(options: SplunkOptions, world: World): Transport
   });
   return {
     async deliver(events, signal) {
+      const headers = headersNow();
       const body = events.map((event) => JSON.stringify(eventOf(event, options))).join('');
       const url = new URL('/services/collector/event', options.url);
-      const answer = await post({ url, headers: headersNow(), body, ca: options.ca, signal });
+      const answer = await post({ url, headers, body, ca: options.ca, signal });
       // The events before one that Splunk finds wrong are indexed.
       if (answer.kind === 'answer' && answer.status === 400) return failed(`Splunk answered: ${textOf(answer.body)}`, 'unknown', true);
       const delivery = deliveryOf(answer);
@@ -44,7 +45,7 @@ export function splunkTransport(options: SplunkOptions, world: World): Transport
       if (code !== 0) return failed(`Splunk answered: ${textOf(answer.body)}`, 'unknown');
       if (!options.acknowledge) return taken;
       if (typeof ackId !== 'number') return failed('Splunk sends no ackId: switch on indexer acknowledgement for the token', 'unknown');
-      return acknowledged({ options, headers: headersNow(), channel, id: ackId, world, signal });
+      return acknowledged({ options, headers, channel, id: ackId, world, signal });
     },
     close: async () => undefined,
   };

@@ -1,7 +1,14 @@
 import type { SqlColumnRole } from '#model';
 import { expression } from './expressions.ts';
 import type { Place } from './expressions.ts';
-import { aggregateFunctions, countingFunctions, isInformationSchemaFunction, meaningOf, multiplyingFunctions, rankingFunctions } from './functions.ts';
+import {
+  aggregateFunctions,
+  countingFunctions,
+  isInformationSchemaFunction,
+  meaningOf,
+  multiplyingFunctions,
+  rankingFunctions,
+} from './functions.ts';
 import { bodyOf, constantOf, namesOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
 import { derive, noValue } from './values.ts';

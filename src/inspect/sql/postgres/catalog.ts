@@ -10,7 +10,25 @@ export type CatalogRow = readonly (string | null)[];
 export type CatalogRows = readonly CatalogRow[];
 
 /** Extensions whose functions only compute, even where they share a name with a built-in one. */
-const harmlessExtensions = ['citext', 'pg_trgm', 'hstore', 'ltree', 'intarray', 'cube', 'earthdistance', 'seg', 'isn', 'unaccent', 'fuzzystrmatch', 'uuid-ossp', 'pgcrypto', 'btree_gin', 'btree_gist', 'vector', 'postgis'];
+const harmlessExtensions = [
+  'citext',
+  'pg_trgm',
+  'hstore',
+  'ltree',
+  'intarray',
+  'cube',
+  'earthdistance',
+  'seg',
+  'isn',
+  'unaccent',
+  'fuzzystrmatch',
+  'uuid-ossp',
+  'pgcrypto',
+  'btree_gin',
+  'btree_gist',
+  'vector',
+  'postgis',
+];
 
 /**
  * Describes the target for `buildCatalog`: relations with their columns, the text of views, parents of partitions, and the names of
@@ -74,7 +92,10 @@ export function buildCatalog(rows: CatalogRows, classification: Classification, 
 
 /** pg_catalog and the temporary schema come first unless the path names them elsewhere. */
 function effectivePath(searchPath: readonly string[], rows: CatalogRows): { schemas: readonly string[]; temporary: string | undefined } {
-  const temporary = searchPath.find((schema) => schema.startsWith('pg_temp_')) ?? rows.find((row) => row[2]?.startsWith('pg_temp_') === true)?.[2] ?? undefined;
+  const temporary =
+    searchPath.find((schema) => schema.startsWith('pg_temp_')) ??
+    rows.find((row) => row[2]?.startsWith('pg_temp_') === true)?.[2] ??
+    undefined;
   const schemas = [...searchPath];
   if (!schemas.includes('pg_catalog')) schemas.unshift('pg_catalog');
   if (temporary !== undefined && !schemas.includes(temporary)) schemas.unshift(temporary);
@@ -105,7 +126,9 @@ class Described implements CatalogRelation {
     this.schema = schema ?? '';
     this.name = name ?? '';
     this.kind = relkind === 'v' || relkind === 'm' ? 'view' : relkind === 'r' || relkind === 'p' || relkind === 'f' ? 'table' : 'other';
-    this.#listed = listOf(columns).flatMap((entry) => (Array.isArray(entry) && typeof entry[0] === 'number' && typeof entry[1] === 'string' ? [[entry[0], entry[1]] as const] : []));
+    this.#listed = listOf(columns).flatMap((entry) =>
+      Array.isArray(entry) && typeof entry[0] === 'number' && typeof entry[1] === 'string' ? [[entry[0], entry[1]] as const] : [],
+    );
     this.#definition = definition ?? undefined;
     this.#parents = listOf(parents).filter((parent) => typeof parent === 'number');
     this.#around = around;
@@ -132,7 +155,9 @@ class Described implements CatalogRelation {
       const inherited = parents.filter((parent) => parent.name === name);
       const output = outputs?.[i];
       const labels = [...new Set([...this.#own(name), ...inherited.flatMap((parent) => parent.labels), ...(output?.labels ?? [])])];
-      const hidden = (this.kind === 'view' && (output === undefined || output.lineage === 'unknown')) || inherited.some((parent) => parent.lineage === 'unknown');
+      const hidden =
+        (this.kind === 'view' && (output === undefined || output.lineage === 'unknown')) ||
+        inherited.some((parent) => parent.lineage === 'unknown');
       if (hidden) return { name, number, labels, lineage: 'unknown' };
       // EVASION: a view's `reverse(card)` has the label of the card, but not its bytes: a mask that keeps the end would show the beginning.
       return output?.lineage === 'derived' ? { name, number, labels, lineage: 'derived' } : { name, number, labels };

@@ -30,7 +30,9 @@ export function foldConstant(node: Node | undefined, depth = 0): Constant | unde
       const test = bodyOf(node, 'BooleanTest');
       const value = foldConstant(test?.arg, depth + 1);
       if (value === undefined) return undefined;
-      const wanted = { IS_TRUE: true, IS_NOT_TRUE: true, IS_FALSE: false, IS_NOT_FALSE: false, IS_UNKNOWN: null, IS_NOT_UNKNOWN: null }[test?.booltesttype ?? 'IS_TRUE'];
+      const wanted = { IS_TRUE: true, IS_NOT_TRUE: true, IS_FALSE: false, IS_NOT_FALSE: false, IS_UNKNOWN: null, IS_NOT_UNKNOWN: null }[
+        test?.booltesttype ?? 'IS_TRUE'
+      ];
       return (value === wanted) !== (test?.booltesttype?.includes('NOT') ?? false);
     }
     case 'CoalesceExpr':

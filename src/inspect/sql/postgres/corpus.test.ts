@@ -29,8 +29,13 @@ const writing = new Set(['delete', 'update', 'merge']);
 before(loadInspectors);
 
 // The corpora are this folder's own files; their shape is checked by the tests themselves.
-const bypass = parseYaml(readFileSync(new URL('../../../../test/corpus/sql/bypass.yaml', import.meta.url), 'utf8')) as readonly BypassCase[];
-const ordinary = parseYaml(readFileSync(new URL('../../../../test/corpus/sql/ordinary.yaml', import.meta.url), 'utf8')) as readonly { sql?: string; describe?: string }[];
+const bypass = parseYaml(
+  readFileSync(new URL('../../../../test/corpus/sql/bypass.yaml', import.meta.url), 'utf8'),
+) as readonly BypassCase[];
+const ordinary = parseYaml(readFileSync(new URL('../../../../test/corpus/sql/ordinary.yaml', import.meta.url), 'utf8')) as readonly {
+  sql?: string;
+  describe?: string;
+}[];
 
 const includes = (all: readonly string[], wanted: readonly string[] | undefined, what: string): void => {
   for (const each of wanted ?? []) assert.ok(all.includes(each), `${what} ${each} is missing in [${all.join(', ')}]`);
@@ -42,19 +47,29 @@ test('every statement of the bypass corpus is seen for what it is', async (conte
     await context.test(wanted.sql.replaceAll('\0', '\\0').slice(0, 100), () => {
       const { facts, certainty, outputs } = inspectSql(wanted.sql, { catalog });
       if (wanted.opaque === true) assert.equal(certainty, 'opaque');
-      else if (wanted.complete !== null) assert.equal(facts.complete, wanted.complete ?? wanted.unknown === undefined, `unknown: ${facts.unknown.join()}`);
+      else if (wanted.complete !== null)
+        assert.equal(facts.complete, wanted.complete ?? wanted.unknown === undefined, `unknown: ${facts.unknown.join()}`);
       if (wanted.verbs !== undefined) assert.deepEqual(facts.verbs, wanted.verbs);
       includes(facts.effects, wanted.effects, 'effect');
       for (const effect of wanted.noEffects ?? []) assert.ok(!facts.effects.includes(effect), `effect ${effect}`);
       includes(facts.unknown, wanted.unknown, 'unknown');
       includes(facts.labels, wanted.labels, 'label');
-      includes(facts.columns.map((use) => `${use.table}.${use.column}:${use.role}`), wanted.roles, 'use');
+      includes(
+        facts.columns.map((use) => `${use.table}.${use.column}:${use.role}`),
+        wanted.roles,
+        'use',
+      );
       includes(facts.tables, wanted.tables, 'table');
       includes(facts.settings, wanted.settings, 'setting');
       const columns = outputs.at(-1)?.columns;
-      if (wanted.outputs !== undefined) assert.deepEqual(columns?.map((column) => `${column.lineage} ${column.labels.join() || '-'}`), wanted.outputs);
+      if (wanted.outputs !== undefined)
+        assert.deepEqual(
+          columns?.map((column) => `${column.lineage} ${column.labels.join() || '-'}`),
+          wanted.outputs,
+        );
       if (wanted.hidden === true) assert.equal(columns, undefined);
-      if (wanted.hiddenColumns === true) assert.ok(columns === undefined || columns.every((column) => column.lineage === 'unknown'), JSON.stringify(columns));
+      if (wanted.hiddenColumns === true)
+        assert.ok(columns === undefined || columns.every((column) => column.lineage === 'unknown'), JSON.stringify(columns));
       const unbounded = facts.statements.some((each) => writing.has(each.verb) && (!each.hasWhere || each.whereTautology));
       if (wanted.unbounded !== undefined) assert.equal(unbounded, wanted.unbounded);
       if (wanted.normalizedWithout !== undefined) assert.ok(!facts.normalized.includes(wanted.normalizedWithout));
@@ -71,9 +86,15 @@ test('every statement of the ordinary corpus is understood completely', async (c
       assert.deepEqual(facts.unknown, []);
       assert.equal(certainty, 'parsed');
       if (describe === undefined) return;
-      assert.deepEqual(facts.effects.filter((effect) => effect !== 'read' && effect !== 'read.catalog' && !describe.includes('pg_db_role_setting')), []);
+      assert.deepEqual(
+        facts.effects.filter((effect) => effect !== 'read' && effect !== 'read.catalog' && !describe.includes('pg_db_role_setting')),
+        [],
+      );
       assert.deepEqual(facts.labels, []);
-      assert.ok(outputs.every((output) => output.columns?.every((column) => column.lineage === 'none')), 'nothing of a table');
+      assert.ok(
+        outputs.every((output) => output.columns?.every((column) => column.lineage === 'none')),
+        'nothing of a table',
+      );
     });
   }
 });

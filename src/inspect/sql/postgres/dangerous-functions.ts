@@ -1,8 +1,10 @@
 /** Functions of pg_catalog and of the usual extensions that do more than compute, by effect. */
 const byEffect: Readonly<Record<string, string>> = {
-  'read.file': 'pg_read_file pg_read_binary_file pg_stat_file pg_ls_dir pg_current_logfile pg_show_all_file_settings pg_hba_file_rules pg_ident_file_mappings',
+  'read.file':
+    'pg_read_file pg_read_binary_file pg_stat_file pg_ls_dir pg_current_logfile pg_show_all_file_settings pg_hba_file_rules pg_ident_file_mappings',
   'write.file': 'pg_file_write pg_file_unlink pg_file_rename pg_file_sync pg_logdir_ls',
-  'write.large_object': 'lo_import lo_export lo_create lo_creat lo_from_bytea lo_put lo_unlink lo_open lo_get lo_truncate loread lowrite lo_manage',
+  'write.large_object':
+    'lo_import lo_export lo_create lo_creat lo_from_bytea lo_put lo_unlink lo_open lo_get lo_truncate loread lowrite lo_manage',
   'code.execute':
     'query_to_xml query_to_xmlschema query_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema table_to_xml table_to_xmlschema table_to_xml_and_xmlschema ' +
     'schema_to_xml schema_to_xmlschema schema_to_xml_and_xmlschema database_to_xml database_to_xmlschema database_to_xml_and_xmlschema ' +

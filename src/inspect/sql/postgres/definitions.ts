@@ -36,7 +36,10 @@ export function inspectDefinition(node: Node, context: DetailContext, inner: Inn
       context.analysis.findings.effect(bodyOf(node, 'GrantStmt')?.is_grant === true ? 'privilege.grant' : 'privilege.revoke');
       return {};
     case 'GrantRoleStmt':
-      context.analysis.findings.effect(bodyOf(node, 'GrantRoleStmt')?.is_grant === true ? 'privilege.grant' : 'privilege.revoke', 'privilege.role');
+      context.analysis.findings.effect(
+        bodyOf(node, 'GrantRoleStmt')?.is_grant === true ? 'privilege.grant' : 'privilege.revoke',
+        'privilege.role',
+      );
       return {};
     default:
       return changed(node, context);
@@ -61,7 +64,8 @@ function changed(node: Node, context: DetailContext): StatementResult | undefine
     case 'RenameStmt': {
       const body = bodyOf(node, 'RenameStmt');
       const type = objectName(body?.renameType);
-      const owner = body?.renameType === 'OBJECT_COLUMN' || body?.renameType === 'OBJECT_TABCONSTRAINT' ? objectName(body.relationType) : type;
+      const owner =
+        body?.renameType === 'OBJECT_COLUMN' || body?.renameType === 'OBJECT_TABCONSTRAINT' ? objectName(body.relationType) : type;
       findings.effect(`alter.${owner}`, owner === type ? `alter.${owner}.rename` : `alter.${owner}.rename_column`);
       return {};
     }
@@ -77,7 +81,16 @@ function changed(node: Node, context: DetailContext): StatementResult | undefine
 /** `OBJECT_FOREIGN_TABLE` → `foreign_table`. */
 function objectName(type: string | undefined): string {
   const name = (type ?? 'OBJECT_TABLE').slice('OBJECT_'.length).toLowerCase();
-  return { matview: 'materialized_view', fdw: 'foreign_data_wrapper', foreign_server: 'server', tabconstraint: 'table', opclass: 'operator_class', opfamily: 'operator_family' }[name] ?? name;
+  return (
+    {
+      matview: 'materialized_view',
+      fdw: 'foreign_data_wrapper',
+      foreign_server: 'server',
+      tabconstraint: 'table',
+      opclass: 'operator_class',
+      opfamily: 'operator_family',
+    }[name] ?? name
+  );
 }
 
 function tableAs(body: Body<'CreateTableAsStmt'>, context: DetailContext, inner: Inner): StatementResult {
@@ -156,7 +169,14 @@ function snake(name: string): string {
   return text.startsWith('_') ? text.slice(1) : text;
 }
 
-const relationTypes: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE', 'OBJECT_SEQUENCE', 'OBJECT_INDEX']);
+const relationTypes: ReadonlySet<string> = new Set([
+  'OBJECT_TABLE',
+  'OBJECT_VIEW',
+  'OBJECT_MATVIEW',
+  'OBJECT_FOREIGN_TABLE',
+  'OBJECT_SEQUENCE',
+  'OBJECT_INDEX',
+]);
 
 function drop(body: Body<'DropStmt'>, context: DetailContext): StatementResult {
   const { findings } = context.analysis;

@@ -128,7 +128,30 @@ export function rowRelation(node: Node | undefined, place: Place): Relation | un
 }
 
 // Operators that compute; every other one compares or matches.
-const computing: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '^', '||', '->', '->>', '#>', '#>>', '#-', '&', '|', '#', '~', '<<', '>>', '@', '|/', '||/', '!!']);
+const computing: ReadonlySet<string> = new Set([
+  '+',
+  '-',
+  '*',
+  '/',
+  '%',
+  '^',
+  '||',
+  '->',
+  '->>',
+  '#>',
+  '#>>',
+  '#-',
+  '&',
+  '|',
+  '#',
+  '~',
+  '<<',
+  '>>',
+  '@',
+  '|/',
+  '||/',
+  '!!',
+]);
 
 function operatorValue(body: Body<'A_Expr'>, use: Use, place: Place): Value {
   const role = roleOf(use);
@@ -186,7 +209,12 @@ function isPlain(node: Node | undefined): boolean {
   const cast = bodyOf(node, 'TypeCast');
   if (cast === undefined) return false;
   const type = namesOf(cast.typeName?.names).at(-1);
-  return (type === 'text' || type === 'uuid') && cast.typeName?.typmods === undefined && bodyOf(cast.arg, 'ColumnRef') !== undefined && isPlain(cast.arg);
+  return (
+    (type === 'text' || type === 'uuid') &&
+    cast.typeName?.typmods === undefined &&
+    bodyOf(cast.arg, 'ColumnRef') !== undefined &&
+    isPlain(cast.arg)
+  );
 }
 
 function sublinkValue(body: Body<'SubLink'>, use: Use, place: Place): Value {
@@ -240,7 +268,9 @@ function indirectionValue(body: Body<'A_Indirection'>, role: SqlColumnRole, plac
   const { findings } = place.analysis;
   const names = namesOf(body.indirection);
   // EVASION: `(ARRAY[1,2,3])[salary]` shows the salary, though no element of the array comes from it.
-  const chosen = (body.indirection ?? []).flatMap((inner) => (bodyOf(inner, 'A_Indices') === undefined ? [] : [expression(inner, role, place)]));
+  const chosen = (body.indirection ?? []).flatMap((inner) =>
+    bodyOf(inner, 'A_Indices') === undefined ? [] : [expression(inner, role, place)],
+  );
   const relation = rowRelation(body.arg, place);
   const first = body.indirection?.[0];
   if (relation !== undefined && bodyOf(first, 'String') !== undefined) {

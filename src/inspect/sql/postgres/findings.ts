@@ -44,7 +44,13 @@ export class Findings {
   /** Runs `look` for a statement; what it finds belongs to the statement (and its effects to the ones around it). */
   statement<T>(verb: string, look: (draft: StatementDraft) => T): T {
     const draft: StatementDraft = {
-      verb, effects: new Set(), relations: new Map(), hasWhere: false, whereTautology: false, hasLimit: false, hasReturning: false,
+      verb,
+      effects: new Set(),
+      relations: new Map(),
+      hasWhere: false,
+      whereTautology: false,
+      hasLimit: false,
+      hasReturning: false,
     };
     this.verbs.add(verb);
     this.statements.push(draft);
@@ -86,7 +92,8 @@ export class Findings {
   use(value: Value, role: SqlColumnRole, name: string): void {
     for (const source of value.sources) this.#record({ table: source.table, column: source.column, role, labels: source.labels });
     // Without a catalog a column is at least known by name; with one, unknown means that labels may hide.
-    if (value.lineage === 'unknown' && (value.sources.length === 0 || this.catalog !== undefined)) this.#record({ table: '?', column: name, role, labels: [] });
+    if (value.lineage === 'unknown' && (value.sources.length === 0 || this.catalog !== undefined))
+      this.#record({ table: '?', column: name, role, labels: [] });
   }
 
   #record(use: SqlColumnUse): void {

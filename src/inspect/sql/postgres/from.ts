@@ -39,7 +39,7 @@ function fromItemOf(node: Node, place: Place): Item {
       if (method !== 'system' && method !== 'bernoulli') analysis.findings.unknown.add(`function:${method}`);
       for (const argument of body.args ?? []) expression(argument, 'predicate', place);
       expression(body.repeatable, 'predicate', place);
-      return fromItem(body.relation ?? {} as Node, place);
+      return fromItem(body.relation ?? ({} as Node), place);
     }
     case 'RangeTableFunc':
       return documentItem(node, bodyOf(node, 'RangeTableFunc')?.alias, place);
@@ -70,7 +70,9 @@ function tableItem(body: Body<'RangeVar'>, place: Place): Item {
   const item = aliased(relation, body.alias, name, true);
   const extra = {
     ...(body.alias === undefined && relation.schema !== '' ? { schema: relation.schema } : {}),
-    ...(findings.catalog === undefined && isUnlisted(relation) ? { table: relation.schema === '' ? relation.name : `${relation.schema}.${relation.name}` } : {}),
+    ...(findings.catalog === undefined && isUnlisted(relation)
+      ? { table: relation.schema === '' ? relation.name : `${relation.schema}.${relation.name}` }
+      : {}),
   };
   return { ...item, relations: item.relations.map((each) => ({ ...each, ...extra })) };
 }
@@ -109,7 +111,11 @@ function functionItem(body: Body<'RangeFunction'>, place: Place): Item {
   const only = columns.length === 1 && rest === undefined && !rowFunctions.has(name) ? columns[0] : undefined;
   if (only !== undefined && body.alias?.aliasname !== undefined) columns[0] = { name: body.alias.aliasname, value: only.value };
   if (body.ordinality === true) columns.push({ name: 'ordinality', value: noValue });
-  return aliased(rest === undefined ? { columns } : { columns: [], rest: derive([rest, ...columns.map((column) => column.value)]) }, body.alias, name);
+  return aliased(
+    rest === undefined ? { columns } : { columns: [], rest: derive([rest, ...columns.map((column) => column.value)]) },
+    body.alias,
+    name,
+  );
 }
 
 /** The names of a function's columns, `undefined` when they cannot be counted. */
@@ -144,7 +150,11 @@ function joinItem(body: Body<'JoinExpr'>, place: Place): Item {
   const shared = body.isNatural === true ? naturalNames(left, right) : namesOf(body.usingClause);
   const merged = shared.map((name) => mergedColumn(name, left, right, place));
   const taken = new Set(shared);
-  const columns = [...merged, ...left.columns.filter((column) => !taken.has(column.name)), ...right.columns.filter((column) => !taken.has(column.name))];
+  const columns = [
+    ...merged,
+    ...left.columns.filter((column) => !taken.has(column.name)),
+    ...right.columns.filter((column) => !taken.has(column.name)),
+  ];
   const rests = [left.rest, right.rest].filter((rest) => rest !== undefined);
   const rest = rests.length === 0 ? {} : { rest: derive(rests) };
   const item: Item = { relations: [...left.relations, ...right.relations], columns, ...rest };

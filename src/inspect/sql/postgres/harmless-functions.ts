@@ -73,4 +73,6 @@ const descriptions =
   'pg_stat_get_live_tuples pg_stat_get_dead_tuples pg_stat_get_blocks_fetched pg_stat_get_blocks_hit pg_stat_get_snapshot_timestamp regclass ' +
   'getdatabaseencoding textlike texteq int4eq oideq booleq bool icu_unicode_version unicode_version';
 
-export const harmlessFunctions: ReadonlySet<string> = new Set([aggregates, numbers, strings, dates, documents, collections, descriptions].flatMap((list) => list.split(' ')));
+export const harmlessFunctions: ReadonlySet<string> = new Set(
+  [aggregates, numbers, strings, dates, documents, collections, descriptions].flatMap((list) => list.split(' ')),
+);

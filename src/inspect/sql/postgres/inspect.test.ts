@@ -34,7 +34,9 @@ test('a syntax error is opaque and says where', () => {
 });
 
 test('literals and comments never reach the normalised text', () => {
-  const { facts } = inspectSql("SELECT  $1, 'sec''ret', E'\\'s', $x$sec;ret$x$, 12.5e-3, B'01' -- secret\n FROM Orders /* secret */ WHERE \"Id\"=5");
+  const { facts } = inspectSql(
+    "SELECT  $1, 'sec''ret', E'\\'s', $x$sec;ret$x$, 12.5e-3, B'01' -- secret\n FROM Orders /* secret */ WHERE \"Id\"=5",
+  );
   assert.equal(facts.normalized, 'select $1, $2, $3, $4, $5, $6 from orders where "Id" = $7');
 });
 
@@ -55,22 +57,38 @@ test('parameters are part of the literals', () => {
 });
 
 test('transaction commands are listed in order', () => {
-  assert.deepEqual(inspectSql('BEGIN; SAVEPOINT a; ROLLBACK TO a; RELEASE a; COMMIT').transaction, ['begin', 'savepoint', 'rollback_to', 'release', 'commit']);
+  assert.deepEqual(inspectSql('BEGIN; SAVEPOINT a; ROLLBACK TO a; RELEASE a; COMMIT').transaction, [
+    'begin',
+    'savepoint',
+    'rollback_to',
+    'release',
+    'commit',
+  ]);
 });
 
 test('a cursor tells what its fetches will return', () => {
   const catalog = testCatalog();
   const declared = inspectSql('DECLARE c CURSOR FOR SELECT ssn FROM customers', { catalog }).outputs[0];
   assert.equal(declared?.returnsRows, false);
-  assert.deepEqual(declared?.declares?.columns?.map((column) => column.labels), [['pii.ssn']]);
+  assert.deepEqual(
+    declared?.declares?.columns?.map((column) => column.labels),
+    [['pii.ssn']],
+  );
   assert.equal(inspectSql('FETCH 5 FROM c', { catalog }).outputs[0]?.fetches, 'c');
 });
 
 test('nesting that would run a parser out of stack is refused', () => {
   const texts = [
-    `SELECT ${'('.repeat(20_000)}1${')'.repeat(20_000)}`, `SELECT ${'1+'.repeat(20_000)}1`, `SELECT ${'- '.repeat(20_000)}1`, `SELECT ${'NOT '.repeat(20_000)}true`,
-    `SELECT ${'CASE WHEN a AND b THEN '.repeat(5_000)}1${' END'.repeat(5_000)}`, `SELECT ${'ARRAY['.repeat(5_000)}1${']'.repeat(5_000)}`,
-    `SELECT 1${' UNION SELECT 1, 2'.repeat(5_000)}`, `SELECT 1 FROM a${' JOIN b ON x AND y'.repeat(5_000)}`, `SELECT 1${'::int'.repeat(20_000)}`, `SELECT ${'f('.repeat(5_000)}1${')'.repeat(5_000)}`,
+    `SELECT ${'('.repeat(20_000)}1${')'.repeat(20_000)}`,
+    `SELECT ${'1+'.repeat(20_000)}1`,
+    `SELECT ${'- '.repeat(20_000)}1`,
+    `SELECT ${'NOT '.repeat(20_000)}true`,
+    `SELECT ${'CASE WHEN a AND b THEN '.repeat(5_000)}1${' END'.repeat(5_000)}`,
+    `SELECT ${'ARRAY['.repeat(5_000)}1${']'.repeat(5_000)}`,
+    `SELECT 1${' UNION SELECT 1, 2'.repeat(5_000)}`,
+    `SELECT 1 FROM a${' JOIN b ON x AND y'.repeat(5_000)}`,
+    `SELECT 1${'::int'.repeat(20_000)}`,
+    `SELECT ${'f('.repeat(5_000)}1${')'.repeat(5_000)}`,
   ];
   for (const text of texts) {
     const { facts, certainty } = inspectSql(text);
@@ -91,7 +109,8 @@ test('a long flat statement is fine, one beyond the limits is refused', () => {
 
 test('work that doubles with every level is cut off', () => {
   let inner = 'SELECT email AS a FROM customers';
-  for (let level = 0; level < 40; level += 1) inner = `WITH RECURSIVE r${level}(a) AS (SELECT '' UNION SELECT x.a FROM r${level}, (${inner}) x) SELECT * FROM r${level}`;
+  for (let level = 0; level < 40; level += 1)
+    inner = `WITH RECURSIVE r${level}(a) AS (SELECT '' UNION SELECT x.a FROM r${level}, (${inner}) x) SELECT * FROM r${level}`;
   const before = process.cpuUsage();
   assert.deepEqual(inspectSql(inner, { catalog: testCatalog() }).facts.unknown, ['complexity']);
   assert.ok(process.cpuUsage(before).user < 8_000_000);
@@ -106,7 +125,10 @@ test('the search path decides which relation a name means', () => {
 test('without a catalog columns are known by name and nothing is called exact', () => {
   const { facts, outputs } = inspectSql("SELECT o.total, id FROM orders o WHERE o.status = 'x'");
   assert.ok(facts.complete);
-  assert.deepEqual(facts.columns.map((use) => `${use.table}.${use.column}:${use.role}`), ['orders.status:lookup', 'orders.total:projected', 'orders.id:projected']);
+  assert.deepEqual(
+    facts.columns.map((use) => `${use.table}.${use.column}:${use.role}`),
+    ['orders.status:lookup', 'orders.total:projected', 'orders.id:projected'],
+  );
   assert.ok(outputs[0]?.columns?.every((column) => column.lineage === 'unknown'));
   assert.deepEqual(facts.tables, ['orders']);
 });
@@ -127,7 +149,9 @@ test('labels by object id follow views and partitions and are unknown where nobo
 test('the lexer sees the same tokens as the server', () => {
   for (const text of corpus) {
     if (text.includes('\0') || inspectSql(text).certainty === 'opaque') continue;
-    const theirs = scanSync(text).tokens.filter((token) => !token.tokenName.endsWith('COMMENT')).map((token) => token.text.toLowerCase());
+    const theirs = scanSync(text)
+      .tokens.filter((token) => !token.tokenName.endsWith('COMMENT'))
+      .map((token) => token.text.toLowerCase());
     // The server cuts trailing + and - off operators; so little matters to what the tokens are for.
     assert.equal([...tokensOf(text)].map((token) => token.text.toLowerCase()).join(''), theirs.join(''), text);
   }
@@ -138,8 +162,52 @@ test('no text makes the inspection throw', () => {
   const known = new Set(['parsed', 'partial', 'opaque']);
   const check = (text: string): void => assert.ok(known.has(inspectSql(text, { catalog }).certainty));
   fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 60 }), check), { numRuns: 500 });
-  const words = ['select', 'from', 'customers', 'c', '*', ',', '(', ')', '.', 'email', 'where', '=', "'x'", 'with', 'as', 'union', 'values', 'join', 'using', 'on', 'update', 'set', 'returning', 'delete', 'insert', 'into', '1', 'order by', 'group by', 'array', '[', ']', 'case', 'when', 'then', 'end', 'lateral', 'row', 'any', 'exists'];
-  fc.assert(fc.property(fc.array(fc.constantFrom(...words), { maxLength: 14 }), (list) => check(list.join(' '))), { numRuns: 2_000 });
+  const words = [
+    'select',
+    'from',
+    'customers',
+    'c',
+    '*',
+    ',',
+    '(',
+    ')',
+    '.',
+    'email',
+    'where',
+    '=',
+    "'x'",
+    'with',
+    'as',
+    'union',
+    'values',
+    'join',
+    'using',
+    'on',
+    'update',
+    'set',
+    'returning',
+    'delete',
+    'insert',
+    'into',
+    '1',
+    'order by',
+    'group by',
+    'array',
+    '[',
+    ']',
+    'case',
+    'when',
+    'then',
+    'end',
+    'lateral',
+    'row',
+    'any',
+    'exists',
+  ];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...words), { maxLength: 14 }), (list) => check(list.join(' '))),
+    { numRuns: 2_000 },
+  );
 });
 
 test('a mutated statement never makes the inspection throw, and never loses a label that a plain look at its columns has', () => {
@@ -152,7 +220,10 @@ test('a mutated statement never makes the inspection throw, and never loses a la
       const { facts, certainty, outputs } = inspectSql(a.slice(0, place) + cut + a.slice(place), { catalog });
       assert.equal(certainty === 'parsed', facts.complete);
       assert.ok(!facts.unknown.includes('internal'), facts.unknown.join());
-      assert.ok(!facts.unknown.includes('column:unvisited') && !facts.unknown.some((name) => name === 'statement:SelectStmt'), `${facts.unknown.join()}: ${a.slice(0, place) + cut + a.slice(place)}`);
+      assert.ok(
+        !facts.unknown.includes('column:unvisited') && !facts.unknown.some((name) => name === 'statement:SelectStmt'),
+        `${facts.unknown.join()}: ${a.slice(0, place) + cut + a.slice(place)}`,
+      );
       if (certainty === 'opaque') return;
       const projected = outputs.flatMap((output) => output.columns ?? []).flatMap((column) => column.labels);
       for (const label of projected) assert.ok(facts.labels.includes(label), `${label} is in an output but not in the facts`);

@@ -50,9 +50,11 @@ function inspectText(text: string, catalog: Catalog | undefined): Inspected {
   const problem = unfit(text);
   if (problem !== undefined) return refused(text, problem.name, { message: problem.message });
   const shape = shapeOf(text);
-  if (shape.tokens > limits.statementTokensMax) return refused(text, 'length', { message: `the statement has more than ${limits.statementTokensMax} parts; split it or use COPY` });
+  if (shape.tokens > limits.statementTokensMax)
+    return refused(text, 'length', { message: `the statement has more than ${limits.statementTokensMax} parts; split it or use COPY` });
   // The parser recurses: what might run it out of stack never reaches it.
-  if (shape.depth > limits.statementDepthMax) return refused(text, 'nesting', { message: 'the statement is nested too deeply to be analysed' });
+  if (shape.depth > limits.statementDepthMax)
+    return refused(text, 'nesting', { message: 'the statement is nested too deeply to be analysed' });
   const parsed = parse(text);
   if (!parsed.ok) {
     const error = parsed.position === undefined ? { message: parsed.message } : { message: parsed.message, position: parsed.position };
@@ -66,7 +68,8 @@ function inspectText(text: string, catalog: Catalog | undefined): Inspected {
 
 /** Text that no parser may see. */
 function unfit(text: string): { name: string; message: string } | undefined {
-  if (text.length > limits.statementBytesMax || utf8Length(text) > limits.statementBytesMax) return { name: 'length', message: `the statement is longer than ${limits.statementBytesMax} bytes` };
+  if (text.length > limits.statementBytesMax || utf8Length(text) > limits.statementBytesMax)
+    return { name: 'length', message: `the statement is longer than ${limits.statementBytesMax} bytes` };
   // EVASION: the parser stops at NUL; what follows would run unseen.
   if (text.includes('\0')) return { name: 'nul', message: 'the statement contains a NUL character' };
   if (!text.isWellFormed()) return { name: 'encoding', message: 'the statement is not well-formed Unicode' };
@@ -183,7 +186,14 @@ function refused(text: string, name: string, error: { message: string; position?
   const facts: SqlFacts = {
     complete: false,
     unknown: [name],
-    verbs: [], effects: [], tables: [], functions: [], settings: [], statements: [], columns: [], labels: [],
+    verbs: [],
+    effects: [],
+    tables: [],
+    functions: [],
+    settings: [],
+    statements: [],
+    columns: [],
+    labels: [],
     fingerprint: hashText(`refused ${text.toWellFormed()}`),
     literalsHash: hashLiterals([], []),
     normalized: '',

@@ -37,7 +37,8 @@ function tokenAt(text: string, start: number, end: number): Token {
   const raw = text.slice(start, end);
   const first = raw.charAt(0);
   const last = raw.charAt(raw.length - 1);
-  if (first === "'" || (last === "'" && raw.length > 1) || (first === '$' && last === '$' && raw.length > 1)) return { kind: 'literal', text: raw };
+  if (first === "'" || (last === "'" && raw.length > 1) || (first === '$' && last === '$' && raw.length > 1))
+    return { kind: 'literal', text: raw };
   if (first === '"' || last === '"') return { kind: 'quoted', text: raw };
   if (first === '$') return { kind: raw.length > 1 ? 'parameter' : 'operator', text: raw };
   if (isDigit(first) || (first === '.' && raw.length > 1 && isDigit(raw.charAt(1)))) return { kind: 'literal', text: raw };

@@ -13,7 +13,11 @@ import type { Column } from './values.ts';
 import { addCommonTables } from './with.ts';
 
 /** A SELECT (also VALUES, TABLE, and set operations): records what its clauses use and tells what it returns. */
-export function selectOutput(body: Body<'SelectStmt'>, outer: Scope | undefined, options: { analysis: Analysis; role: SqlColumnRole }): Output {
+export function selectOutput(
+  body: Body<'SelectStmt'>,
+  outer: Scope | undefined,
+  options: { analysis: Analysis; role: SqlColumnRole },
+): Output {
   return options.analysis.findings.deeper(() => selectOutputOf(body, outer, options));
 }
 

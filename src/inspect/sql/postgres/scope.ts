@@ -112,7 +112,8 @@ function columnAt(level: Scope, name: string, candidates: Value[]): Value | unde
     const column = columnOf(item, name);
     if (column !== undefined) {
       found = found === undefined ? column.value : derive([found, column.value]);
-      for (const relation of item.relations) if (item.relations.length === 1 || columnOf(relation, name) !== undefined) relation.touched = true;
+      for (const relation of item.relations)
+        if (item.relations.length === 1 || columnOf(relation, name) !== undefined) relation.touched = true;
     }
   }
   if (found !== undefined) return found;

@@ -17,7 +17,11 @@ export function inspectSession(node: Node, context: DetailContext): StatementRes
     case 'VariableShowStmt': {
       const name = bodyOf(node, 'VariableShowStmt')?.name ?? '';
       const columns = name === 'all' ? ['name', 'setting', 'description'] : [name];
-      return { rows: { columns: columns.map((column) => ({ name: column, value: name.includes('.') ? { lineage: 'unknown', sources: [] } : noValue })) } };
+      return {
+        rows: {
+          columns: columns.map((column) => ({ name: column, value: name.includes('.') ? { lineage: 'unknown', sources: [] } : noValue })),
+        },
+      };
     }
     case 'DiscardStmt':
       if (bodyOf(node, 'DiscardStmt')?.target === 'DISCARD_ALL') {

@@ -10,7 +10,10 @@ export interface StatementKind {
   readonly incomplete?: true;
 }
 
-const ddl = (verb: 'create' | 'alter' | 'drop', object: string, ...more: readonly string[]): StatementKind => ({ verb, effects: [`${verb}.${object}`, ...more] });
+const ddl = (verb: 'create' | 'alter' | 'drop', object: string, ...more: readonly string[]): StatementKind => ({
+  verb,
+  effects: [`${verb}.${object}`, ...more],
+});
 
 /**
  * Every kind of statement of the grammar: the type asks for each, so that a new version of the parser cannot bring one unnoticed.

@@ -50,7 +50,11 @@ function verbOf(node: Node, verb: string): string {
   const transaction = bodyOf(node, 'TransactionStmt');
   if (transaction !== undefined) {
     const kind = (transaction.kind ?? 'TRANS_STMT_BEGIN').slice('TRANS_STMT_'.length).toLowerCase();
-    return { start: 'begin', rollback_to: 'rollback', prepare: 'prepare_transaction', commit_prepared: 'commit', rollback_prepared: 'rollback' }[kind] ?? kind;
+    return (
+      { start: 'begin', rollback_to: 'rollback', prepare: 'prepare_transaction', commit_prepared: 'commit', rollback_prepared: 'rollback' }[
+        kind
+      ] ?? kind
+    );
   }
   const grant = bodyOf(node, 'GrantStmt') ?? bodyOf(node, 'GrantRoleStmt');
   if (grant !== undefined) return grant.is_grant === true ? 'grant' : 'revoke';
@@ -96,11 +100,15 @@ function detail(node: Node, tag: Tag, context: DetailContext): StatementResult {
       return body?.ismove === true ? {} : { rows: { columns: [], rest: unknownValue }, fetches: body?.portalname ?? '' };
     }
     case 'ExecuteStmt':
-      for (const argument of bodyOf(node, 'ExecuteStmt')?.params ?? []) expression(argument, 'copied', { analysis: context.analysis, scope: new Scope(undefined) });
+      for (const argument of bodyOf(node, 'ExecuteStmt')?.params ?? [])
+        expression(argument, 'copied', { analysis: context.analysis, scope: new Scope(undefined) });
       return { rows: { columns: [], rest: unknownValue } };
     case 'CallStmt': {
       const call = bodyOf(node, 'CallStmt')?.funccall;
-      expression(call === undefined ? undefined : { FuncCall: call }, 'copied', { analysis: context.analysis, scope: new Scope(undefined) });
+      expression(call === undefined ? undefined : { FuncCall: call }, 'copied', {
+        analysis: context.analysis,
+        scope: new Scope(undefined),
+      });
       return { rows: { columns: [], rest: unknownValue } };
     }
     default:
@@ -168,7 +176,13 @@ function copyResult(body: Body<'CopyStmt'>, context: DetailContext): StatementRe
   if (body.relation === undefined) return {};
   const relation = touchRelation(body.relation, body.is_from === true ? 'write' : 'read', findings);
   const names = (body.attlist ?? []).map((node) => bodyOf(node, 'String')?.sval ?? '');
-  const chosen = names.length === 0 ? relation.columns : names.map((name) => ({ name, value: relation.columns.find((column) => column.name === name)?.value ?? relation.rest ?? unknownValue }));
+  const chosen =
+    names.length === 0
+      ? relation.columns
+      : names.map((name) => ({
+          name,
+          value: relation.columns.find((column) => column.name === name)?.value ?? relation.rest ?? unknownValue,
+        }));
   const rest = names.length === 0 && relation.rest !== undefined ? { rest: relation.rest } : {};
   const output: Output = { columns: chosen, ...rest };
   if (body.is_from === true) {
@@ -206,7 +220,12 @@ function isOff(node: Node | undefined): boolean {
 function planned(node: Node | undefined, context: DetailContext): void {
   if (node === undefined) return;
   const { findings } = context.analysis;
-  const before = { verbs: [...findings.verbs], effects: [...findings.effects], statements: findings.statements.length, own: [...context.draft.effects] };
+  const before = {
+    verbs: [...findings.verbs],
+    effects: [...findings.effects],
+    statements: findings.statements.length,
+    own: [...context.draft.effects],
+  };
   inspectStatement(node, context.analysis);
   const inside = findings.statements.splice(before.statements);
   restore(findings.verbs, before.verbs);

@@ -12,7 +12,6 @@ const sensitive: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-
 /** The class of a relation in the server's own schemas; `undefined` when it is not one of them. */
 export function systemClass(schema: string | undefined, name: string): 'plain' | 'sensitive' | undefined {
   if (schema === undefined) {

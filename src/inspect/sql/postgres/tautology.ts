@@ -44,7 +44,10 @@ function alwaysTest(node: Node, context: ConditionContext, depth: number): boole
     case 'NullTest': {
       const test = bodyOf(node, 'NullTest');
       // Only columns that every row has can be shown never to be NULL.
-      return test?.nulltesttype === 'IS_NOT_NULL' && ['ctid', 'tableoid', 'xmin'].includes(namesOf(bodyOf(test.arg, 'ColumnRef')?.fields).at(-1) ?? '');
+      return (
+        test?.nulltesttype === 'IS_NOT_NULL' &&
+        ['ctid', 'tableoid', 'xmin'].includes(namesOf(bodyOf(test.arg, 'ColumnRef')?.fields).at(-1) ?? '')
+      );
     }
     case 'BooleanTest': {
       const test = bodyOf(node, 'BooleanTest');
@@ -53,7 +56,10 @@ function alwaysTest(node: Node, context: ConditionContext, depth: number): boole
     }
     case 'CoalesceExpr': {
       const args = bodyOf(node, 'CoalesceExpr')?.args ?? [];
-      return always(args[0], context, depth + 1) || (args.length > 0 && args.slice(1).every((part) => always(part, context, depth + 1)) && coversAll(args));
+      return (
+        always(args[0], context, depth + 1) ||
+        (args.length > 0 && args.slice(1).every((part) => always(part, context, depth + 1)) && coversAll(args))
+      );
     }
     case 'CaseExpr': {
       const choice = bodyOf(node, 'CaseExpr');
@@ -76,7 +82,8 @@ function alwaysOperator(node: Node): boolean {
   switch (expr?.kind) {
     case 'AEXPR_OP': {
       const pattern = constantOf(expr.rexpr);
-      if ((operator === '~' || operator === '~*') && typeof pattern === 'string') return ['', '.*', '^', '$', '^.*', '.*$', '^.*$'].includes(pattern);
+      if ((operator === '~' || operator === '~*') && typeof pattern === 'string')
+        return ['', '.*', '^', '$', '^.*', '.*$', '^.*$'].includes(pattern);
       return same && ['=', '<=', '>='].includes(operator);
     }
     case 'AEXPR_NOT_DISTINCT':
@@ -106,7 +113,14 @@ function alwaysOperator(node: Node): boolean {
 function alwaysSublink(node: Node, context: ConditionContext): boolean {
   const link = bodyOf(node, 'SubLink');
   const select = bodyOf(link?.subselect, 'SelectStmt');
-  if (link === undefined || select === undefined || select.whereClause !== undefined || select.havingClause !== undefined || select.limitCount !== undefined) return false;
+  if (
+    link === undefined ||
+    select === undefined ||
+    select.whereClause !== undefined ||
+    select.havingClause !== undefined ||
+    select.limitCount !== undefined
+  )
+    return false;
   if (select.limitOffset !== undefined || (select.op ?? 'SETOP_NONE') !== 'SETOP_NONE') return false;
   if (link.subLinkType === 'EXISTS_SUBLINK') return select.fromClause === undefined || onlyTable(select.fromClause) === context.target;
   if (link.subLinkType !== 'ANY_SUBLINK' || link.operName !== undefined || onlyTable(select.fromClause) !== context.target) return false;
@@ -148,7 +162,11 @@ function never(node: Node | undefined, context: ConditionContext, depth: number)
   const expr = bodyOf(node, 'A_Expr');
   if (expr?.kind !== 'AEXPR_OP' && expr?.kind !== 'AEXPR_DISTINCT') return false;
   const operator = namesOf(expr.name).at(-1) ?? '';
-  return expr.lexpr !== undefined && ['<>', '!=', '<', '>'].includes(expr.kind === 'AEXPR_DISTINCT' ? '<>' : operator) && keyOf(expr.lexpr) === keyOf(expr.rexpr);
+  return (
+    expr.lexpr !== undefined &&
+    ['<>', '!=', '<', '>'].includes(expr.kind === 'AEXPR_DISTINCT' ? '<>' : operator) &&
+    keyOf(expr.lexpr) === keyOf(expr.rexpr)
+  );
 }
 
 /** Which of less, equal, greater an operator allows. */
@@ -203,20 +221,26 @@ function addRay(rays: Map<string, { below: number; above: number }>, expr: { lex
 function peel(node: Node): { inner: Node; positive: boolean } {
   let inner = node;
   let positive = true;
-  for (let boolean = bodyOf(inner, 'BoolExpr'); boolean?.boolop === 'NOT_EXPR' && boolean.args?.[0] !== undefined; boolean = bodyOf(inner, 'BoolExpr')) {
+  for (
+    let boolean = bodyOf(inner, 'BoolExpr');
+    boolean?.boolop === 'NOT_EXPR' && boolean.args?.[0] !== undefined;
+    boolean = bodyOf(inner, 'BoolExpr')
+  ) {
     inner = boolean.args[0];
     positive = !positive;
   }
   const test = bodyOf(inner, 'NullTest');
   if (test?.nulltesttype === 'IS_NOT_NULL') return { inner: { NullTest: { ...test, nulltesttype: 'IS_NULL' } }, positive: !positive };
   const expr = bodyOf(inner, 'A_Expr');
-  if (expr?.kind === 'AEXPR_NOT_BETWEEN') return { inner: { A_Expr: { ...expr, kind: 'AEXPR_BETWEEN', name: [{ String: { sval: 'BETWEEN' } }] } }, positive: !positive };
+  if (expr?.kind === 'AEXPR_NOT_BETWEEN')
+    return { inner: { A_Expr: { ...expr, kind: 'AEXPR_BETWEEN', name: [{ String: { sval: 'BETWEEN' } }] } }, positive: !positive };
   if (expr?.kind === 'AEXPR_DISTINCT') return { inner: { A_Expr: { ...expr, kind: 'AEXPR_NOT_DISTINCT' } }, positive: !positive };
   const operator = namesOf(expr?.name).at(-1) ?? '';
   if ((expr?.kind === 'AEXPR_LIKE' || expr?.kind === 'AEXPR_ILIKE') && operator.startsWith('!')) {
     return { inner: { A_Expr: { ...expr, name: [{ String: { sval: operator.slice(1) } }] } }, positive: !positive };
   }
-  if (expr?.kind === 'AEXPR_IN' && operator === '<>') return { inner: { A_Expr: { ...expr, name: [{ String: { sval: '=' } }] } }, positive: !positive };
+  if (expr?.kind === 'AEXPR_IN' && operator === '<>')
+    return { inner: { A_Expr: { ...expr, name: [{ String: { sval: '=' } }] } }, positive: !positive };
   return { inner, positive };
 }
 

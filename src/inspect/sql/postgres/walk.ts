@@ -29,13 +29,17 @@ export function walkStatement(root: Node, findings: Findings): void {
 /** Statements whose expressions and queries are stored to run later, or describe a table. */
 function isDefinition(tag: Tag | undefined): boolean {
   if (tag === undefined) return false;
-  return /^(Create|Alter|Index|Rule|Define|Comment|Grant|Rename|Drop|Composite|Reindex|Cluster|Vacuum|SecLabel|Refresh|Import)/.test(tag) && tag !== 'CreateTableAsStmt' && tag !== 'CreateSchemaStmt';
+  return (
+    /^(Create|Alter|Index|Rule|Define|Comment|Grant|Rename|Drop|Composite|Reindex|Cluster|Vacuum|SecLabel|Refresh|Import)/.test(tag) &&
+    tag !== 'CreateTableAsStmt' &&
+    tag !== 'CreateSchemaStmt'
+  );
 }
 
 function visit(node: Node, definition: boolean, findings: Findings): void {
   const tag = tagOf(node);
   const body = contentOf(node);
-  if (tag === undefined || !knownTags.has(tag) && !tag.endsWith('Stmt')) {
+  if (tag === undefined || (!knownTags.has(tag) && !tag.endsWith('Stmt'))) {
     findings.unknown.add(`node:${tag ?? 'nothing'}`);
     return;
   }

@@ -60,7 +60,8 @@ class LazyTable implements CommonTable {
   #analyse(): Output {
     const { analysis, scope } = this.#place;
     const select = bodyOf(this.#body.ctequery, 'SelectStmt');
-    if (select === undefined || !this.#recursive || select.op !== 'SETOP_UNION') return analysis.query(this.#body.ctequery, inner(scope), 'projected');
+    if (select === undefined || !this.#recursive || select.op !== 'SETOP_UNION')
+      return analysis.query(this.#body.ctequery, inner(scope), 'projected');
     return this.#fixpoint(select, analysis);
   }
 
@@ -117,8 +118,11 @@ function withoutItems(scope: Scope): Scope {
 }
 
 function sameSources(a: Output, b: Output): boolean {
-  return b.rest === a.rest && b.columns.every((column, i) => {
-    const before = new Set(a.columns[i]?.value.sources);
-    return column.value.lineage === a.columns[i]?.value.lineage && column.value.sources.every((source) => before.has(source));
-  });
+  return (
+    b.rest === a.rest &&
+    b.columns.every((column, i) => {
+      const before = new Set(a.columns[i]?.value.sources);
+      return column.value.lineage === a.columns[i]?.value.lineage && column.value.sources.every((source) => before.has(source));
+    })
+  );
 }

@@ -121,7 +121,8 @@ export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Out
     else if (when.commandType === 'CMD_INSERT') {
       findings.effect('write.insert');
       for (const column of when.targetList ?? []) written(target, bodyOf(column, 'ResTarget')?.name ?? '', context);
-      const names = when.targetList?.map((column) => bodyOf(column, 'ResTarget')?.name ?? '*') ?? target.columns.map((column) => column.name);
+      const names =
+        when.targetList?.map((column) => bodyOf(column, 'ResTarget')?.name ?? '*') ?? target.columns.map((column) => column.name);
       (when.values ?? []).forEach((value, i) => store(stored, names[i] ?? '*', expression(value, 'copied', place)));
     }
   }
@@ -130,7 +131,11 @@ export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Out
   return returning(body.returningClause, target, { ...context, place, stored });
 }
 
-function begin(body: { withClause?: Body<'WithClause'> } & object, relation: Body<'RangeVar'> | undefined, context: WriteContext): { target: NamedRelation; item: Item; place: Place } {
+function begin(
+  body: { withClause?: Body<'WithClause'> } & object,
+  relation: Body<'RangeVar'> | undefined,
+  context: WriteContext,
+): { target: NamedRelation; item: Item; place: Place } {
   const { findings } = context.analysis;
   findings.seen.add(body);
   const place: Place = { analysis: context.analysis, scope: new Scope(context.outer) };
@@ -140,7 +145,9 @@ function begin(body: { withClause?: Body<'WithClause'> } & object, relation: Bod
   const plain = aliased(target, relation?.alias, target.name, true);
   const extra = {
     ...(relation?.alias === undefined && target.schema !== '' ? { schema: target.schema } : {}),
-    ...(findings.catalog === undefined && !target.system ? { table: target.schema === '' ? target.name : `${target.schema}.${target.name}` } : {}),
+    ...(findings.catalog === undefined && !target.system
+      ? { table: target.schema === '' ? target.name : `${target.schema}.${target.name}` }
+      : {}),
   };
   return { target, item: { ...plain, relations: plain.relations.map((each) => ({ ...each, ...extra })) }, place };
 }
@@ -201,7 +208,10 @@ function returning(clause: Body<'ReturningClause'> | undefined, target: NamedRel
   const { draft, place, analysis, stored } = context;
   if (clause === undefined) return { columns: [] };
   draft.hasReturning = true;
-  const names = new Map<string, string>([['OLD', 'old'], ['NEW', 'new']]);
+  const names = new Map<string, string>([
+    ['OLD', 'old'],
+    ['NEW', 'new'],
+  ]);
   for (const node of clause.options ?? []) {
     const option = bodyOf(node, 'ReturningOption');
     if (option?.value !== undefined) names.set(option.option === 'RETURNING_OPTION_OLD' ? 'OLD' : 'NEW', option.value);
