@@ -15,7 +15,16 @@ export interface Program {
   /** What is done to the ledgers of a stopped installation. */
   readonly ledgers: {
     rotateKey(log: StoppedLog): Promise<string>;
-    prune(log: StoppedLog, request: PruneRequest): Promise<{ readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing'; readonly from: number; readonly to: number; readonly removed: number; readonly kept: number }>;
+    prune(
+      log: StoppedLog,
+      request: PruneRequest,
+    ): Promise<{
+      readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing';
+      readonly from: number;
+      readonly to: number;
+      readonly removed: number;
+      readonly kept: number;
+    }>;
     repair(log: StoppedLog, reason: string): Promise<{ readonly old: string; readonly vkey: string; readonly sealed: boolean }>;
   };
 }

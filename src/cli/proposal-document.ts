@@ -30,7 +30,9 @@ export function proposalDocument({ resource, upstream, classification }: Resourc
 
 function classificationLines(present: ResourceDetailAnswer['classification'], found: LabelProposalAnswer): readonly string[] {
   const proposed = new Map(found.columns.map((one) => [one.column, one]));
-  const columns = [...new Set([...Object.keys(present), ...found.columns.filter(({ labels }) => labels.length > 0).map(({ column }) => column)])].sort();
+  const columns = [
+    ...new Set([...Object.keys(present), ...found.columns.filter(({ labels }) => labels.length > 0).map(({ column }) => column)]),
+  ].sort();
   const lines = columns.map((column) => {
     const labels = [...new Set([...(present[column] ?? []), ...(proposed.get(column)?.labels ?? [])])];
     return `    ${scalar(column)}: [${labels.map(scalar).join(', ')}]  # ${remark(present[column], proposed.get(column))}`;

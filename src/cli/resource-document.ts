@@ -6,7 +6,12 @@ import { Fault, limits } from '#model';
 
 /** What the API's `PUT /resources/:name` takes; the document says it in other words. */
 export interface ResourceBody {
-  readonly resource: { readonly engine: string; readonly env: string; readonly owner: string; readonly labels: Readonly<Record<string, string>> };
+  readonly resource: {
+    readonly engine: string;
+    readonly env: string;
+    readonly owner: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
   readonly upstream: {
     readonly host: string;
     readonly port: number;
@@ -67,7 +72,10 @@ export function readResourceDocuments(files: readonly string[]): readonly Resour
   for (const one of found) {
     const other = found.find((candidate) => candidate.name === one.name);
     if (other !== one)
-      throw new Fault('CONFIG_INVALID', `${one.place(['metadata', 'name'])}: ${one.name} is already in ${other?.place(['metadata', 'name'])}`);
+      throw new Fault(
+        'CONFIG_INVALID',
+        `${one.place(['metadata', 'name'])}: ${one.name} is already in ${other?.place(['metadata', 'name'])}`,
+      );
   }
   return found;
 }
@@ -80,7 +88,8 @@ function documentsIn(file: string): readonly ResourceDocument[] {
   const found: ResourceDocument[] = [];
   for (const document of Array.isArray(parsed) ? parsed : []) {
     const [broken] = document.errors;
-    if (broken) throw new Fault('CONFIG_INVALID', `${shown}:${lines.linePos(broken.pos[0]).line}: ${broken.message.split('\n')[0] ?? 'is not YAML'}`);
+    if (broken)
+      throw new Fault('CONFIG_INVALID', `${shown}:${lines.linePos(broken.pos[0]).line}: ${broken.message.split('\n')[0] ?? 'is not YAML'}`);
     const place = (path: readonly string[]): string => `${shown}:${lineOf(document, path, lines)}`;
     const value = plainValue(document, place);
     if (value === null) continue;
@@ -91,7 +100,13 @@ function documentsIn(file: string): readonly ResourceDocument[] {
       throw new Fault('CONFIG_INVALID', `${place(path)}: ${path.join('.') || 'document'}: ${issue?.message ?? 'is wrong'}`);
     }
     const { metadata, spec } = read.data;
-    found.push({ name: metadata.name, labels: metadata.labels, spec, place, folder: file === '-' ? process.cwd() : dirname(resolve(file)) });
+    found.push({
+      name: metadata.name,
+      labels: metadata.labels,
+      spec,
+      place,
+      folder: file === '-' ? process.cwd() : dirname(resolve(file)),
+    });
   }
   return found;
 }
@@ -152,7 +167,8 @@ async function passwordOf(document: ResourceDocument, ask: (question: string) =>
   const { passwordFrom, user, host } = document.spec.upstream;
   if (passwordFrom === undefined) return undefined;
   const place = document.place(['spec', 'upstream', 'passwordFrom']);
-  if ('prompt' in passwordFrom) return (await ask(`Password of ${user} at ${host} for ${document.name} (nothing keeps the stored one)`)) || undefined;
+  if ('prompt' in passwordFrom)
+    return (await ask(`Password of ${user} at ${host} for ${document.name} (nothing keeps the stored one)`)) || undefined;
   const secret = 'env' in passwordFrom ? process.env[passwordFrom.env] : fileText(document, passwordFrom.file, place);
   // One line feed at the end belongs to the file, not to the password.
   const password = secret?.replace(/\r?\n$/, '');
@@ -181,7 +197,15 @@ export function placed(fault: Fault, document: ResourceDocument): Fault {
   if (fault.code !== 'INVALID_INPUT') return fault;
   const told = /^body\.([\w.-]+): /.exec(fault.message)?.[1];
   const [part = '', ...rest] = told?.split('.') ?? [];
-  const path = part === 'resource' && rest[0] === 'labels' ? ['metadata', ...rest] : part === 'resource' ? ['spec', ...rest] : ['spec', part, ...rest];
+  const path =
+    part === 'resource' && rest[0] === 'labels' ? ['metadata', ...rest] : part === 'resource' ? ['spec', ...rest] : ['spec', part, ...rest];
   const message = fault.message.replace(/^body\.(?:resource\.)?/, '');
   return new Fault('CONFIG_INVALID', `${document.place(told === undefined ? [] : path)}: ${document.name}: ${message}`, { cause: fault });
+}
+
+function pathIn(part: string, rest: readonly string[]): readonly string[] {
+  if (part === 'resource') return rest[0] === 'labels' ? ['metadata', 'labels', rest.slice(1).join('.')] : ['spec', ...rest];
+  // A key with dots of its own; the number at the end is the label's.
+  if (part === 'classification') return ['spec', part, rest.join('.').replace(/\.\d+$/, '')];
+  return ['spec', part, ...rest];
 }

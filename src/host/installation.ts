@@ -1,6 +1,7 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, type ResourceConfig, type World } from '#model';
+import { callApi } from './api-client.ts';
 import { ensureCertificate } from './certificate.ts';
 import type { ControlConfig, ControlReady, DatabaseConfig, GatewayConfig, GatewayReady } from './configuration.ts';
 import { storeDatabase } from './database.ts';
@@ -132,11 +133,21 @@ class Parts {
     const endpoints: Endpoints = {
       api: `http://${control.api.host}:${control.api.port}`,
       postgres: gateway.listening['postgres'] ?? { host, port: ports.postgres },
-      resources: resources.map((config) => config.resource.name),
+      resources: await this.#resourceNames(control),
       pid: process.pid,
     };
     writeEndpoints(home, endpoints);
     return endpoints;
+  }
+
+  /** What is protected: what was given at the start, and what was added in earlier lives of this home. */
+  async #resourceNames({ api }: ControlReady): Promise<readonly string[]> {
+    const token = readFileSync(this.#home.operatorTokenFile, 'utf8').trim();
+    // Reason: the response schema of the API's `/resources`.
+    const { items } = (await callApi({ base: `http://${api.host}:${api.port}`, token }, { path: '/resources' })) as {
+      readonly items: readonly { readonly name: string }[];
+    };
+    return items.map(({ name }) => name);
   }
 
   /** Nothing more is started once stopping has begun. */

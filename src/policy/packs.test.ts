@@ -80,11 +80,14 @@ test('a pack that does not exist is named, with what was probably meant', () => 
   assert.deepEqual(messagesOf(compileBundle(files, { packs: ['nothing'] })), ['there is no pack "nothing"']);
 });
 
-test('an exception that lifts only inactive rules goes with them', () => {
-  const exception = document(
-    'Exception',
-    'x',
-    'waives: [{ policy: b, rules: [r] }]\n  scope: { match: { resource.id: [a] } }\n  reason: why\n  owner: team:x\n  approvedBy: [user:a]\n  expires: 2026-02-01T00:00:00Z',
-  );
-  assert.deepEqual(idsOf(compileBundle([inactive, ...files, { path: 'exceptions.yaml', text: exception }])), ['a/r', 'd/r']);
+test('an exception that lifts only inactive rules goes with them, and one of a policy that is nowhere is a mistake', () => {
+  const exception = (name: string): string =>
+    document(
+      'Exception',
+      'x',
+      `waives: [{ policy: ${name}, rules: [r] }]\n  scope: { match: { resource.id: [a] } }\n  reason: why\n  owner: team:x\n  approvedBy: [user:a]\n  notBefore: 2026-01-01T00:00:00Z\n  expires: 2026-02-01T00:00:00Z`,
+    );
+  const lifting = (name: string) => compileBundle([inactive, ...files, { path: 'exceptions.yaml', text: exception(name) }]);
+  assert.deepEqual(idsOf(lifting('b')), ['a/r', 'd/r']);
+  assert.deepEqual(messagesOf(lifting('nowhere')), ['there is no policy "nowhere"']);
 });

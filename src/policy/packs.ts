@@ -13,9 +13,12 @@ export function inForce(documents: readonly Document[], problems: Problem[], ask
   const manifest = documents.find((document) => isKind(document, 'Bundle'));
   const folders = new Folders(documents, manifest);
   const names = asked === undefined ? active(documents, folders, { manifest, problems }) : only(asked, folders, { documents, problems });
-  const touches = (policies: readonly string[]): boolean => policies.length === 0 || policies.some((name) => names.has(name));
-  const kept = documents.filter((document) => touches(policiesOf(document)));
-  return asked === undefined ? kept : kept.map((document) => withBaselineOf(document, names));
+  const out = new Set(documents.filter((document) => isKind(document, 'Policy') && !names.has(document.name)).map(({ name }) => name));
+  if (out.size === 0) return documents;
+  // What names a policy that is nowhere stays, so that the mistake is told.
+  const isOut = (policies: readonly string[]): boolean => policies.length > 0 && policies.every((name) => out.has(name));
+  const kept = documents.filter((document) => !isOut(policiesOf(document)));
+  return asked === undefined ? kept : kept.map((document) => withBaselineOf(document, out));
 }
 
 interface Manifested {
@@ -74,9 +77,9 @@ function known(pack: string, place: Place, { folders, problems }: { readonly fol
 }
 
 /** Who asks for some packs alone does not ask for what the manifest promises about the others. */
-function withBaselineOf(document: Document, names: ReadonlySet<string>): Document {
+function withBaselineOf(document: Document, out: ReadonlySet<string>): Document {
   if (!isKind(document, 'Bundle')) return document;
-  const baseline = (document.spec.baseline ?? []).filter((id) => names.has(policyOf(id)));
+  const baseline = (document.spec.baseline ?? []).filter((id) => !out.has(policyOf(id)));
   return { ...document, spec: { ...document.spec, baseline } };
 }
 

@@ -24,8 +24,7 @@ after(async () => {
 /** The shipped policies, and a rule that wants the record of some reads witnessed first. */
 async function policies(): Promise<string> {
   const folder = join(scratch, 'policies');
-  await cp(join(checkout, 'policies/databases'), folder, { recursive: true });
-  await cp(join(checkout, 'policies/bundle.yaml'), join(folder, 'bundle.yaml'));
+  await cp(join(checkout, 'policies'), folder, { recursive: true });
   await writeFile(
     join(folder, 'elsewhere.yaml'),
     `apiVersion: warder/v1

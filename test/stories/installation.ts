@@ -62,9 +62,9 @@ export interface Talk {
   end(): Promise<Finished>;
 }
 
-export async function startInstallation(options: { readonly home?: string; readonly args?: readonly string[] } = {}): Promise<Installation> {
+export async function startInstallation(options: { readonly home?: string; readonly args?: readonly string[]; readonly demo?: boolean } = {}): Promise<Installation> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'warder-story-')));
-  const up = spawn('node', ['bin/warder.cjs', 'up', '--demo', '--json', '--home', home, '--port-base', '0', ...(options.args ?? [])], {
+  const up = spawn('node', ['bin/warder.cjs', 'up', ...(options.demo === false ? [] : ['--demo']), '--json', '--home', home, '--port-base', '0', ...(options.args ?? [])], {
     cwd: checkout,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

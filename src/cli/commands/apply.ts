@@ -38,7 +38,8 @@ export const apply: Define = (program) => {
 };
 
 async function askPassword(question: string): Promise<string> {
-  if (!process.stdin.isTTY) throw new Fault('USAGE', 'a password is to be typed, and standard input is no terminal; use passwordFrom: { file } or { env }');
+  if (!process.stdin.isTTY)
+    throw new Fault('USAGE', 'a password is to be typed, and standard input is no terminal; use passwordFrom: { file } or { env }');
   const { isCancel, password } = await import('@clack/prompts');
   const given = await password({ message: visible(question) });
   if (isCancel(given)) throw new Fault('USAGE', 'no password was given');

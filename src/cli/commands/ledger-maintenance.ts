@@ -50,7 +50,9 @@ interface PruneOptions extends Options {
 function definePrune(group: Command, parts: Program): void {
   group
     .command('prune')
-    .description('remove old records: the first run records what may go, a later one, when that is witnessed, removes it. The installation must be stopped')
+    .description(
+      'remove old records: the first run records what may go, a later one, when that is witnessed, removes it. The installation must be stopped',
+    )
     .requiredOption('--before <date>', 'records older than this, such as 2026-01-31')
     .option('--log <name>', '`gateway` or `control`', 'gateway')
     .option('--reason <text>', 'why, for the record', 'retention')

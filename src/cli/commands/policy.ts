@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#model';
-import type { Problem } from '#policy';
+import type { Problem, SourceFile } from '#policy';
 import type { PushedAnswer } from '../answers.ts';
 import { connect } from '../connection.ts';
 import { paint } from '../paint.ts';
@@ -54,14 +55,24 @@ export const policy: Define = (program, parts, exit) => {
   group
     .command('push')
     .description('put policies in force on all gateways; a mistake is refused')
-    .argument('[folder]', 'folder', usualFolder)
+    .argument('[folder]', 'folder, or an archive of `policy bundle build`', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
   for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain, policyTest])
     define(group, parts, exit);
 };
 
+/** The files of a folder, or the documents of an archive that `policy bundle build` wrote. */
+async function filesToPush(path: string): Promise<readonly SourceFile[]> {
+  if (!path.endsWith('.json')) return readPolicyFiles(path);
+  const { archiveFiles, readArchive } = await import('#policy');
+  const read = readArchive({ path, text: readFileSync(path, 'utf8') });
+  if (read.ok) return archiveFiles(read.archive);
+  await showProblems(read.problems, path);
+  throw new Fault('POLICY_INVALID', `${path} is not a usable archive`, { detail: { problems: read.problems } });
+}
+
 async function push(folder: string, options: CommonOptions): Promise<number> {
-  const files = readPolicyFiles(folder);
+  const files = await filesToPush(folder);
   let pushed: PushedAnswer;
   try {
     pushed = await connect(options).call<PushedAnswer>({ method: 'POST', path: '/policy/bundles', body: { files, activate: true } });

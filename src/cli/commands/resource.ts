@@ -59,8 +59,11 @@ function testedText(name: string, { gateway, found }: Tested): string {
     return `${red('✘')} ${gateway} does not reach ${name}: ${visible(found.message)}${visible(why)}`;
   }
   const { serverVersion, tls, tables, views, superuser, missing } = found;
-  const encrypted = tls === undefined ? 'without TLS' : `${tls.protocol} (${tls.cipher}, certificate ${tls.verified ? 'checked' : 'not checked'})`;
-  const lines = [`${green('✔')} ${gateway} reaches ${name}: PostgreSQL ${visible(serverVersion)}, ${encrypted}, ${tables} tables, ${views} views`];
+  const encrypted =
+    tls === undefined ? 'without TLS' : `${tls.protocol} (${tls.cipher}, certificate ${tls.verified ? 'checked' : 'not checked'})`;
+  const lines = [
+    `${green('✔')} ${gateway} reaches ${name}: PostgreSQL ${visible(serverVersion)}, ${encrypted}, ${tables} tables, ${views} views`,
+  ];
   if (superuser) {
     lines.push(`${yellow('!')} Warder's account there is a superuser. Give it only the rights that people should have at most.`);
   }

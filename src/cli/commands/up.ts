@@ -112,6 +112,15 @@ function greet({ installation, tokens, seconds }: { installation: Installation; 
   ];
   if (tokens === undefined) {
     lines.push(`  PostgreSQL clients connect to ${host}:${port}; resources: ${endpoints.resources.join(', ') || 'none yet'}.`, '');
+    if (endpoints.resources.length === 0) {
+      lines.push(
+        `  ${bold('To protect a database of yours')}, in another terminal:`,
+        `  1. ${cyan('npm exec -- warder apply -f shop.yaml')}   ${dim('see docs/how-to/protect-your-database.md')}`,
+        `  2. ${cyan('npm exec -- warder account add alice --groups engineering')}`,
+        `  3. ${cyan('npm exec -- warder psql --as alice shop')}`,
+        '',
+      );
+    }
   } else {
     const url = (name: DemoAccount): string =>
       `psql "postgresql://${name}:${tokens[name].token}@${host}:${port}/orders-demo?sslmode=require"`;

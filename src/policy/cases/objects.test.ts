@@ -38,6 +38,20 @@ test('a manifest is read as the API server will read it: YAML 1.1, anchors and m
   assert.deepEqual(objects[0]?.value['spec'], { privileged: true, hostNetwork: true, mode: 511 });
 });
 
+test('dates and times are text', () => {
+  const { objects } = read(
+    'apiVersion: v1\nkind: Pod\nspec: { day: 2026-11-20, at: 2026-11-20T10:00:00Z, time: 12:30:45, one: 1, half: .5, none: ~ }\n',
+  );
+  assert.deepEqual(objects[0]?.value['spec'], {
+    day: '2026-11-20',
+    at: '2026-11-20T10:00:00Z',
+    time: '12:30:45',
+    one: 1,
+    half: 0.5,
+    none: null,
+  });
+});
+
 test('a file that grows without end when it is read is refused', () => {
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array.from({ length: 10 }, () => `*l${i}`).join(', ')}]`);
   const { objects, problems } = read(`l0: &l0 [x]\n${levels.join('\n')}\n`);

@@ -1,4 +1,5 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
+import type { Tags } from 'yaml';
 import { limits } from '#model';
 import { problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
@@ -18,6 +19,15 @@ export interface FoundObject {
 /** Aliases one file may expand to; beyond, it is a bomb and not a manifest. */
 const aliasesMax = 1_000;
 
+/** Kinds of YAML 1.1 that Kubernetes' reader does not know: a date is text there, and so is `12:30`. */
+const unknownTags: ReadonlySet<string> = new Set(
+  ['timestamp', 'binary', 'omap', 'pairs', 'set'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+
+function customTags(tags: Tags): Tags {
+  return tags.filter((tag) => typeof tag !== 'string' && !unknownTags.has(tag.tag) && tag.format !== 'TIME');
+}
+
 /**
  * Reads YAML and JSON files as their own tools read them: several documents, lists of objects, anchors and merge keys; `privileged: yes` is
  * true, as the API server will take it. SPEC: YAML 1.1; Kubernetes' List kinds; Terraform's plan representation (`terraform show -json`).
@@ -32,7 +42,7 @@ export function readObjects(file: SourceFile): { readonly objects: readonly Foun
   const lines = new LineCounter();
   const objects: FoundObject[] = [];
   try {
-    const documents = parseAllDocuments(file.text, { version: '1.1', merge: true, prettyErrors: false, lineCounter: lines });
+    const documents = parseAllDocuments(file.text, { version: '1.1', merge: true, customTags, prettyErrors: false, lineCounter: lines });
     for (const document of Array.isArray(documents) ? documents : []) {
       const [error] = document.errors;
       if (error !== undefined) {

@@ -26,6 +26,7 @@ function packOf(pack: string): Bundle {
 
 /** Around a pod: every kind that makes pods. */
 const kinds: Readonly<Record<string, (template: unknown) => unknown>> = {
+  PodTemplate: (template) => ({ apiVersion: 'v1', metadata: { name: 'w' }, template }),
   ReplicationController: (template) => workload('v1', { template }),
   Deployment: (template) => workload('apps/v1', { template }),
   StatefulSet: (template) => workload('apps/v1', { template }),

@@ -11,7 +11,17 @@ export const resourceName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower case letters, digits, dots, hyphens and underscores, at most 63');
 
-const word = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/i, 'letters, digits, dots, hyphens and underscores, at most 63');
+const wordPattern = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
+const wordRule = 'letters, digits, dots, hyphens and underscores, at most 63';
+const word = z.string().regex(wordPattern, wordRule);
+
+/** Says of each key that is wrong what would be right; a schema for the keys would only say that one is. */
+function keysLike(pattern: RegExp, rule: string) {
+  return (record: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void => {
+    for (const key of Object.keys(record)) if (!pattern.test(key)) context.addIssue({ code: 'custom', path: [key], message: rule });
+  };
+}
+
 // eslint-disable-next-line no-control-regex -- control characters are what is refused
 const plain = /^[^\u0000-\u001f\u007f]*$/;
 const line = (max: number) => z.string().min(1).max(max).regex(plain, 'one line without control characters');
@@ -61,10 +71,8 @@ const classifiedColumn = /^(?:[^.*?[\]{}"\s]{1,63}\.){2}[^.*?[\]{}"\s]{1,63}$/u;
 const label = z.string().regex(/^[a-z][a-z0-9_-]{0,30}(?:\.[a-z0-9_-]{1,31}){0,3}$/, 'a label such as pii.email');
 
 const classification = z
-  .record(
-    z.string().regex(classifiedColumn, 'schema.table.column as the catalog has it, without patterns'),
-    z.array(label).min(1).max(limits.classificationLabelsMax),
-  )
+  .record(z.string(), z.array(label).min(1).max(limits.classificationLabelsMax))
+  .superRefine(keysLike(classifiedColumn, 'write schema.table.column as the catalog has it, without patterns'))
   .refine((columns) => Object.keys(columns).length <= limits.classificationColumnsMax, `at most ${limits.classificationColumnsMax} columns`);
 
 export const putResourceBody = z.strictObject({
@@ -73,7 +81,8 @@ export const putResourceBody = z.strictObject({
     env: word,
     owner: line(200),
     labels: z
-      .record(word, line(200))
+      .record(z.string(), line(200))
+      .superRefine(keysLike(wordPattern, wordRule))
       .refine((labels) => Object.keys(labels).length <= 64, 'at most 64 labels')
       .default({}),
   }),
