@@ -40,7 +40,10 @@ async function main(): Promise<void> {
     bouncer = await startBouncer(folder, target);
     const peers: readonly Peer[] = [
       { name: 'direct', environment: { PGHOST: target.host, PGPORT: '5432', PGUSER: 'warder_app', PGPASSWORD: target.password } },
-      { name: 'pgbouncer', environment: { PGHOST: '127.0.0.1', PGPORT: String(bouncerPort), PGUSER: 'warder_app', PGPASSWORD: target.password } },
+      {
+        name: 'pgbouncer',
+        environment: { PGHOST: '127.0.0.1', PGPORT: String(bouncerPort), PGUSER: 'warder_app', PGPASSWORD: target.password },
+      },
       {
         name: 'warder',
         environment: {
@@ -54,7 +57,9 @@ async function main(): Promise<void> {
     for (const [title, sql] of Object.entries(scripts)) {
       const script = join(folder, 'script.sql');
       await writeFile(script, `\\set id random(1, 10000)\n${sql}\n`);
-      process.stdout.write(`\n${title}\n| clients | protocol | ${peers.map(({ name }) => name).join(' | ')} | warder ÷ pgbouncer | spread |\n|---|---|---|---|---|---|---|\n`);
+      process.stdout.write(
+        `\n${title}\n| clients | protocol | ${peers.map(({ name }) => name).join(' | ')} | warder ÷ pgbouncer | spread |\n|---|---|---|---|---|---|---|\n`,
+      );
       for (const clients of [1, 32]) for (const protocol of ['simple', 'extended', 'prepared']) row({ peers, script, clients, protocol });
     }
   } finally {
@@ -66,12 +71,15 @@ async function main(): Promise<void> {
 
 function row(run: { peers: readonly Peer[]; script: string; clients: number; protocol: string }): void {
   const results = new Map<string, number[]>(run.peers.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) for (const peer of run.peers) results.get(peer.name)?.push(transactionsPerSecond(peer, run));
+  for (let round = 0; round < rounds; round += 1)
+    for (const peer of run.peers) results.get(peer.name)?.push(transactionsPerSecond(peer, run));
   const medians = run.peers.map(({ name }) => median(results.get(name) ?? []));
   const ratios = (results.get('warder') ?? []).map((value, round) => value / (results.get('pgbouncer')?.[round] ?? Number.NaN));
   const ratio = (medians[2] ?? 0) / (medians[1] ?? 1);
   const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
-  process.stdout.write(`| ${run.clients} | ${run.protocol} | ${medians.map((value) => value.toFixed(0)).join(' | ')} | ${ratio.toFixed(2)} | ${spread} |\n`);
+  process.stdout.write(
+    `| ${run.clients} | ${run.protocol} | ${medians.map((value) => value.toFixed(0)).join(' | ')} | ${ratio.toFixed(2)} | ${spread} |\n`,
+  );
 }
 
 function transactionsPerSecond(peer: Peer, run: { script: string; clients: number; protocol: string }): number {
@@ -118,7 +126,13 @@ logfile = ${join(folder, 'pgbouncer.log')}
   if (root) for (const file of [config, users, log]) await chown(file, 65_534, 65_534);
   const args = root ? ['--reuid=65534', '--regid=65534', '--clear-groups', 'pgbouncer', '-q', config] : [];
   const bouncer = root ? spawn('setpriv', args, { stdio: 'inherit' }) : spawn('pgbouncer', ['-q', config], { stdio: 'inherit' });
-  const environment = { ...process.env, PGHOST: '127.0.0.1', PGPORT: String(bouncerPort), PGUSER: 'warder_app', PGPASSWORD: target.password };
+  const environment = {
+    ...process.env,
+    PGHOST: '127.0.0.1',
+    PGPORT: String(bouncerPort),
+    PGUSER: 'warder_app',
+    PGPASSWORD: target.password,
+  };
   await waitFor('pgbouncer', () => spawnSync('psql', ['-X', '-c', 'SELECT 1', 'orders-demo'], { env: environment }).status === 0);
   return bouncer;
 }

@@ -197,8 +197,7 @@ export function placed(fault: Fault, document: ResourceDocument): Fault {
   if (fault.code !== 'INVALID_INPUT') return fault;
   const told = /^body\.([\w.-]+): /.exec(fault.message)?.[1];
   const [part = '', ...rest] = told?.split('.') ?? [];
-  const path =
-    part === 'resource' && rest[0] === 'labels' ? ['metadata', ...rest] : part === 'resource' ? ['spec', ...rest] : ['spec', part, ...rest];
+  const path = pathIn(part, rest);
   const message = fault.message.replace(/^body\.(?:resource\.)?/, '');
   return new Fault('CONFIG_INVALID', `${document.place(told === undefined ? [] : path)}: ${document.name}: ${message}`, { cause: fault });
 }

@@ -41,7 +41,9 @@ export class Auditor {
     if (this.#stopped) return;
     this.#timer = this.#parts.world.after(limits.ledgerAuditMs, () => {
       this.#round()
-        .catch((thrown: unknown) => this.#parts.log.warn({ fault: asFault(thrown).code }, 'the ledger could not be compared with its mirror'))
+        .catch((thrown: unknown) =>
+          this.#parts.log.warn({ fault: asFault(thrown).code }, 'the ledger could not be compared with its mirror'),
+        )
         .finally(() => this.#again());
     });
   }

@@ -132,7 +132,13 @@ async function connectLink(
     world,
     log,
     socketPath: config.linkSocket,
-    hello: () => ({ node: config.node, version: config.version, secret, ledger: { origin: ledger.origin, vkey: ledger.vkey, rotations: ledgerRotations(config.ledger) }, witness: witness.vkey }),
+    hello: () => ({
+      node: config.node,
+      version: config.version,
+      secret,
+      ledger: { origin: ledger.origin, vkey: ledger.vkey, rotations: ledgerRotations(config.ledger) },
+      witness: witness.vkey,
+    }),
     onHello: (result, controlKey) => {
       bundle.activate(result.bundle, controlKey);
       bundle.linked(true);

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { decide, readsOf, type Bundle } from '#policy';
+import { decide, readsOf } from '#policy';
 import type { EvidenceLevel, Ledger } from '#ledger';
 import {
   asFault,
   Fault,
-  newIdentifier,
   type Decision,
-  type DecisionRequest,
   type Grant,
   type Operation,
   type OperationDecided,
@@ -14,7 +12,6 @@ import {
   type ResultColumn,
   type World,
 } from '#model';
-import { bindingOf } from './binding.ts';
 import type { BundleInForce } from './bundle.ts';
 import { buildGuard } from './guard/index.ts';
 import type { Holds } from './hold.ts';
@@ -23,6 +20,7 @@ import type { Payment } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Admission, Admitted, LiveSession, Pipeline, Refusal, Waiting } from './point.ts';
 import { decidedRecord } from './decided-record.ts';
+import { judge, tell, type Judged } from './judge.ts';
 
 interface Parts {
   readonly world: World;
@@ -33,14 +31,6 @@ interface Parts {
   /** 32 bytes that key hashes and tokens of masked values. */
   readonly maskingKey: Uint8Array;
   readonly counters: Counters;
-}
-
-interface Judged {
-  readonly bundle: Bundle;
-  readonly operation: Operation;
-  readonly request: DecisionRequest;
-  readonly decision: Decision;
-  readonly decisionId: string;
 }
 
 /**
@@ -123,49 +113,6 @@ async function admit(parts: Parts, batch: Batch): Promise<Admission> {
     }
     grants.push(...answer.grants);
     requests.set(held.operation.id, answer.request);
-  }
-}
-
-function judge(parts: Parts, question: { live: LiveSession; operation: Operation; bundle: Bundle; grants: readonly Grant[] }): Judged {
-  const { live, operation, bundle, grants } = question;
-  const { session } = live;
-  const { roles: _roles, ...subject } = session.subject;
-  const request: DecisionRequest = {
-    target: operation.target,
-    phase: 'request',
-    point: session.point,
-    now: parts.world.now(),
-    subject,
-    resource: session.resource,
-    context: {
-      certainty: operation.certainty,
-      source: session.source,
-      client: session.client,
-      authentication: session.authentication,
-    },
-    attributes: operation.attributes,
-    can: operation.can,
-    binding: bindingOf(session, operation),
-    grants,
-  };
-  return { bundle, operation, request, decision: decide(bundle, request), decisionId: newIdentifier('dec', parts.world) };
-}
-
-/** Obligation `log`: a line for operators. Never the text: that is evidence, and sealed. */
-function tell(log: Log, live: LiveSession, { decision, decisionId, operation }: Judged): void {
-  for (const obligation of decision.obligations) {
-    if (obligation.type !== 'log' || obligation.level === 'debug') continue;
-    const { verdict, reason, decisive } = decision;
-    const fields = {
-      session: live.session.id,
-      subject: live.session.subject.id,
-      decision: decisionId,
-      verb: operation.verb,
-      verdict,
-      reason,
-      rules: decisive,
-    };
-    log[obligation.level === 'info' ? 'info' : obligation.level === 'warning' ? 'warn' : 'error'](fields, 'a rule asked for this line');
   }
 }
 

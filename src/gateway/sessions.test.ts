@@ -28,7 +28,9 @@ function setup() {
 function start(name: string, lifeMs = 3_600_000): SessionStart {
   return {
     subject: { type: 'user', id: `user:${name}`, name, groups: [], roles: [] },
-    resource: { resource: { type: 'database', id: 'pg:x', name: 'x', engine: 'postgres', env: 'prod', owner: 'team:x', labels: {} } } as unknown as ResourceConfig,
+    resource: {
+      resource: { type: 'database', id: 'pg:x', name: 'x', engine: 'postgres', env: 'prod', owner: 'team:x', labels: {} },
+    } as unknown as ResourceConfig,
     point: 'postgres',
     source: '127.0.0.1:1',
     authentication: 'scram-sha-256',

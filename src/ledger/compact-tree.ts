@@ -32,7 +32,10 @@ export class CompactTree {
   }
 
   root(): Buffer {
-    const root = this.#peaks.reduceRight<Buffer | undefined>((right, peak) => (right === undefined ? peak : nodeHash(peak, right)), undefined);
+    const root = this.#peaks.reduceRight<Buffer | undefined>(
+      (right, peak) => (right === undefined ? peak : nodeHash(peak, right)),
+      undefined,
+    );
     return root ?? hash('sha256', '', 'buffer');
   }
 }

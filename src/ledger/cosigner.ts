@@ -18,7 +18,8 @@ export function openCosigner(place: { readonly keys: string; readonly name: stri
   const path = `${place.keys}/witness.key`;
   makeFolders(nodeDisk, place.keys);
   const stored = nodeDisk.read(path);
-  const seed = stored === undefined ? place.world.randomBytes(32) : decodePrivate(Buffer.from(stored).toString(), place.name, keyType.cosignature);
+  const seed =
+    stored === undefined ? place.world.randomBytes(32) : decodePrivate(Buffer.from(stored).toString(), place.name, keyType.cosignature);
   if (stored === undefined) writeDurably(nodeDisk, path, Buffer.from(encodePrivate(place.name, seed, keyType.cosignature)));
   return cosignerOf(place.name, seed);
 }
@@ -43,7 +44,8 @@ export function cosignedAt(text: string, line: string, vkey: string): number | u
   const key = parseVkey(vkey);
   const [, name, data] = /^\u2014 (\S+) (\S+)\n$/.exec(line) ?? [];
   const bytes = Buffer.from(data ?? '', 'base64');
-  if (key?.type !== keyType.cosignature || key.name !== name || bytes.length !== 76 || !key.id.equals(bytes.subarray(0, 4))) return undefined;
+  if (key?.type !== keyType.cosignature || key.name !== name || bytes.length !== 76 || !key.id.equals(bytes.subarray(0, 4)))
+    return undefined;
   const seconds = bytes.readBigUInt64BE(4);
   return verify(null, cosigned(text, seconds), key.publicKey, bytes.subarray(12)) ? Number(seconds) : undefined;
 }

@@ -58,7 +58,10 @@ async function connect(options: LedgerOptions, line: Line, release: () => Promis
         confirm(options, answer, (index, tell) => {
           questions.set(index, tell);
           line.send({ kind: 'read', id: index, first: index, count: 1 });
-        }).then(() => line.send({ kind: 'begin' }), (refusal: unknown) => void line.end().then(() => reject(refusal), reject));
+        }).then(
+          () => line.send({ kind: 'begin' }),
+          (refusal: unknown) => void line.end().then(() => reject(refusal), reject),
+        );
       } else if (answer.kind === 'fatal') void line.end().then(() => reject(faultOf(answer.fault)), reject);
     };
   });

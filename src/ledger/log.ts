@@ -135,7 +135,10 @@ export class Log {
   }
 
   /** Records what may be removed, once this record is witnessed; returns its index. */
-  recordPruning(stamp: Stamp, plan: { readonly from: number; readonly to: number; readonly by: string; readonly reason: string; readonly holds: readonly string[] }): number {
+  recordPruning(
+    stamp: Stamp,
+    plan: { readonly from: number; readonly to: number; readonly by: string; readonly reason: string; readonly holds: readonly string[] },
+  ): number {
     const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.pruned', ...plan }), ...stamp }]);
     if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the pruning could not be recorded');
     return result.index;

@@ -80,7 +80,16 @@ export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, a
   const lock = await takeLock(directory, { boot, token: Buffer.from(place.world.randomBytes(16)).toString('hex') });
   try {
     const stamp = { t: place.world.now(), mono: microseconds(place.world) };
-    const setting = { ...more, directory, keys: resolve(place.keys), origin: place.origin, build: place.build, boot, reserveBytes: 0, stamp };
+    const setting = {
+      ...more,
+      directory,
+      keys: resolve(place.keys),
+      origin: place.origin,
+      build: place.build,
+      boot,
+      reserveBytes: 0,
+      stamp,
+    };
     const log = new Log(setting, { disk: nodeDisk, random: (length) => place.world.randomBytes(length) });
     try {
       return action(log, stamp);

@@ -27,8 +27,7 @@ export function signerOf(name: string, seed: Uint8Array): Signer {
     throw new Fault('CONFIG_INVALID', `log origin ${JSON.stringify(name)} must be 1 to 256 characters without white space and "+"`);
   const key = openPrivate(seed);
   const { vkey, id } = vkeyOf(name, key, keyType.log);
-  const line = (text: string): string =>
-    `\u2014 ${name} ${Buffer.concat([id, sign(null, Buffer.from(text), key)]).toString('base64')}\n`;
+  const line = (text: string): string => `\u2014 ${name} ${Buffer.concat([id, sign(null, Buffer.from(text), key)]).toString('base64')}\n`;
   return { name, vkey, line, sign: (text) => `${text}\n${line(text)}`, signBytes: (bytes) => sign(null, bytes, key) };
 }
 

@@ -41,7 +41,11 @@ async function verify(vkey: string): Promise<Report> {
   const script = join(import.meta.dirname, 'verify/verify.py');
   const { stdout } = spawnSync('python3', [script, '--json', '--key', vkey, '--key', cosigner.vkey, place.directory]);
   const second = JSON.parse(stdout.toString());
-  assert.deepEqual([second.status, second.size], [report.status, report.size], JSON.stringify([report.findings.slice(0, 3), second.findings.slice(0, 3)]));
+  assert.deepEqual(
+    [second.status, second.size],
+    [report.status, report.size],
+    JSON.stringify([report.findings.slice(0, 3), second.findings.slice(0, 3)]),
+  );
   return report;
 }
 
@@ -53,12 +57,15 @@ const request = (): PruneRequest => ({
   witnesses: [cosigner.vkey],
 });
 
-test('old records go when the log said so and a witness has seen it; what is left is proven, and a hold stays', { timeout: 120_000 }, async () => {
+test('old records go when the log said so and a witness has seen it; what is left is proven, and a hold stays', {
+  timeout: 120_000,
+}, async () => {
   await write(['ses_a', 'ses_b', 'ses_kept', 'ses_c'], 7_400);
   world.wall += dayMs;
   const vkey = await write(['ses_new'], 4_400);
   assert.equal((await verify(vkey)).status, 'proven');
-  const blobs = (): number => readdirSync(join(place.directory, 'blobs'), { recursive: true }).filter((name) => String(name).length > 60).length;
+  const blobs = (): number =>
+    readdirSync(join(place.directory, 'blobs'), { recursive: true }).filter((name) => String(name).length > 60).length;
   assert.equal(blobs(), 5);
 
   const recorded = await pruneLedger(place, request());
@@ -96,7 +103,10 @@ test('old records go when the log said so and a witness has seen it; what is lef
 
 test('a bundle that is gone and that no record allowed to go is tampering', { timeout: 60_000 }, async () => {
   const vkey = readFileSync(join(place.keys, 'log.vkey'), 'utf8').trim();
-  const kept = [join(place.directory, 'tile/entries/040'), join(place.directory, 'tile/0/040')].map((path) => ({ path, bytes: readFileSync(path) }));
+  const kept = [join(place.directory, 'tile/entries/040'), join(place.directory, 'tile/0/040')].map((path) => ({
+    path,
+    bytes: readFileSync(path),
+  }));
   for (const { path } of kept) rmSync(path);
   assert.equal((await verify(vkey)).status, 'tampered');
   for (const { path, bytes } of kept) writeFileSync(path, bytes);

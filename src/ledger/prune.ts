@@ -79,7 +79,10 @@ function confirmPlan(log: Log, plan: Plan): void {
   const [line = '{}'] = log.read(plan.index, 1);
   const { kind, from, to, holds } = JSON.parse(line) as { kind?: string; from?: number; to?: number; holds?: readonly string[] };
   if (kind === 'log.pruned' && from === plan.from && to === plan.to && JSON.stringify(holds) === JSON.stringify(plan.holds)) return;
-  throw new Fault('LEDGER_TAMPERED', `the file pruned says that entry ${plan.index} allows to remove ${plan.from} to ${plan.to}, which it does not`);
+  throw new Fault(
+    'LEDGER_TAMPERED',
+    `the file pruned says that entry ${plan.index} allows to remove ${plan.from} to ${plan.to}, which it does not`,
+  );
 }
 
 function isWitnessed({ directory }: StoppedLog, index: number, witnesses: readonly string[]): boolean {
@@ -102,7 +105,8 @@ function removeBundles(directory: string, { from, to, holds }: Plan): { removed:
       counts.kept += 1;
       continue;
     }
-    for (const { evidence } of records) if (evidence?.blob !== undefined) remove(`${directory}/blobs/${evidence.blob.slice(0, 2)}/${evidence.blob}`);
+    for (const { evidence } of records)
+      if (evidence?.blob !== undefined) remove(`${directory}/blobs/${evidence.blob.slice(0, 2)}/${evidence.blob}`);
     // The tile first: a bundle without its tile is incomplete, a tile without its bundle would look like tampering.
     remove(`${directory}/${tilePath(0, number)}`);
     remove(bundle);

@@ -152,11 +152,13 @@ export function startOf(disk: Disk, directory: string, base: number): { tree: Re
 
 /** Changes of keys in the scanned entries. */
 export function rotationsIn(found: Found): readonly Rotation[] {
-  return found.entries
-    .filter(({ entry }) => entry.includes('"kind":"key.rotated"'))
-    // Safe: our own entry, of this kind or one that quotes it, in which case its `vkey` is nobody's.
-    .map(({ entry }) => JSON.parse(entry.toString()) as Rotation)
-    .map(({ previous, vkey, signature, accepted }) => ({ previous, vkey, signature, accepted }));
+  return (
+    found.entries
+      .filter(({ entry }) => entry.includes('"kind":"key.rotated"'))
+      // Safe: our own entry, of this kind or one that quotes it, in which case its `vkey` is nobody's.
+      .map(({ entry }) => JSON.parse(entry.toString()) as Rotation)
+      .map(({ previous, vkey, signature, accepted }) => ({ previous, vkey, signature, accepted }))
+  );
 }
 
 /** Throws LEDGER_SEALED when the last entry says that nothing follows. */

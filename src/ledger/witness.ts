@@ -89,6 +89,10 @@ function readSeen(path: string): Seen | undefined {
     // Safe: only we write it, at once, and every field is checked against a signed note before it is used.
     return JSON.parse(Buffer.from(bytes).toString()) as Seen;
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `${path} is damaged; put it back from a copy: without it this witness cannot tell an old log from a new one`, { cause });
+    throw new Fault(
+      'CONFIG_INVALID',
+      `${path} is damaged; put it back from a copy: without it this witness cannot tell an old log from a new one`,
+      { cause },
+    );
   }
 }

@@ -93,7 +93,9 @@ test('Ctrl-C withdraws the request and the session goes on', async () => {
   await talk.hear('57014');
   talk.say("SELECT 'still here';");
   await talk.hear('still here');
-  await waitFor('the request to be withdrawn', async () => (await requests()).every((request) => request.id !== id || request.status !== 'waiting'));
+  await waitFor('the request to be withdrawn', async () =>
+    (await requests()).every((request) => request.id !== id || request.status !== 'waiting'),
+  );
   const late = await installation.warder(['approve', id], 'reviewer');
   assert.notEqual(late.status, 0);
   talk.say('\\q');
@@ -104,7 +106,9 @@ test('a client that goes away withdraws its request', async () => {
   const talk = installation.open('engineer', ['-At']);
   const id = await hold(talk, 'DELETE FROM orders;');
   talk.process.kill('SIGKILL');
-  await waitFor('the request to be withdrawn', async () => (await requests()).every((request) => request.id !== id || request.status !== 'waiting'));
+  await waitFor('the request to be withdrawn', async () =>
+    (await requests()).every((request) => request.id !== id || request.status !== 'waiting'),
+  );
 });
 
 test('two reviewers who click at once release one execution', async () => {

@@ -63,7 +63,9 @@ test('each ledger is signed by the other side, and verification says so', async 
     ['gateway', 'ledger.local/control/mirror'],
     ['control', 'ledger.local/gateway-1/witness'],
   ] as const) {
-    await waitFor(`a witness of the ${part}`, async () => (await readFile(join(home, part, 'ledger', 'cosigned'), 'utf8').catch(() => '')).includes(witness));
+    await waitFor(`a witness of the ${part}`, async () =>
+      (await readFile(join(home, part, 'ledger', 'cosigned'), 'utf8').catch(() => '')).includes(witness),
+    );
   }
   const { status, stdout, stderr } = await installation.warder(['ledger', 'verify']);
   assert.equal(status, 0, stdout + stderr);
@@ -136,7 +138,10 @@ test('an old copy of a ledger is refused at the start with status 78, and the ne
   // Keys and all: nothing on this machine remembers.
   await rm(join(home, 'gateway'), { recursive: true });
   await cp(old, join(home, 'gateway'), { recursive: true });
-  await assert.rejects(startInstallation({ home }), /ended with 78[^]*LEDGER_ROLLBACK|LEDGER_ROLLBACK[^]*ended with 78|ended with 78[^]*mirror has/);
+  await assert.rejects(
+    startInstallation({ home }),
+    /ended with 78[^]*LEDGER_ROLLBACK|LEDGER_ROLLBACK[^]*ended with 78|ended with 78[^]*mirror has/,
+  );
   await rm(join(home, 'gateway'), { recursive: true });
   await cp(good, join(home, 'gateway'), { recursive: true });
   installation = await startInstallation({ home });
@@ -146,7 +151,10 @@ test('an old copy of a ledger is refused at the start with status 78, and the ne
 
 test('a record that is changed under a running gateway raises an alarm within ten seconds', async () => {
   // The gateway has looked at what was sealed before it started.
-  await waitFor('a second witness', async () => (await readFile(join(home, 'gateway', 'ledger', 'cosigned'), 'utf8').catch(() => '')).length > 0);
+  await waitFor(
+    'a second witness',
+    async () => (await readFile(join(home, 'gateway', 'ledger', 'cosigned'), 'utf8').catch(() => '')).length > 0,
+  );
   const folder = join(home, 'gateway', 'ledger', 'tile', 'entries');
   const names = (await readdir(folder, { recursive: true })).filter((name) => /\d{3}(\.p\/\d+)?$/.test(name)).sort();
   const path = join(folder, names.at(-1) ?? assert.fail('nothing is sealed'));

@@ -161,8 +161,12 @@ spec:
 test('no token stands in clear anywhere in the home, but in the files made for it', async () => {
   const { engineer } = installation.ready.subjects;
   const { execFileSync } = await import('node:child_process');
-  const found = execFileSync('sh', ['-c', 'grep -rl --binary-files=text -e "$1" "$2" || true', 'sh', engineer.token, installation.ready.home], {
-    encoding: 'utf8',
-  });
+  const found = execFileSync(
+    'sh',
+    ['-c', 'grep -rl --binary-files=text -e "$1" "$2" || true', 'sh', engineer.token, installation.ready.home],
+    {
+      encoding: 'utf8',
+    },
+  );
   assert.equal(found, '');
 });

@@ -11,7 +11,8 @@ let scratch: string;
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'warder-evidence-'));
   installation = await startInstallation();
-  for (let i = 0; i < 3; i += 1) await installation.psql('engineer', ['-c', 'SELECT 1', '-c', 'SELECT email FROM customers LIMIT 1', '-c', 'DROP TABLE orders']);
+  for (let i = 0; i < 3; i += 1)
+    await installation.psql('engineer', ['-c', 'SELECT 1', '-c', 'SELECT email FROM customers LIMIT 1', '-c', 'DROP TABLE orders']);
 });
 after(async () => {
   await installation.destroy();
@@ -49,7 +50,8 @@ async function files(folder: string): Promise<string[]> {
   for (const name of await readdir(folder, { recursive: true })) {
     const path = join(folder, name);
     const { size } = await stat(path);
-    if ((await stat(path)).isFile() && size > 0 && !path.endsWith('reserve') && !path.endsWith('lock') && !name.startsWith('keys')) found.push(path);
+    if ((await stat(path)).isFile() && size > 0 && !path.endsWith('reserve') && !path.endsWith('lock') && !name.startsWith('keys'))
+      found.push(path);
   }
   return found.sort();
 }

@@ -62,12 +62,28 @@ export interface Talk {
   end(): Promise<Finished>;
 }
 
-export async function startInstallation(options: { readonly home?: string; readonly args?: readonly string[]; readonly demo?: boolean } = {}): Promise<Installation> {
+export async function startInstallation(
+  options: { readonly home?: string; readonly args?: readonly string[]; readonly demo?: boolean } = {},
+): Promise<Installation> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'warder-story-')));
-  const up = spawn('node', ['bin/warder.cjs', 'up', ...(options.demo === false ? [] : ['--demo']), '--json', '--home', home, '--port-base', '0', ...(options.args ?? [])], {
-    cwd: checkout,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const up = spawn(
+    'node',
+    [
+      'bin/warder.cjs',
+      'up',
+      ...(options.demo === false ? [] : ['--demo']),
+      '--json',
+      '--home',
+      home,
+      '--port-base',
+      '0',
+      ...(options.args ?? []),
+    ],
+    {
+      cwd: checkout,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const ready = await readiness(up);
   const talks = new Set<ChildProcess>();
   const environment = { WARDER_HOME: home, NO_COLOR: '1' };

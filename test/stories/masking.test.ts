@@ -83,13 +83,24 @@ for (const sql of laundering) {
 
 test('masks hold in prepared statements, in text and in binary format', async () => {
   const { host, port } = installation.ready.postgres;
-  const client = new pg.Client({ host, port, user: 'engineer', database: 'orders-demo', password: installation.ready.subjects.engineer.token });
+  const client = new pg.Client({
+    host,
+    port,
+    user: 'engineer',
+    database: 'orders-demo',
+    password: installation.ready.subjects.engineer.token,
+  });
   await client.connect();
   try {
     for (let round = 0; round < 3; round += 1) {
       for (const binary of [false, true]) {
         // `binary` is an option of the driver's query objects that its types leave out.
-        const query = { name: `q-${String(binary)}`, text: 'SELECT id, email, card, date_of_birth FROM customers WHERE id = $1', values: [round + 1], binary };
+        const query = {
+          name: `q-${String(binary)}`,
+          text: 'SELECT id, email, card, date_of_birth FROM customers WHERE id = $1',
+          values: [round + 1],
+          binary,
+        };
         const { rows: found } = await client.query<{ id: number; email: string; card: string; date_of_birth: unknown }>(query);
         assert.equal(found.length, 1);
         assert.equal(found[0]?.id, round + 1);

@@ -26,7 +26,12 @@ let shell: (text: string, environment?: Record<string, string>) => Promise<Finis
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'warder-own-'));
-  mine = await startPostgres({ directory: join(folder, 'mine'), superuser: 'postgres', password: 'root-of-mine', settings: { fsync: 'off' } });
+  mine = await startPostgres({
+    directory: join(folder, 'mine'),
+    superuser: 'postgres',
+    password: 'root-of-mine',
+    settings: { fsync: 'off' },
+  });
   const administer = async (database: string, sql: readonly string[]): Promise<void> => {
     const client = new pg.Client({ host: mine.host, port: mine.port, user: 'postgres', password: 'root-of-mine', database });
     await client.connect();
@@ -95,9 +100,12 @@ async function run(heading: string): Promise<Finished> {
 /** Runs psql as the page does for alice. */
 const psqlAs = (name: string, statement: string): Promise<Finished> => {
   const { host, port } = installation.ready.postgres;
-  return shell(`PGPASSWORD=$(warder token ${name}) psql -X "host=${host} port=${port} user=${name} dbname=shop sslmode=require" -At -c "$SQL"`, {
-    SQL: statement,
-  });
+  return shell(
+    `PGPASSWORD=$(warder token ${name}) psql -X "host=${host} port=${port} user=${name} dbname=shop sslmode=require" -At -c "$SQL"`,
+    {
+      SQL: statement,
+    },
+  );
 };
 
 test('an installation without the demo starts with nothing to connect to', async () => {

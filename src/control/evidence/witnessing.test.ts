@@ -67,12 +67,24 @@ test('the mirror signs what its own copy of the entries gives, and nothing else'
   await assert.rejects(ask(note.replace(/\n\d+\n/, '\n7\n')), { message: 'LEDGER_TAMPERED' });
 
   const digest = (from: number, count: number, change = (line: string) => line): string => {
-    const leaves = lines.slice(from, from + count).map((line) => createHash('sha256').update(`\0${change(line)}`).digest());
+    const leaves = lines.slice(from, from + count).map((line) =>
+      createHash('sha256')
+        .update(`\0${change(line)}`)
+        .digest(),
+    );
     return createHash('sha256').update(Buffer.concat(leaves)).digest('hex');
   };
-  const compare = (first: number, count: number, wanted: string) => gateway.call('ledger.compare', { origin, first, count, digest: wanted });
+  const compare = (first: number, count: number, wanted: string) =>
+    gateway.call('ledger.compare', { origin, first, count, digest: wanted });
   assert.deepEqual(await compare(0, 256, digest(0, 256)), { same: true });
-  assert.deepEqual(await compare(256, 20, digest(256, 20, (line) => line.replace('"p"', '"q"'))), { same: false });
+  assert.deepEqual(
+    await compare(
+      256,
+      20,
+      digest(256, 20, (line) => line.replace('"p"', '"q"')),
+    ),
+    { same: false },
+  );
   assert.ok((await kindsOf(control)).includes('alarm.raised'));
   await assert.rejects(compare(256, 200, digest(256, 200)), { message: 'CONFLICT' });
   await ledger.close();
@@ -116,7 +128,10 @@ test('an old copy of the control plane’s log is refused: by its store, and by 
     rmSync(join(config.home, part), { recursive: true });
     cpSync(join(config.home, `${part}-old`), join(config.home, part), { recursive: true });
   }
-  await assert.rejects(startTestControl({ ...config, database: await server.database() }), { code: 'LEDGER_ROLLBACK', message: /anchored/ });
+  await assert.rejects(startTestControl({ ...config, database: await server.database() }), {
+    code: 'LEDGER_ROLLBACK',
+    message: /anchored/,
+  });
   rmSync(join(config.home, 'ledger.yaml'));
   await assert.rejects(startTestControl(config), { code: 'LEDGER_ROLLBACK', message: /the store has/ });
 });

@@ -51,7 +51,8 @@ interface OpenLinks {
 }
 
 function serveLink(socket: Socket, desk: GatewayDesk, { links, ending }: OpenLinks): void {
-  const state: { member?: Member; given?: Parameters<typeof catchUp>[2]; answer?: (method: string, params: unknown) => Promise<unknown> } = {};
+  const state: { member?: Member; given?: Parameters<typeof catchUp>[2]; answer?: (method: string, params: unknown) => Promise<unknown> } =
+    {};
   const link = new LinkConnection(socket, {
     world: desk.world,
     async onCall(method, params) {

@@ -28,7 +28,10 @@ export interface Accounts {
    * Makes an account or changes its groups and roles. Whoever loses one loses the live tokens too, and with them the open sessions.
    * INVALID_INPUT for the operator.
    */
-  put(account: { readonly name: string; readonly groups: readonly string[]; readonly roles: readonly Role[] }, by: string): Promise<AccountChange>;
+  put(
+    account: { readonly name: string; readonly groups: readonly string[]; readonly roles: readonly Role[] },
+    by: string,
+  ): Promise<AccountChange>;
   /** Removes an account and revokes its tokens. Its records stay. NOT_FOUND, or INVALID_INPUT for the operator. */
   remove(name: string, by: string): Promise<{ readonly revoked: number }>;
 }

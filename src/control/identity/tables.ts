@@ -63,7 +63,8 @@ export const identityMigrations: Readonly<Record<string, Migration>> = {
         )`.execute(db);
       await sql`create index token_subject on token (subject, created_at)`.execute(db);
     },
-  },  '0010-removed-accounts': {
+  },
+  '0010-removed-accounts': {
     async up(db) {
       await sql`alter table subject add column removed_at bigint`.execute(db);
     },

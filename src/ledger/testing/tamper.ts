@@ -13,7 +13,10 @@ export function finishedLog(records: number, seed = 1): SimulatedDisk {
   return bench.disk.copy();
 }
 
-export function verified(disk: SimulatedDisk, options: { trust?: readonly { vkey: string }[]; since?: readonly string[] } = {}): Promise<Report> {
+export function verified(
+  disk: SimulatedDisk,
+  options: { trust?: readonly { vkey: string }[]; since?: readonly string[] } = {},
+): Promise<Report> {
   return verifyLedger(disk.source(setting.directory), { crypto: nodeCrypto, ...options });
 }
 

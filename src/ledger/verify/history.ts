@@ -51,7 +51,12 @@ export class History {
   async skipTo(size: number): Promise<void> {
     for (const { what, checkpoint } of this.#others) {
       if (checkpoint.size < size && checkpoint.size > size - 256)
-        this.#place.findings.add('hole', what, `the entries before size ${checkpoint.size} were pruned, so it cannot be compared`, checkpoint.size);
+        this.#place.findings.add(
+          'hole',
+          what,
+          `the entries before size ${checkpoint.size} were pruned, so it cannot be compared`,
+          checkpoint.size,
+        );
     }
     while (this.#next !== undefined && this.#next.size < size) await this.#advance();
   }

@@ -206,7 +206,10 @@ test('a proof of any record is accepted by both, and no changed one is', { skip 
     text.replace(/extra .*/, (await proveRecord(source, 78, { crypto: nodeCrypto }))?.match(/extra .*/)?.[0] ?? ''),
     text.replace(`\n${size}\n`, `\n${size - 1}\n`),
     text.split('\n').toSpliced(3, 1).join('\n'),
-    text.split('\n').toSpliced(4, 2, text.split('\n')[5] ?? '', text.split('\n')[4] ?? '').join('\n'),
+    text
+      .split('\n')
+      .toSpliced(4, 2, text.split('\n')[5] ?? '', text.split('\n')[4] ?? '')
+      .join('\n'),
     text.replace(/\n— .*/, ''),
   ];
   for (const changed of changes) {

@@ -107,7 +107,8 @@ export class Story {
     // Safe: the grammar was just checked.
     const record = value as Entry & { readonly i: number };
     if (record.i !== index) this.#findings.tampered('order', `the record says that it is entry ${record.i}`, index);
-    if (prev !== undefined && record.prev !== prev) this.#findings.tampered('order', 'the record does not link to the entry before it', index);
+    if (prev !== undefined && record.prev !== prev)
+      this.#findings.tampered('order', 'the record does not link to the entry before it', index);
     if (record.node !== this.#origin) this.#findings.tampered('order', `the record belongs to the log ${record.node}`, index);
     if (this.#sealed !== undefined) this.#findings.tampered('order', `the log was sealed at entry ${this.#sealed}`, index);
     this.#tellTime(record, index);
@@ -200,10 +201,17 @@ export class Story {
   #decided(record: Entry, index: number): void {
     const { operation, n } = record;
     const session = this.#sessions.get(record.session);
-    const decided = { session: record.session, operation, n, verdict: record.decision.verdict, outside: session === undefined && this.#after === 0 };
+    const decided = {
+      session: record.session,
+      operation,
+      n,
+      verdict: record.decision.verdict,
+      outside: session === undefined && this.#after === 0,
+    };
     if (session !== undefined) this.#count(session, decided, index);
     // An answer can come when the client has just left. That is no harm unless something is done after all, see `#settled`.
-    else if (decided.outside) this.#findings.add('note', 'session', `operation ${operation} was decided when session ${record.session} was not open`, index);
+    else if (decided.outside)
+      this.#findings.add('note', 'session', `operation ${operation} was decided when session ${record.session} was not open`, index);
     if (decided.verdict === 'allow') this.#unsettled.set(index, decided);
     else this.#keepRefused(index, decided);
     if (record.approval !== undefined) this.#approvals.released(record, decided.verdict, index);

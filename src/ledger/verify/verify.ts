@@ -29,7 +29,17 @@ export async function verifyLedger(source: LedgerSource, options: VerifyOptions)
   const findings = new Findings();
   const started = await begin(source, options, findings);
   if (started === undefined)
-    return reportOf({ findings, origin: '', vkey: '', pinned: false, signed: undefined, witnesses: {}, unsigned: 0, checkpoints: 0, readable: false });
+    return reportOf({
+      findings,
+      origin: '',
+      vkey: '',
+      pinned: false,
+      signed: undefined,
+      witnesses: {},
+      unsigned: 0,
+      checkpoints: 0,
+      readable: false,
+    });
   const pass = new Pass(source, options.crypto, { ...started, findings });
   const { unsigned, checkpoints } = await pass.run();
   return reportOf({ ...started, findings, unsigned, checkpoints, readable: true });

@@ -59,7 +59,13 @@ export function resourceRoutes(api: Api, desk: ApiDesk): void {
       const { name } = request.params;
       await recordLook(desk, { name, by: callerOf(request).subject.id, action: 'test' });
       const gateways = await testEverywhere(desk.fleet, name);
-      return { name, gateways: gateways.map(({ gateway, found }) => ({ gateway, found: 'missing' in found ? { ...found, missing: [...found.missing] } : found })) };
+      return {
+        name,
+        gateways: gateways.map(({ gateway, found }) => ({
+          gateway,
+          found: 'missing' in found ? { ...found, missing: [...found.missing] } : found,
+        })),
+      };
     },
   });
 

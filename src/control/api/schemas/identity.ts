@@ -45,7 +45,9 @@ export const accountName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._@-]{0,62}$/, 'lower case letters, digits, dots, hyphens, underscores and @, at most 63');
 
-const group = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,62}$/, 'lower case letters, digits, dots, colons, hyphens and underscores, at most 63');
+const group = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._:-]{0,62}$/, 'lower case letters, digits, dots, colons, hyphens and underscores, at most 63');
 
 export const putAccountBody = z.strictObject({
   groups: z.array(group).max(limits.accountGroupsMax).default([]).describe('What policies look at.'),

@@ -73,7 +73,10 @@ const label = z.string().regex(/^[a-z][a-z0-9_-]{0,30}(?:\.[a-z0-9_-]{1,31}){0,3
 const classification = z
   .record(z.string(), z.array(label).min(1).max(limits.classificationLabelsMax))
   .superRefine(keysLike(classifiedColumn, 'write schema.table.column as the catalog has it, without patterns'))
-  .refine((columns) => Object.keys(columns).length <= limits.classificationColumnsMax, `at most ${limits.classificationColumnsMax} columns`);
+  .refine(
+    (columns) => Object.keys(columns).length <= limits.classificationColumnsMax,
+    `at most ${limits.classificationColumnsMax} columns`,
+  );
 
 export const putResourceBody = z.strictObject({
   resource: z.strictObject({

@@ -10,7 +10,8 @@ export async function test(config: ResourceConfig, world: World): Promise<Resour
   try {
     return await withTarget(config, world, async (conversation, target) => {
       const answer = await conversation.ask(outside);
-      if ('error' in answer) throw new Fault('UPSTREAM_REFUSED', 'the catalog of the target cannot be read', { detail: { why: answer.error } });
+      if ('error' in answer)
+        throw new Fault('UPSTREAM_REFUSED', 'the catalog of the target cannot be read', { detail: { why: answer.error } });
       const rows = answer.rows.at(-1) ?? [];
       const { tls } = config.upstream;
       return {

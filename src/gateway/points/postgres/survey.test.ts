@@ -54,7 +54,8 @@ async function run(account: { user: string; password: string; database: string }
     await client.end();
   }
 }
-const asRoot = (...statements: string[]): Promise<void> => run({ user: 'postgres', password: 'root-password', database: 'postgres' }, statements);
+const asRoot = (...statements: string[]): Promise<void> =>
+  run({ user: 'postgres', password: 'root-password', database: 'postgres' }, statements);
 const asOwner = (...statements: string[]): Promise<void> => run({ ...owner, database: 'shop' }, statements);
 
 /** The server shows this certificate to whoever connects from now on. */
@@ -201,7 +202,10 @@ describe('proposing labels', () => {
 
   test('a table that may not be read is judged by its names, and the next one is read all the same', async () => {
     await asOwner('create table hidden (email text)');
-    await run({ user: 'postgres', password: 'root-password', database: 'shop' }, ['alter table hidden owner to postgres', 'revoke all on hidden from shop']);
+    await run({ user: 'postgres', password: 'root-password', database: 'shop' }, [
+      'alter table hidden owner to postgres',
+      'revoke all on hidden from shop',
+    ]);
     const found = await propose(config({}), realWorld);
     const of = (column: string) => found.columns.find((one) => one.column === column);
     assert.deepEqual(of('public.hidden.email')?.because, ['name']);

@@ -38,7 +38,10 @@ export interface TestAuthority {
   /** Its certificate, PEM. */
   readonly ca: string;
   /** A server's certificate; `expired` one was good until yesterday. */
-  issue(names: readonly { readonly type: GeneralNameType; readonly value: string }[], options?: { readonly expired?: boolean }): Promise<TestCertificate>;
+  issue(
+    names: readonly { readonly type: GeneralNameType; readonly value: string }[],
+    options?: { readonly expired?: boolean },
+  ): Promise<TestCertificate>;
 }
 
 /** A certificate authority, made for this test run. */

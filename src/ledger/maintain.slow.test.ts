@@ -139,7 +139,10 @@ test('a log that can be opened is sealed before it is replaced, and takes nothin
   bench.log.seal(setting.stamp, { by: 'operator', reason: 'r' });
   bench.session('s', 1);
   bench.log.close();
-  assert.equal((await verified(bench.disk)).findings.find(({ severity }) => severity === 'tampered')?.message, 'the log was sealed at entry 1');
+  assert.equal(
+    (await verified(bench.disk)).findings.find(({ severity }) => severity === 'tampered')?.message,
+    'the log was sealed at entry 1',
+  );
   const sealedBench = new Bench();
   sealedBench.log.seal(setting.stamp, { by: 'operator', reason: 'r' });
   sealedBench.log.close();

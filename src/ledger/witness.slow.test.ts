@@ -179,7 +179,10 @@ test('a permit that needs a witness is made only when the signed root covers its
   await world.pass(0);
   const last = (await ledger.read(3, 10)).map((line) => JSON.parse(line));
   const settled = last.filter(({ kind }) => kind === 'operation.settled').map(({ n, outcome }) => [n, outcome.status]);
-  assert.deepEqual(settled, [[3, 'refused'], [4, 'refused']]);
+  assert.deepEqual(settled, [
+    [3, 'refused'],
+    [4, 'refused'],
+  ]);
   await ledger.close();
 });
 
@@ -245,17 +248,23 @@ test('the audit of a live log shows what is new and what was changed, and nothin
   writeFileSync(bundle, bytes);
   appendFileSync(join(directory, 'tile/0/000'), 'x');
   const changed = await audit.look(301);
-  assert.deepEqual(changed.map(({ path, digest }) => [path, digest === undefined, digest === first[0]?.digest]), [
-    ['tile/0/000', true, false],
-    ['tile/entries/000', false, false],
-  ]);
+  assert.deepEqual(
+    changed.map(({ path, digest }) => [path, digest === undefined, digest === first[0]?.digest]),
+    [
+      ['tile/0/000', true, false],
+      ['tile/entries/000', false, false],
+    ],
+  );
   for (const file of changed) await audit.told(file);
   rmSync(join(directory, 'tile/0/000'));
   assert.deepEqual(await audit.look(301), []);
   const fresh = new FileAudit(directory);
   for (const file of await fresh.look(301)) await fresh.good(file);
   rmSync(bundle);
-  assert.deepEqual((await fresh.look(301)).map(({ path, digest }) => [path, digest]), [['tile/entries/000', undefined]]);
+  assert.deepEqual(
+    (await fresh.look(301)).map(({ path, digest }) => [path, digest]),
+    [['tile/entries/000', undefined]],
+  );
 });
 
 test('growth is proven from the folder of a log that goes on', async () => {
