@@ -57,7 +57,7 @@ class Watched {
     if (this.#raw) return this.#raw;
     const raw = await RawClient.login(laboratory.port, laboratory.password, { user: this.#person, database: 'orders-demo' });
     raw.socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
-    await raw.query("SET statement_timeout TO '500ms'");
+    await raw.query("SET statement_timeout TO '200ms'");
     this.#raw = raw;
     return raw;
   }
