@@ -12,6 +12,8 @@ interface Place {
   readonly origin: string;
   readonly keys: readonly VerifierKey[];
   readonly findings: Findings;
+  /** Length of checkpoints.log when the largest signed size was read. A log that is in use grows meanwhile; what came later is not looked at. */
+  readonly historyBytes: number;
 }
 
 /** Every checkpoint that was ever signed, against the tree as it grows. */
@@ -103,9 +105,9 @@ export class History {
 }
 
 /** Reads line by line: each is the JSON string of a signed note. Lines that do not hold are reported and left out. */
-async function* readHistory({ source, crypto, origin, keys, findings }: Place): AsyncGenerator<Checkpoint> {
+async function* readHistory({ source, crypto, origin, keys, findings, historyBytes }: Place): AsyncGenerator<Checkpoint> {
   let number = 0;
-  for await (const line of lines(source, 'checkpoints.log')) {
+  for await (const line of lines(source, 'checkpoints.log', historyBytes)) {
     number += 1;
     if (line.unfinished) {
       findings.add('hole', 'checkpoints.log', `line ${number} is unfinished`);
@@ -127,10 +129,15 @@ function sizeIn(note: unknown): number | undefined {
   return Number.isSafeInteger(size) ? size : undefined;
 }
 
-async function* lines(source: LedgerSource, path: string): AsyncGenerator<{ bytes: Uint8Array; unfinished: boolean }> {
+interface Line {
+  readonly bytes: Uint8Array;
+  readonly unfinished: boolean;
+}
+
+async function* lines(source: LedgerSource, path: string, limit = Number.POSITIVE_INFINITY): AsyncGenerator<Line> {
   let rest = new Uint8Array();
-  for (let offset = 0; ; offset += chunkBytes) {
-    const chunk = await source.read(path, { offset, length: chunkBytes });
+  for (let offset = 0; offset < limit; offset += chunkBytes) {
+    const chunk = await source.read(path, { offset, length: Math.min(chunkBytes, limit - offset) });
     if (chunk === undefined || chunk.length === 0) break;
     const bytes = new Uint8Array(rest.length + chunk.length);
     bytes.set(rest);
@@ -145,10 +152,14 @@ async function* lines(source: LedgerSource, path: string): AsyncGenerator<{ byte
   if (rest.length > 0) yield { bytes: rest, unfinished: true };
 }
 
-/** The last whole line's note, unchecked. */
-export async function lastNote(source: LedgerSource): Promise<string | undefined> {
+/** The last whole line's note, unchecked, and how long checkpoints.log was when it was read. */
+export async function lastNote(source: LedgerSource): Promise<{ readonly note: string | undefined; readonly bytes: number }> {
   let last: Uint8Array | undefined;
-  for await (const { bytes, unfinished } of lines(source, 'checkpoints.log')) if (!unfinished) last = bytes.slice();
+  let read = 0;
+  for await (const { bytes, unfinished } of lines(source, 'checkpoints.log')) {
+    read += bytes.length + (unfinished ? 0 : 1);
+    if (!unfinished) last = bytes.slice();
+  }
   const note = last === undefined ? undefined : parseJson(toText(last));
-  return typeof note === 'string' ? note : undefined;
+  return { note: typeof note === 'string' ? note : undefined, bytes: read };
 }

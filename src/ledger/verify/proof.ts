@@ -174,7 +174,7 @@ async function notesOf(source: LedgerSource): Promise<string[]> {
   const notes = [await source.read('cosigned'), await source.read('checkpoint')].map((bytes) =>
     bytes === undefined ? undefined : toText(bytes),
   );
-  return [...notes, await lastNote(source)].filter((note) => note !== undefined);
+  return [...notes, (await lastNote(source)).note].filter((note) => note !== undefined);
 }
 
 /** The key that the log names in its first entry, with those that followed it. */

@@ -11,7 +11,7 @@ import { Bench, seededRandom, setting } from '../testing/story.ts';
 import { evidenceFiles, finishedLog, unnoticedFlips, verified } from '../testing/tamper.ts';
 import { bundlePath, tilePath } from '../tile-path.ts';
 import { sabotages } from '../testing/sabotage.ts';
-import { exitStatus, type Report } from './index.ts';
+import { exitStatus, nodeCrypto, verifyLedger, type LedgerSource, type Report } from './index.ts';
 
 const whole = finishedLog(330);
 const small = finishedLog(12);
@@ -39,6 +39,37 @@ test('a published copy without the write-ahead log is proven too', async () => {
   const copy = whole.copy();
   for (const path of copy.paths()) if (path.includes('/wal/')) copy.put(path, undefined);
   assert.equal((await verified(copy)).status, 'proven');
+});
+
+test('a log that grows and is signed while it is read is proven, whichever file is read just then', async () => {
+  for (let grownAt = 0, reads = 1; grownAt < reads; grownAt += 1) {
+    const bench = new Bench(undefined, { seed: 3 });
+    for (let s = 0; bench.log.size < 300; s += 1) bench.session(`ses_${s}`, 9);
+    bench.sign();
+    bench.session('unsigned', 2);
+    const source = bench.disk.source(folder);
+    reads = 0;
+    const grow = (): void => {
+      if (reads === grownAt) {
+        bench.session('meanwhile', 5);
+        bench.sign();
+      }
+      reads += 1;
+    };
+    const growing: LedgerSource = {
+      read: (path, range) => {
+        grow();
+        return source.read(path, range);
+      },
+      list: (path) => {
+        grow();
+        return source.list(path);
+      },
+    };
+    const { status, findings } = await verifyLedger(growing, { crypto: nodeCrypto });
+    assert.equal(status, 'proven', `grown at read ${grownAt}: ${JSON.stringify(findings)}`);
+    bench.log.close();
+  }
 });
 
 test('every flipped bit of every file is noticed', async () => {

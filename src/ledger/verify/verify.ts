@@ -54,15 +54,17 @@ interface Started {
   readonly signed: Checkpoint | undefined;
   readonly witnesses: Readonly<Record<string, number>>;
   readonly others: { readonly what: string; readonly checkpoint: Checkpoint }[];
+  readonly historyBytes: number;
 }
 
 /** Finds out whose log this is and how much of it is signed; undefined when it is no log. */
 async function begin(source: LedgerSource, options: VerifyOptions, findings: Findings): Promise<Started | undefined> {
   const published = await source.read('checkpoint');
   const cosigned = await source.read('cosigned');
+  const history = await lastNote(source);
   const notes = [
     { what: 'checkpoint', note: published === undefined ? undefined : (toText(published) ?? '') },
-    { what: 'checkpoints.log', note: await lastNote(source) },
+    { what: 'checkpoints.log', note: history.note },
     { what: 'cosigned', note: cosigned === undefined ? undefined : (toText(cosigned) ?? '') },
   ];
   const opened = await firstRecord(source);
@@ -105,6 +107,7 @@ async function begin(source: LedgerSource, options: VerifyOptions, findings: Fin
     signed,
     witnesses: valid.find(({ what }) => what === 'cosigned')?.checkpoint.witnesses ?? {},
     others: valid.filter(({ what }) => what !== 'checkpoints.log'),
+    historyBytes: history.bytes,
   };
 }
 
@@ -165,10 +168,10 @@ class Pass {
   }
 
   async run(): Promise<{ unsigned: number; checkpoints: number }> {
-    const { findings, origin, keys, others } = this.#started;
+    const { findings, origin, keys, others, historyBytes } = this.#started;
     const place = { source: this.#source, crypto: this.#crypto, findings };
     const wal = await WalReader.open({ ...place, origin, signed: this.#size });
-    const history = await History.open({ ...place, origin, keys }, others);
+    const history = await History.open({ ...place, origin, keys, historyBytes }, others);
     for (let first = 0; first < this.#size; first += 256) {
       const removed = this.#treeWhole ? await prunedHash(this.#source, first / 256, this.#size) : undefined;
       if (removed !== undefined) {
