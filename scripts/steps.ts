@@ -27,7 +27,16 @@ export function run(name: string, command: readonly [string, ...string[]], envir
 /** Runs test files; `concurrency` files at a time. */
 export function runTests(name: string, files: readonly string[], concurrency: number): void {
   if (files.length === 0) return;
-  run(name, ['node', '--import', './test/seed.ts', '--test', `--test-concurrency=${concurrency}`, ...files]);
+  run(name, [
+    'node',
+    '--import',
+    './test/seed.ts',
+    '--import',
+    './test/own-thread.ts',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    ...files,
+  ]);
 }
 
 /** All test files below a folder of the checkout. */

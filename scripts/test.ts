@@ -11,8 +11,10 @@ const needs = {
   openssl: 'command -v openssl',
   python3: 'command -v python3',
   bsdutils: 'command -v script',
+  asciinema: 'command -v asciinema',
   procps: 'command -v ps',
   rsyslog: 'command -v rsyslogd',
+  kcat: 'command -v kcat',
   'rsyslog-gnutls': 'ls /usr/lib/*/rsyslog/lmnsd_gtls.so',
 } as const;
 

@@ -1,9 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { runCli } from '#cli';
 import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running } from '#host';
 import type { Fault } from '#model';
+
+/** These serve until they are stopped; whoever supervises them ends one that hangs. */
+const serving = ['control', 'gateway', 'signer'];
+// A command may end while V8 compiles on another thread, and such a thread that waits for a garbage collection then, which nobody runs any
+// more, holds the process for ever (nodejs/node#54918). So commands compile on their own thread.
+if (!serving.includes(process.argv[2] ?? '')) {
+  setFlagsFromString('--no-concurrent-sparkplug');
+  setFlagsFromString('--no-concurrent-recompilation');
+}
 
 const entry = fileURLToPath(import.meta.url);
 const root = join(entry, '..', '..');
@@ -21,21 +31,40 @@ async function gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Pr
   return runGateway(config, { world: realWorld, log, fatal });
 }
 
-/** What the command line does to ledgers that nobody writes at the moment. */
+/** What the command line does to ledgers that nobody writes at the moment, and the process that only signs one. */
 const ledgers: Parameters<typeof runCli>[1]['ledgers'] = {
   rotateKey: async (log) => {
-    const [{ rotateLedgerKey }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
-    return rotateLedgerKey({ ...log, world: realWorld, build: `warder ${version}` });
+    const { rotateLedgerKey } = await import('#ledger');
+    return rotateLedgerKey(await stopped(log));
+  },
+  planPruning: async (directory, rules) => {
+    const { planPruning } = await import('#ledger');
+    return planPruning(directory, rules);
   },
   prune: async (log, request) => {
-    const [{ pruneLedger }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
-    return pruneLedger({ ...log, world: realWorld, build: `warder ${version}` }, request);
+    const { pruneLedger } = await import('#ledger');
+    return pruneLedger(await stopped(log), request);
   },
   repair: async (log, reason) => {
-    const [{ repairLedger }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
-    return repairLedger({ ...log, world: realWorld, build: `warder ${version}` }, reason);
+    const { repairLedger } = await import('#ledger');
+    return repairLedger(await stopped(log), reason);
+  },
+  shred: async (log, request) => {
+    const { shredSession } = await import('#ledger');
+    return shredSession(await stopped(log), request);
+  },
+  serveSigner: async (place) => {
+    const [{ serveSigner }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
+    return serveSigner({ ...place, world: realWorld });
   },
 };
+
+/** The log with the machine's parts, and with whoever holds its key. */
+async function stopped({ signer, ...log }: Parameters<typeof ledgers.rotateKey>[0]) {
+  const [{ signerAt }, { realWorld }] = await Promise.all([import('#ledger'), import('#host')]);
+  const place = { ...log, world: realWorld, build: `warder ${version}` };
+  return signer === undefined ? place : { ...place, keyHolder: signerAt(signer, realWorld) };
+}
 
 // A reader that has seen enough (`warder sessions | head`) is no failure.
 process.stdout.on('error', () => {});
@@ -47,5 +76,7 @@ if (process.env['WARDER_LEASH'] !== undefined || process.env['npm_lifecycle_even
 // Reason: our own manifest, always with a version.
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 process.exitCode = await runCli(process.argv.slice(2), { entry, root, version, processes: { control, gateway }, ledgers });
+// What a pipe has not taken yet would be lost.
+for (const stream of [process.stdout, process.stderr]) await new Promise<void>((resolve) => void stream.write('', () => resolve()));
 // What a finished command leaves open (a keep-alive connection, a log) must not hold the process.
 process.exit();

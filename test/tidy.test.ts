@@ -200,6 +200,16 @@ test('a TODO has an owner and a condition', () => {
   assert.deepEqual(bare, []);
 });
 
+test('the code map names every folder of the source, and only what there is', () => {
+  const map = read('ARCHITECTURE.md').split('\n## The pipeline')[0] ?? '';
+  const named = [...map.matchAll(/`((?:src|policies|test|bench|packages|scripts|bin)(?:\/[a-z.-]+)*)\/?`/g)].map(([, path = '']) => path);
+  const absent = named.filter((path) => !files.some((file) => file === path || file.startsWith(`${path}/`)));
+  assert.deepEqual(absent, [], 'named, but not there');
+  const folders = new Set(product.map((file) => dirname(file).split('/').slice(0, 3).join('/')));
+  const missing = [...folders].filter((folder) => folder !== 'src' && !folder.endsWith('/testing') && !named.includes(folder));
+  assert.deepEqual(missing, [], 'there, but not named');
+});
+
 test('the product speaks of itself alone', () => {
   const strays = files
     .filter((file) => /\.(ts|cjs|md|ya?ml|json|txt|sh)$/.test(file) && file !== 'package-lock.json' && file !== 'test/tidy.test.ts')

@@ -43,6 +43,7 @@ export interface SessionAnswer {
 export interface OutcomeAnswer {
   readonly status: string;
   readonly rows: number;
+  readonly rowsChanged?: number;
   readonly masked: Readonly<Record<string, number>>;
   readonly rowsWithheld: number;
   readonly code?: string;
@@ -82,7 +83,14 @@ export interface DecisionAnswer {
   readonly verdict: 'allow' | 'deny' | 'pending';
   readonly reason: string;
   readonly rules: readonly string[];
-  readonly matched: readonly { readonly rule: string; readonly effect: string; readonly mode: string; readonly by?: string }[];
+  readonly matched: readonly {
+    readonly rule: string;
+    readonly effect: string;
+    readonly mode: string;
+    readonly by?: string;
+    readonly title?: string;
+    readonly file?: string;
+  }[];
   readonly obligations: readonly string[];
   readonly requirements: readonly { readonly rule: string; readonly reason: string }[];
   readonly reads: Readonly<Record<string, unknown>>;
@@ -92,7 +100,6 @@ export interface DecisionAnswer {
   readonly approval?: { readonly request: string; readonly grant: string; readonly record?: string };
   readonly outcome?: OutcomeAnswer;
   readonly record: string;
-  readonly explanation?: string;
 }
 
 export interface RequestAnswer {

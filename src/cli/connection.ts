@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type ApiCall, callApi, homeAt, homePath, readEndpoints, readJson } from '#host';
+import { type ApiCall, callApi, downloadApi, homeAt, homePath, readEndpoints, readJson } from '#host';
 import { Fault } from '#model';
 import type { CommonOptions } from './context.ts';
 
@@ -11,6 +11,8 @@ export interface Connection {
   /** Where the token came from, for messages. */
   readonly identity: 'WARDER_TOKEN' | 'login' | 'home';
   call<Answer>(call: ApiCall): Promise<Answer>;
+  /** The bytes of a file. */
+  download(path: string): AsyncIterable<Uint8Array>;
   /** Items of a list, page after page, at most `max`. */
   list<Item>(path: string, max: number): Promise<readonly Item[]>;
 }
@@ -33,6 +35,7 @@ export function connect(options: CommonOptions, as?: 'home'): Connection {
     base,
     identity,
     call,
+    download: (path) => downloadApi({ base, token }, path),
     async list<Item>(path: string, max: number): Promise<readonly Item[]> {
       const items: Item[] = [];
       let after: string | undefined;

@@ -1,4 +1,4 @@
-import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running } from '#host';
+import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running, Stays, StoredRecord } from '#host';
 import type { Fault } from '#model';
 
 /** What the command line cannot know by itself; handed in by `main.ts`, the only file that may reach everything. */
@@ -15,16 +15,23 @@ export interface Program {
   /** What is done to the ledgers of a stopped installation. */
   readonly ledgers: {
     rotateKey(log: StoppedLog): Promise<string>;
+    /** From the files alone, also of a log that is in use. */
+    planPruning(directory: string, rules: PruneRules): Promise<PrunePlan>;
     prune(
       log: StoppedLog,
       request: PruneRequest,
     ): Promise<{
       readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing';
+      readonly waitsFor?: 'witness' | 'delivery';
       readonly from: number;
       readonly to: number;
       readonly removed: number;
       readonly kept: number;
     }>;
+    /** Holds the key of one log until `stop`, and signs what grew from what it signed before. */
+    serveSigner(place: SignerPlace): Promise<{ readonly vkey: string; readonly size: number; stop(): Promise<void> }>;
+    /** Erases the key of a session; false when there is none. */
+    shred(log: StoppedLog, request: { readonly session: string; readonly by: string; readonly reason: string }): Promise<boolean>;
     repair(log: StoppedLog, reason: string): Promise<{ readonly old: string; readonly vkey: string; readonly sealed: boolean }>;
   };
 }
@@ -34,16 +41,60 @@ export interface StoppedLog {
   readonly directory: string;
   readonly keys: string;
   readonly origin: string;
+  /** Unix socket of the process that holds its key, when there is one. */
+  readonly signer?: string;
 }
 
-/** What may go from a ledger, and who wants it. */
-export interface PruneRequest {
-  /** Milliseconds since 1970. */
-  readonly before: number;
+/** Where the key of a log is held apart from who writes the log. */
+export interface SignerPlace {
+  /** Unix socket on which it is asked. */
+  readonly socket: string;
+  /** Folder of the key and of what was signed. */
+  readonly keys: string;
+  readonly origin: string;
+  readonly onRefused: (fault: Fault) => void;
+}
+
+/** What may go from a ledger. */
+export interface PruneRules {
+  readonly judge: () => (record: StoredRecord) => Stays | undefined;
+  /** Entries from this one on stay. */
+  readonly below: number;
+}
+
+/** The same, and who wants it. */
+export interface PruneRequest extends PruneRules {
   readonly by: string;
   readonly reason: string;
   readonly holds: readonly string[];
   readonly witnesses: readonly string[];
+}
+
+/** Bytes on the disk. */
+export interface LedgerBytes {
+  readonly entries: number;
+  readonly hashes: number;
+  readonly evidence: number;
+  readonly recordings: number;
+}
+
+/** What a ledger holds, and what of it the rules let go. */
+export interface PrunePlan {
+  readonly bundles: number;
+  /** Times of records, ms. */
+  readonly oldest?: number;
+  readonly newest?: number;
+  readonly size: LedgerBytes;
+  readonly goes: {
+    readonly from: number;
+    readonly to: number;
+    readonly bundles: number;
+    readonly records: number;
+    readonly size: LedgerBytes;
+  };
+  /** Bundles that are old enough and stay. */
+  readonly kept: { readonly class: number; readonly hold: number };
+  readonly undelivered: number;
 }
 
 /** Options that every command has. */

@@ -38,10 +38,13 @@ function pathsBelow(start: string, except: string): string[] {
   }
 }
 
+/** Hidden folders in which Kyverno's own repositories keep the tests of a policy. */
+const testFolders: ReadonlySet<string> = new Set(['.kyverno-test', '.chainsaw-test']);
+
 function pathsIn(folder: string, except: string): string[] {
   if (resolve(folder) === except) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    if (entry.name.startsWith('.') || entry.name === 'node_modules') return [];
+    if ((entry.name.startsWith('.') && !testFolders.has(entry.name)) || entry.name === 'node_modules') return [];
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return pathsIn(path, except);
     return entry.isFile() && importable.test(entry.name) ? [path] : [];

@@ -15,7 +15,13 @@ export function planText(plan: Plan, backtest: Backtest | undefined): string {
     for (const name of one.cases.slice(0, valuesShown)) lines.push(dim(`    test case  ${visible(name)}`));
     lines.push(`    ${dim('by')} ${byText(one)}`, `    ${dim('e.g.')} ${visible(witnessText(one))}`);
   }
-  if (plan.classes.length === 0) lines.push('', green('✔ no request is decided otherwise'));
+  if (plan.classes.length === 0)
+    lines.push(
+      '',
+      plan.cut.length === 0
+        ? green('✔ no request is decided otherwise')
+        : yellow('✔ no request that was tried is decided otherwise; not all were'),
+    );
   lines.push('', dim(comparedText(plan)), ...plan.cut.map((what) => dim(`  not looked at: ${visible(what)}`)));
   if (backtest !== undefined) lines.push('', ...backtestText(backtest));
   return lines.join('\n');
@@ -45,7 +51,11 @@ export function planMarkdown(plan: Plan, backtest: Backtest | undefined): string
     ...ruleLines(plan).map((line) => `- ${line}`),
     '',
   ];
-  if (plan.classes.length === 0) lines.push('**No request is decided otherwise.**', '');
+  if (plan.classes.length === 0)
+    lines.push(
+      plan.cut.length === 0 ? '**No request is decided otherwise.**' : '**No request that was tried is decided otherwise; not all were.**',
+      '',
+    );
   else {
     lines.push('| change | requests | decided by | example |', '|---|---|---|---|');
     for (const one of plan.classes) {

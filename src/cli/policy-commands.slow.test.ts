@@ -133,6 +133,45 @@ describe('warder policy without an installation', () => {
     assert.equal(warder(['policy', 'explain', 'no such case']).status, 6);
   });
 
+  test('check --decisions tells rules that never fired; without that option nothing is said about them', () => {
+    const decided = {
+      i: 0,
+      t: Date.now(),
+      kind: 'operation.decided',
+      session: 's',
+      who: { subject: 'user:eve' },
+      what: { target: 'sql', resource: 'pg:orders', verb: 'drop', objects: [], normalized: '', certainty: 'parsed' },
+      decision: {
+        verdict: 'deny',
+        reason: 'NO_DROP',
+        rules: ['guard/no-drop'],
+        matched: [{ rule: 'guard/no-drop', effect: 'deny', mode: 'enforce' }],
+        bundle: { name: 'b', version: '1.0.0', digest: 'sha256:0' },
+        reads: {},
+      },
+    };
+    put('decisions.jsonl', `${JSON.stringify(decided)}\n`);
+    const found = warder(['policy', 'check', '--decisions', 'decisions.jsonl', '--json']);
+    const { problems } = JSON.parse(found.out) as { problems: { code: string; proof?: string; rules?: string[] }[] };
+    assert.deepEqual(
+      problems.filter(({ proof }) => proof === 'records').map(({ code, rules }) => [code, rules?.[0]]),
+      [['P107', 'guard/all']],
+    );
+    assert.equal(warder(['policy', 'check', '--decisions', 'nothing-here']).status, 3);
+    assert.equal(warder(['policy', 'check', '--decisions', 'decisions.jsonl', '--days', 'x']).status, 2);
+  });
+
+  test('an answer larger than a pipe reaches its reader whole', () => {
+    const rules = Array.from(
+      { length: 400 },
+      (_, i) => `    - { id: r${i}, effect: deny, reason: R_${i}, match: { resource.id: ["db-${i}"] } }\n`,
+    );
+    put('many/p.yaml', `${guard.slice(0, guard.indexOf('    - {'))}${rules.join('')}`);
+    const { out } = warder(['policy', 'check', 'many', '--json']);
+    assert.ok(out.length > 100_000);
+    assert.equal((JSON.parse(out) as { rules: number }).rules, 400);
+  });
+
   test('fmt --check tells without touching; fmt writes what check then accepts', () => {
     put('style/a.yaml', guard.replace('  owner: team:x\n  tier: org', '  tier: org\n  owner: team:x'));
     const before = readFileSync(join(folder, 'style/a.yaml'), 'utf8');

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { Fault, limits } from '#model';
 import type { SourceFile } from '#policy';
 
@@ -28,8 +28,12 @@ function pathsIn(folder: string): string[] {
     const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
     return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => join(entry.parentPath, entry.name));
   } catch (cause) {
-    throw new Fault('CONFIG_INVALID', `cannot read the policies in ${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    throw new Fault(
+      'CONFIG_INVALID',
+      `cannot read policies at ${resolve(folder)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        cause,
+      },
+    );
   }
 }

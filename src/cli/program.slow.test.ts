@@ -154,6 +154,10 @@ describe('the command line', () => {
     assert.equal(status, 2);
     assert.match(err, /approve/);
     assert.equal((await warder(['requests', '--status', 'nonsense'])).status, 2);
+    const json = await warder(['requests', '--nonsense', '--json']);
+    assert.deepEqual([json.status, json.err, JSON.parse(json.out).error.code], [2, '', 'USAGE']);
+    assert.match(JSON.parse(json.out).error.message, /unknown option '--nonsense'/);
+    assert.equal(JSON.parse((await warder(['account', '--json'])).out).error.code, 'USAGE');
     assert.equal((await warder(['up', '--port-base', 'x', '--home', join(folder, 'new')])).status, 2);
   });
 

@@ -21,7 +21,7 @@ export async function runCli(argv: readonly string[], parts: Program): Promise<n
     .helpCommand(true)
     .showHelpAfterError(false)
     .showSuggestionAfterError(true)
-    .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'warder: ')) })
+    .configureOutput({ writeErr: (text) => json || process.stderr.write(text.replace(/^error: /, 'warder: ')) })
     .addHelpText('after', `\n${notes}`);
   for (const define of commands)
     define(program, parts, (code) => {
@@ -33,7 +33,14 @@ export async function runCli(argv: readonly string[], parts: Program): Promise<n
     await program.parseAsync(argv, { from: 'user' });
     return status;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : new Fault('USAGE', thrown.message).exit;
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return 0;
+      const message = thrown.code === 'commander.help' ? 'a command is missing' : thrown.message.replace(/^error: /, '');
+      const fault = new Fault('USAGE', message);
+      // People were told by Commander, with a suggestion, or were shown the help.
+      if (json) showFault(fault, { json });
+      return fault.exit;
+    }
     const fault = asFault(thrown);
     showFault(fault, { json });
     return fault.exit;

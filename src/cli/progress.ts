@@ -1,9 +1,19 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { realWorld } from '#host';
 import { paint } from './paint.ts';
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
 const frameMs = 100;
 /** What is quicker than this needs no line of its own where lines cannot be taken back. */
 const quietMs = 1_000;
+
+const barCells = 20;
+
+/** How much of a work is done, as a bar: `████████░░░░░░░░░░░░`. */
+export function progressBar(done: number, of: number): string {
+  const full = of <= 0 ? 0 : Math.min(barCells, Math.floor((done / of) * barCells));
+  return '█'.repeat(full) + '░'.repeat(barCells - full);
+}
 
 /** Steps of a longer work on standard error: one turning line on a terminal, a line for each step longer than a second elsewhere. */
 export class Progress {
@@ -46,5 +56,28 @@ export class Progress {
 
   #erase(): void {
     if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  }
+}
+
+/** How long a work may go on before the line that shows progress gets its turn. */
+const turnMs = 50;
+
+/**
+ * Runs a long work and shows how far it is. The work calls what it is given as often as it likes and awaits it; now and then that lets
+ * the line be drawn.
+ */
+export async function withTurns<T>(first: string, work: (told: (step: () => string) => Promise<void>) => Promise<T>): Promise<T> {
+  const progress = new Progress();
+  progress.step(first);
+  let turn = realWorld.monotonicNs();
+  try {
+    return await work(async (step) => {
+      if (realWorld.monotonicNs() - turn < BigInt(turnMs) * 1_000_000n) return;
+      progress.step(step());
+      await breathe();
+      turn = realWorld.monotonicNs();
+    });
+  } finally {
+    progress.end();
   }
 }

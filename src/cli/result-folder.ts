@@ -5,22 +5,35 @@ import type { ResultStore, TestAnswer } from '#policy/cases';
 
 const keptFilesMax = 500;
 
-/**
- * Results of policy tests on disk (`root` is the folder of the program): in `node_modules/.cache` where there is one, else in the user's cache folder. Only a saving of time: a
- * file that cannot be read or written is as good as none.
- */
+/** Results of policy tests on disk; see `keptAnswers`. */
 export function resultFolder(root: string): ResultStore {
-  const place = existsSync('node_modules')
-    ? join('node_modules', '.cache', 'warder', 'policy-tests')
-    : join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'warder', 'policy-tests');
-  const folder = join(place, engineStamp(root));
-  const fileOf = (key: string): string => join(folder, `${key}.json`);
+  const kept = keptAnswers(root, 'policy-tests');
   return {
-    get: (key) => read(fileOf(key)),
+    get(key) {
+      const json = kept.get(key);
+      const whole = typeof json === 'object' && json !== null && 'results' in json && Array.isArray(json.results);
+      return whole ? (json as TestAnswer) : undefined; // Written by this program under a key that names its version.
+    },
     set: (key, answer) => {
-      if (!existsSync(fileOf(key))) write(folder, fileOf(key), answer);
+      if (kept.get(key) === undefined) kept.set(key, answer);
     },
   };
+}
+
+/**
+ * Answers on disk (`root` is the folder of the program): in `node_modules/.cache` where there is one, else in the user's cache folder. Only a
+ * saving of time: a file that cannot be read or written is as good as none.
+ */
+export function keptAnswers(
+  root: string,
+  kind: 'policy-tests' | 'policy-checks',
+): { readonly get: (key: string) => unknown; readonly set: (key: string, answer: unknown) => void } {
+  const place = existsSync('node_modules')
+    ? join('node_modules', '.cache', 'warder', kind)
+    : join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'warder', kind);
+  const folder = join(place, engineStamp(root));
+  const fileOf = (key: string): string => join(folder, `${key}.json`);
+  return { get: (key) => read(fileOf(key)), set: (key, answer) => write(folder, fileOf(key), answer) };
 }
 
 /** Changes with the sources of the engine: somebody who works on it must not see what it said before. */
@@ -33,17 +46,15 @@ function engineStamp(root: string): string {
   return String(Math.round(newest));
 }
 
-function read(path: string): TestAnswer | undefined {
+function read(path: string): unknown {
   try {
-    const json: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    const whole = typeof json === 'object' && json !== null && 'results' in json && Array.isArray(json.results);
-    return whole ? (json as TestAnswer) : undefined; // Written by this program under a key that names its version.
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }
 }
 
-function write(folder: string, path: string, answer: TestAnswer): void {
+function write(folder: string, path: string, answer: unknown): void {
   try {
     mkdirSync(folder, { recursive: true });
     const unfinished = `${path}.${process.pid}.tmp`;

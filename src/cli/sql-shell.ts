@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Client, QueryArrayResult } from 'pg';
 import { Fault } from '#model';
@@ -66,20 +67,44 @@ async function interact(client: Client, target: Target): Promise<number> {
   if (atTerminal) process.stdout.write('psql is not installed, so this is a small shell. Statements end with ; and \\q leaves.\n');
   let text = '';
   let good = true;
+  let running = false;
+  // As in psql: Ctrl-C cancels the statement that runs, else forgets what was typed.
+  lines.on('SIGINT', () => {
+    if (running) return cancel(client, target);
+    text = '';
+    process.stdout.write('^C\n');
+    ask();
+  });
+  const run = async (): Promise<boolean> => {
+    running = true;
+    return show(client, text).finally(() => {
+      running = false;
+    });
+  };
   ask();
   for await (const line of lines) {
     if (line.trim() === '\\q') break;
     text += `${line}\n`;
     // A `;` inside a literal at the end of a line runs too early; the server then says so. psql itself is the tool for such texts.
     if (line.trimEnd().endsWith(';')) {
-      good = await show(client, text);
+      good = await run();
       text = '';
     }
     ask();
   }
-  if (text.trim() !== '') good = await show(client, text);
+  if (text.trim() !== '') good = await run();
   lines.close();
   return good ? 0 : 1;
+}
+
+/** SPEC: PostgreSQL's protocol, CancelRequest: a connection of its own, with the key that this one was given. */
+function cancel(client: Client, target: Target): void {
+  const { processID, secretKey } = client as { readonly processID?: number; readonly secretKey?: number }; // Reason: the types of `pg` leave them out.
+  if (processID === undefined || secretKey === undefined) return;
+  const request = Buffer.alloc(16);
+  [request.length, 80_877_102, processID, secretKey].forEach((value, at) => request.writeInt32BE(value, at * 4));
+  const socket = connect(target.port, target.host, () => socket.end(request));
+  socket.on('error', () => {});
 }
 
 async function show(client: Client, text: string): Promise<boolean> {

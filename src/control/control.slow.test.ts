@@ -65,6 +65,29 @@ test('errors are problem documents with a stable code and a remedy', async () =>
   assert.deepEqual([extra.status, extra.body.code], [400, 'INVALID_INPUT']);
 });
 
+test('what PostgreSQL cannot store is refused before anything is recorded', async () => {
+  const token = control.operatorToken();
+  const bodies: readonly (readonly [path: string, body: unknown, where: RegExp])[] = [
+    ['/tokens', { subject: 'a\0b' }, /body\.subject has a NUL/],
+    ['/requests/req_1/approve', { comment: 'half \ud800' }, /body\.comment has half a surrogate pair/],
+    ['/tokens', { deep: [{ 'k\0': 1 }] }, /body\.deep\[0\] has a NUL/],
+  ];
+  for (const [path, body, where] of bodies) {
+    const reviewer = path.startsWith('/requests') ? await control.tokenOf('reviewer') : token;
+    const answer = await control.call('POST', path, { token: reviewer, body });
+    assert.deepEqual([answer.status, answer.body.code], [400, 'INVALID_INPUT'], JSON.stringify(answer.body));
+    assert.match(answer.body.detail, where);
+  }
+  for (const path of ['/requests/%00', '/sessions?subject=%00', `/decisions/${'a'.repeat(500)}`]) {
+    const answer = await control.call('GET', path, { token });
+    assert.deepEqual(
+      [answer.status, answer.type.split(';')[0], answer.body.code],
+      [400, 'application/problem+json', 'INVALID_INPUT'],
+      path,
+    );
+  }
+});
+
 test('no response carries a credential of a resource', async () => {
   const { body } = await control.call('GET', '/resources', { token: control.operatorToken() });
   assert.equal(body.items[0].name, 'orders');
@@ -86,6 +109,30 @@ test('a revoked token is refused at once by the API, and the gateways are told',
   const back = await TestGateway.join(control.config);
   await back.notice('tokens.revoked', (params) => params.tokens.includes(id));
   await back.end();
+});
+
+test('a token that somebody makes with a token neither outlives it nor survives its revocation', async () => {
+  const first = await control.call('POST', '/tokens', {
+    token: control.operatorToken(),
+    body: { subject: 'engineer', lifetimeMs: 60_000 },
+  });
+  assert.ok(first.body.expiresAt <= Date.now() + 60_000);
+  const second = await control.call('POST', '/tokens', { token: first.body.token });
+  assert.equal(second.body.expiresAt, first.body.expiresAt);
+  const third = await control.call('POST', '/tokens', { token: second.body.token, body: { lifetimeMs: 30_000 } });
+  assert.ok(third.body.expiresAt < first.body.expiresAt);
+  assert.equal((await control.call('GET', '/me', { token: third.body.token })).status, 200);
+  await control.call('DELETE', `/tokens/${first.body.id}`, { token: control.operatorToken() });
+  for (const { body } of [first, second, third]) assert.equal((await control.call('GET', '/me', { token: body.token })).status, 401);
+  assert.equal((await control.call('POST', '/tokens', { token: second.body.token })).status, 401);
+});
+
+test('however many tokens somebody makes with one, that one stays', async () => {
+  const token = await control.tokenOf('engineer');
+  for (let made = 0; made < limits.tokensPerSubjectMax + 2; made += 1) {
+    assert.equal((await control.call('POST', '/tokens', { token })).status, 201);
+  }
+  assert.equal((await control.call('GET', '/me', { token })).status, 200);
 });
 
 test('a subject has a limited number of live tokens; the oldest give way', async () => {

@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { realWorld } from '#host';
-import type { ControlConfig, ControlReady, Running } from '#host';
-import { ledgerRotations, openCosigner, openLedger } from '#ledger';
-import type { Ledger } from '#ledger';
+import { homeAt, readLedgerSettings, realWorld } from '#host';
+import type { ControlConfig, ControlReady, Running, SignerSocket } from '#host';
+import { ledgerRotations, openCosigner, openLedger, signerAt } from '#ledger';
+import type { Ledger, SignerSetting } from '#ledger';
 import { Fault } from '#model';
 import type { Timer, World } from '#model';
 import { formatProblem } from '#policy';
 import { buildApi } from './api/server.ts';
 import { openApprovals } from './approvals/approvals.ts';
 import { followMirror } from './evidence/follow.ts';
-import { Anchor, anchorFile } from './evidence/anchor.ts';
+import { openAnchors } from './evidence/anchors/open-anchors.ts';
 import { openMirror } from './evidence/mirror.ts';
 import { confirmOwnLedger, mirrorOwnLedger } from './evidence/own-ledger.ts';
+import { keepRetention } from './evidence/retention.ts';
 import { openSearchIndex } from './evidence/search-index.ts';
 import { openWitnessing } from './evidence/witnessing.ts';
 import { openFleet } from './fleet/fleet.ts';
@@ -28,8 +29,9 @@ import { processLog } from './log.ts';
 import type { Log } from './log.ts';
 import { openBundles } from './policies/bundles.ts';
 import type { Bundles } from './policies/bundles.ts';
+import { Administration } from './recordings/administration.ts';
 import { readPolicyFolder } from './policies/read-folder.ts';
-import { readSinks } from './sinks/configuration.ts';
+import { openSinksFile } from './sinks/live-configuration.ts';
 import { openSinks } from './sinks/sinks.ts';
 import { openStore } from './store/database.ts';
 import { openKeys, secretFile } from './store/keys.ts';
@@ -78,10 +80,10 @@ interface Starting {
 async function start(config: ControlConfig, { world, log, onFatal, closers }: Starting): Promise<ControlReady> {
   const keys = openKeys(config.keys, world);
   // Read before anything is started: a mistake in it should cost nothing.
-  const sinkConfigs = readSinks(join(config.home, 'sinks.yaml'));
+  const sinksFile = openSinksFile(join(config.home, 'sinks.yaml'));
   const sealing = sealingWith(keys.seal, world);
-  const anchored = anchorFile(join(config.home, 'ledger.yaml'));
-  const anchor = anchored === undefined ? undefined : new Anchor(anchored, log);
+  const ledgerSettings = readLedgerSettings(join(config.home, 'ledger.yaml'));
+  const anchors = openAnchors(ledgerSettings.anchors, { world, log, onRollback: onFatal });
   const store = await openStore(config.database, { world, log });
   closers.push(() => store.close());
   await migrate(store);
@@ -92,20 +94,27 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     keys: config.keys,
     world,
     build: buildName(),
+    commands: {
+      verify: `warder ledger verify ${config.ledger}`,
+      repair: `warder ledger repair --log control --home ${config.home}`,
+    },
     onFatal,
+    ...signedBy(ledgerSettings.signer.control, world),
     confirm: async (found) => {
-      anchor?.confirm(found);
+      await anchors.confirm(found);
       await confirmOwnLedger(mirror, found, ledgerRotations(config.ledger));
     },
   });
   closers.push(() => ledger.close());
-  const anchoring = anchor?.follow(ledger);
-  if (anchoring !== undefined) closers.push(() => anchoring.stop());
+  const anchoring = anchors.follow(ledger);
+  closers.push(() => anchoring.stop());
   const own = await mirrorOwnLedger(ledger, { mirror, world, log });
   closers.push(() => own.stop());
   const searchIndex = openSearchIndex(store);
-  const sinks = openSinks(sinkConfigs, { store, world, log, hashKey: hashKey(config.keys, world) });
-  const followers = followMirror(mirror, { store, index: searchIndex, sinks, world, log });
+  const sinks = openSinks(sinksFile, { store, ledger, world, log, hashKey: hashKey(config.keys, world) });
+  const retention = (signal: AbortSignal): Promise<void> =>
+    keepRetention({ store, world, log, positions: () => sinks.positions(), files: homeAt(config.home) }, signal);
+  const followers = followMirror(mirror, { store, index: searchIndex, sinks, retention, world, log });
   closers.push(() => followers.stop());
   const cosigner = openCosigner({ keys: config.keys, name: `${origin}/mirror`, world });
   const witnessing = openWitnessing({ store, ledger, cosigner, world, log });
@@ -139,6 +148,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   await ensureAccounts(store, { world, demo: config.demo });
   await resources.put(config.resources, 'user:operator');
   await ensureBundle(bundles, config.policies);
+  await own.caughtUp();
   const withdrawn = await approvals.recover();
   if (withdrawn > 0) log.info({ withdrawn }, 'requests whose operation is gone were withdrawn');
   closers.push(await keepingOperatorToken(config.operatorTokenFile, { tokens, authenticator, world, log }));
@@ -170,6 +180,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     accounts,
     authenticator,
     bundles,
+    administration: new Administration({ bundles, ledger, world }),
     resources,
     approvals,
     fleet,
@@ -189,6 +200,12 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     ledger: nameOf(ledger),
     witness: { origin: cosigner.name, vkey: cosigner.vkey },
   };
+}
+
+/** Where the key of the ledger is, when it is not in the folder of keys. */
+function signedBy(settings: SignerSocket | undefined, world: World): { readonly signer?: SignerSetting } {
+  if (settings === undefined) return {};
+  return { signer: { signer: signerAt(settings.socket, world), refuseAfterMs: settings.refuseAfterMs } };
 }
 
 /** Key of the hashes that sinks see in place of values: made once, so that a value looks the same for as long as the installation lives. */

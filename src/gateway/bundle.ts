@@ -1,5 +1,5 @@
 import { verify, type KeyObject } from 'node:crypto';
-import { compileBundle, formatProblem, type Bundle } from '#policy';
+import { compileBundle, compilingBundle, formatProblem, type Bundle, type CompileResult } from '#policy';
 import { Fault, limits, type BundleSource, type World } from '#model';
 
 /** The bundle in force at this gateway. Activation is atomic: a decision sees one bundle, whole. */
@@ -9,6 +9,8 @@ export class BundleInForce {
   /** Monotonic time of the last word from the control plane. */
   #heardNs = 0n;
   #linked = false;
+  /** Counts the bundles that were offered: a newer one makes the compiling of an older one pointless. */
+  #offers = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -40,24 +42,62 @@ export class BundleInForce {
   }
 
   /**
-   * Checks and activates a bundle. The digest is computed here from the documents, so neither a damaged transfer nor a control plane
+   * Checks and activates a bundle at once, before anybody is served. The digest is computed here from the documents, so neither a damaged transfer nor a control plane
    * without the key can put other rules in force. Throws POLICY_INVALID; the bundle in force then stays.
    */
   activate(source: BundleSource, controlKey: KeyObject): void {
-    if (!verify(null, Buffer.from(source.ref.digest), controlKey, Buffer.from(source.signature, 'base64'))) {
-      throw new Fault('POLICY_INVALID', `the signature of bundle ${source.ref.digest} is not the control plane's`);
-    }
-    const compiled = compileBundle(source.files);
-    if (!compiled.ok) {
-      const first = compiled.problems[0];
-      throw new Fault(
-        'POLICY_INVALID',
-        `bundle ${source.ref.digest} does not compile: ${first ? formatProblem(first) : 'no reason given'}`,
-      );
-    }
-    if (compiled.bundle.ref.digest !== source.ref.digest) {
-      throw new Fault('POLICY_INVALID', `bundle claims ${source.ref.digest} but its documents are ${compiled.bundle.ref.digest}`);
-    }
-    this.#bundle = compiled.bundle;
+    this.#offers += 1;
+    checkSignature(source, controlKey);
+    this.#bundle = accepted(source, compileBundle(source.files));
   }
+
+  /**
+   * The same while sessions are served: compiling stops every few milliseconds to let traffic through, and the bundle in force decides until
+   * the new one is complete. Resolves when it is in force, or when a newer offer has made it pointless. Rejects like `activate` throws.
+   */
+  async replace(source: BundleSource, controlKey: KeyObject): Promise<void> {
+    this.#offers += 1;
+    const offer = this.#offers;
+    checkSignature(source, controlKey);
+    // What is in force was compiled from documents with this very digest.
+    if (source.ref.digest === this.digest) return;
+    const steps = compilingBundle(source.files);
+    for (;;) {
+      const compiled = this.#slice(steps);
+      if (compiled !== undefined) {
+        this.#bundle = accepted(source, compiled);
+        return;
+      }
+      await new Promise<void>((resolve) => void this.#world.after(0, resolve));
+      if (offer !== this.#offers) return;
+    }
+  }
+
+  /** As many steps as fit a slice; what they came to when the last one was among them. */
+  #slice(steps: ReturnType<typeof compilingBundle>): CompileResult | undefined {
+    const pauseAt = this.#world.monotonicNs() + compileSliceNs;
+    do {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    } while (this.#world.monotonicNs() < pauseAt);
+    return undefined;
+  }
+}
+
+const compileSliceNs = BigInt(limits.compileSliceMs) * 1_000_000n;
+
+function checkSignature(source: BundleSource, controlKey: KeyObject): void {
+  if (verify(null, Buffer.from(source.ref.digest), controlKey, Buffer.from(source.signature, 'base64'))) return;
+  throw new Fault('POLICY_INVALID', `the signature of bundle ${source.ref.digest} is not the control plane's`);
+}
+
+function accepted(source: BundleSource, compiled: CompileResult): Bundle {
+  if (!compiled.ok) {
+    const first = compiled.problems[0];
+    throw new Fault('POLICY_INVALID', `bundle ${source.ref.digest} does not compile: ${first ? formatProblem(first) : 'no reason given'}`);
+  }
+  if (compiled.bundle.ref.digest !== source.ref.digest) {
+    throw new Fault('POLICY_INVALID', `bundle claims ${source.ref.digest} but its documents are ${compiled.bundle.ref.digest}`);
+  }
+  return compiled.bundle;
 }

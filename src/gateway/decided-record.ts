@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Decision, Operation, OperationDecided, Session } from '#model';
+import { readsOf } from '#policy';
+import type { Judged } from './judge.ts';
+import type { LiveSession } from './point.ts';
+import { wantedRecording } from './recording.ts';
 
 /** Bounds that keep an `operation.decided` record well under the size of a ledger entry. Everything cut here is whole in the evidence. */
 const normalizedCharactersMax = 2_048;
@@ -7,6 +11,12 @@ const objectsMax = 64;
 const unknownMax = 16;
 const matchedMax = 64;
 const readsCharactersMax = 4_096;
+
+/** The record of what was judged in a live session, with the attributes that the matched rules read. */
+export function recordOf(live: LiveSession, judged: Judged, approval?: NonNullable<OperationDecided['approval']>): OperationDecided {
+  const reads = readsOf(judged.bundle, judged.request, judged.decision);
+  return decidedRecord(live.session, { ...judged, reads }, approval);
+}
 
 /** The record of a decision: what a stranger needs to follow it, without the literals, which go into the sealed evidence. */
 export function decidedRecord(
@@ -54,8 +64,14 @@ export function decidedRecord(
       ...(decision.errors.length > 0 ? { errors: decision.errors.slice(0, matchedMax).map(shortened) } : {}),
       reads: boundedReads(judged.reads),
     },
+    ...(decision.verdict === 'allow' ? recordingOf(decision) : {}),
     ...(approval ? { approval } : {}),
   };
+}
+
+function recordingOf(decision: Decision): Pick<OperationDecided, 'recording'> {
+  const recording = wantedRecording(decision);
+  return recording === undefined ? {} : { recording };
 }
 
 function bounded(values: readonly string[], max: number): readonly string[] {

@@ -1,22 +1,29 @@
+import type { KeyObject } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadInspectors } from '#inspect';
-import { ledgerRotations, openCosigner, openLedger, type Ledger, Witness } from '#ledger';
-import { asFault, Fault, type World } from '#model';
+import { ledgerRotations, openCosigner, openLedger, signerAt, type Ledger, recordProofs, Witness } from '#ledger';
+import { asFault, type BundleSource, type ControlCalls, Fault, limits, type World } from '#model';
 import { BundleInForce } from './bundle.ts';
+import { ExceptionUses } from './exception-uses.ts';
+import { Counters } from './limits.ts';
 import { Holds } from './hold.ts';
 import { Auditor } from './auditor.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
 import { checkAgainstMirror, consultMirror } from './mirror.ts';
+import { MirrorAlarm } from './mirror-alarm.ts';
 import { createPipeline } from './pipeline.ts';
 import type { Listener, PointContext } from './point.ts';
 import { points } from './points/index.ts';
+import { Recordings } from './recording.ts';
 import { OfferedResources } from './resources.ts';
 import { LiveSessions } from './sessions.ts';
 import { Shipper } from './shipper.ts';
 
 export interface GatewayConfig {
+  /** The process that holds the key of the ledger, and how long the ledger may go on when it does not answer. */
+  readonly signer?: { readonly socket: string; readonly refuseAfterMs: number };
   /** Name of this gateway among all gateways, e.g. `gateway-1`. */
   readonly node: string;
   readonly version: string;
@@ -61,6 +68,10 @@ export async function runGateway(
     keys: config.keys,
     world,
     build: config.version,
+    commands: commandsFor(config.ledger),
+    ...(config.signer === undefined
+      ? {}
+      : { signer: { signer: signerAt(config.signer.socket, world), refuseAfterMs: config.signer.refuseAfterMs } }),
     confirm: (found) => consultMirror(config, { ...parts, readyMs }, found),
     onFatal: (fault) => {
       sessions?.terminateAll(fault);
@@ -74,7 +85,19 @@ export async function runGateway(
   const witness = new Witness({ keys: config.keys, cosigner, world });
   const { link, met } = await connectLink(config, { ...parts, witness, ledger, bundle, sessions, resources });
   const holds = new Holds(world, link);
-  const pipeline = createPipeline({ world, log, bundle, ledger, holds, maskingKey: await maskingKey(config.keys, world) });
+  const all = sessions;
+  const recordings = new Recordings({ world, log, ledger, terminate: (session, fault) => void all.terminate(session, fault) });
+  const counters = new Counters(world, limits.countersMax, new ExceptionUses(`${config.ledger}.exception-uses`));
+  const pipeline = createPipeline({
+    world,
+    log,
+    bundle,
+    ledger,
+    holds,
+    recordings,
+    counters,
+    maskingKey: await maskingKey(config.keys, world),
+  });
   const context: PointContext = {
     world,
     log,
@@ -87,6 +110,7 @@ export async function runGateway(
   await met;
   const listeners = await openListeners(config, context);
   const live = sessions;
+  const mirrorAlarm = new MirrorAlarm({ world, ledger });
   const auditor = new Auditor({ world, log, ledger, link, directory: config.ledger });
   return {
     ready: {
@@ -96,12 +120,18 @@ export async function runGateway(
     },
     stop: async () => {
       auditor.stop();
+      mirrorAlarm.stop();
       await Promise.all([...listeners.values()].map((listener) => listener.close(drainMs)));
       live.terminateAll(new Fault('SHUTTING_DOWN', 'Warder is stopping'));
       await ledger.close();
       link.close();
     },
   };
+}
+
+/** What a person runs when the ledger is refused. It lies in the home, in `gateway/ledger`. */
+function commandsFor(ledger: string): { verify: string; repair: string } {
+  return { verify: `warder ledger verify ${ledger}`, repair: `warder ledger repair --log gateway --home ${join(ledger, '..', '..')}` };
 }
 
 async function connectLink(
@@ -128,6 +158,16 @@ async function connectLink(
       log.warn({ fault: asFault(thrown).code }, 'the digest in force was not reported');
     });
   };
+  let meetings = 0;
+  const replace = (source: BundleSource, controlKey: KeyObject, done: () => void = () => undefined): void => {
+    const inForce = (): void => {
+      done();
+      reportInForce();
+    };
+    bundle.replace(source, controlKey).then(inForce, (thrown: unknown) => {
+      log.error({ reason: asFault(thrown).message }, 'a bundle was not put in force; the one before it still is');
+    });
+  };
   const link = new Link({
     world,
     log,
@@ -140,8 +180,15 @@ async function connectLink(
       witness: witness.vkey,
     }),
     onHello: (result, controlKey) => {
-      bundle.activate(result.bundle, controlKey);
-      bundle.linked(true);
+      meetings += 1;
+      const mine = meetings;
+      const upToDate = (): void => {
+        if (mine === meetings) bundle.linked(true);
+      };
+      if (bundle.digest === '') bundle.activate(result.bundle, controlKey);
+      // As long as the control plane's bundle is not in force, the one that is grows stale.
+      if (bundle.digest === result.bundle.ref.digest) upToDate();
+      else replace(result.bundle, controlKey, upToDate);
       resources.offer(result.resources);
       checkAgainstMirror(result, ledger).catch((thrown: unknown) => {
         sessions.terminateAll(asFault(thrown));
@@ -156,6 +203,7 @@ async function connectLink(
       });
     },
     onDown: () => {
+      meetings += 1;
       bundle.linked(false);
       ledger.reach.link(false);
     },
@@ -163,6 +211,8 @@ async function connectLink(
       'evidence.open': async ({ indexes }) => ({
         texts: await Promise.all(indexes.map(async (index) => ({ index, ...(await ledger.openEvidence(index)) }))),
       }),
+      'evidence.disclose': async ({ indexes }) => ({ items: (await Promise.all(indexes.map((index) => disclosed(ledger, index)))).flat() }),
+      'ledger.prove': async ({ indexes }) => ({ proofs: recordProofs(config.ledger, indexes) }),
       'ledger.witness': async (asked) => witness.consider(asked),
       'session.terminate': async ({ session, reason }) => ({
         found: sessions.terminate(session, new Fault('FORBIDDEN', `the session was ended: ${reason}`)),
@@ -173,8 +223,7 @@ async function connectLink(
     },
     notices: {
       'policy.offer': (source) => {
-        bundle.activate(source, link.controlKey());
-        reportInForce();
+        replace(source, link.controlKey());
       },
       'resources.offer': (offered) => resources.offer(offered),
       'tokens.revoked': ({ tokens }) => sessions.revoke(tokens),
@@ -206,4 +255,15 @@ async function maskingKey(folder: string, world: World): Promise<Uint8Array> {
   const key = await readFile(path);
   if (key.length !== 32) throw new Fault('CONFIG_INVALID', `${path} must hold 32 bytes, it has ${key.length}`);
   return key;
+}
+
+/** What an entry committed to; nothing when that was erased. */
+async function disclosed(ledger: Ledger, index: number): Promise<ControlCalls['evidence.disclose']['result']['items']> {
+  try {
+    const { salt, content } = await ledger.disclose(index);
+    return [{ index, salt: Buffer.from(salt).toString('base64'), content: Buffer.from(content).toString('base64') }];
+  } catch (thrown) {
+    if (asFault(thrown).code === 'NOT_FOUND') return [];
+    throw thrown;
+  }
 }

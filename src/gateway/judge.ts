@@ -16,9 +16,15 @@ export interface Judged {
 /** Stage decide: one operation of a live session, put to the policy. */
 export function judge(
   parts: { readonly world: World },
-  question: { live: LiveSession; operation: Operation; bundle: Bundle; grants: readonly Grant[] },
+  question: {
+    live: LiveSession;
+    operation: Operation;
+    bundle: Bundle;
+    grants: readonly Grant[];
+    exceptionUses: Readonly<Record<string, number>>;
+  },
 ): Judged {
-  const { live, operation, bundle, grants } = question;
+  const { live, operation, bundle, grants, exceptionUses } = question;
   const { session } = live;
   const { roles: _roles, ...subject } = session.subject;
   const request: DecisionRequest = {
@@ -38,6 +44,7 @@ export function judge(
     can: operation.can,
     binding: bindingOf(session, operation),
     grants,
+    exceptionUses,
   };
   return { bundle, operation, request, decision: decide(bundle, request), decisionId: newIdentifier('dec', parts.world) };
 }

@@ -1,4 +1,5 @@
 import { limits, type LimitCharge, type World } from '#model';
+import { ExceptionUses, isUse } from './exception-uses.ts';
 
 /** Whether everything could be paid; otherwise the charge that could not, and how long until it could be. */
 export type Payment = { readonly ok: true } | { readonly ok: false; readonly charge: LimitCharge; readonly waitMs: number };
@@ -14,16 +15,24 @@ interface Bucket {
 
 /**
  * The counters of quota rules: one bucket for each name and key, holding `max + burst` units and refilling evenly with `max` in a period.
- * They live in the memory of this gateway: each gateway counts for itself, and a restart begins with full buckets.
+ * They live in the memory of this gateway: each gateway counts for itself, and a restart begins with full buckets. Uses of exceptions are
+ * paid here too, and kept on disk.
  */
 export class Counters {
   readonly #world: World;
   readonly #countersMax: number;
   readonly #buckets = new Map<string, Bucket>();
+  readonly #uses: ExceptionUses;
 
-  constructor(world: World, countersMax: number = limits.countersMax) {
+  constructor(world: World, countersMax: number = limits.countersMax, uses: ExceptionUses = new ExceptionUses()) {
     this.#world = world;
     this.#countersMax = countersMax;
+    this.#uses = uses;
+  }
+
+  /** Uses of exceptions made so far, as the engine wants to know them. */
+  get exceptionUses(): Readonly<Record<string, number>> {
+    return this.#uses.made;
   }
 
   /**
@@ -31,9 +40,13 @@ export class Counters {
    */
   pay(charges: readonly LimitCharge[]): Payment {
     if (charges.length === 0) return paid;
+    const uses = charges.filter(isUse);
+    const lacking = this.#uses.lacking(uses);
+    if (lacking !== undefined) return { ok: false, charge: lacking, waitMs: 0 };
     const now = this.#world.monotonicNs();
     const owed = new Map<Bucket, number>();
     for (const charge of charges) {
+      if (isUse(charge)) continue;
       const bucket = this.#bucket(charge, now);
       if (bucket === undefined) {
         if (charge.onStoreError === 'deny') return { ok: false, charge, waitMs: 0 };
@@ -44,6 +57,7 @@ export class Counters {
       if (sum <= bucket.units + tolerance) owed.set(bucket, sum);
       else if (charge.onExceed === 'deny') return { ok: false, charge, waitMs: waitOf(bucket, sum) };
     }
+    if (uses.length > 0) this.#uses.note(uses);
     for (const [bucket, sum] of owed) bucket.units = Math.max(0, bucket.units - sum);
     return paid;
   }

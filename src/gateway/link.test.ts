@@ -71,6 +71,8 @@ async function meet(name: string, answer: (frame: Frame, socket: Socket) => void
     },
     calls: {
       'evidence.open': ({ indexes }) => Promise.resolve({ texts: indexes.map((index) => ({ index, text: 't', parameters: [] })) }),
+      'evidence.disclose': () => Promise.reject(new Fault('NOT_FOUND', 'no such entry')),
+      'ledger.prove': () => Promise.reject(new Fault('NOT_FOUND', 'no such entry')),
       'ledger.witness': () => Promise.reject(new Fault('NOT_FOUND', 'no witness')),
       'session.terminate': () => Promise.reject(new Fault('NOT_FOUND', 'no such session')),
       'resources.inForce': () => Promise.resolve({ names: [] }),

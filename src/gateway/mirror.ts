@@ -45,6 +45,8 @@ export async function consultMirror(
     onDown: () => undefined,
     calls: {
       'evidence.open': notYet,
+      'evidence.disclose': notYet,
+      'ledger.prove': notYet,
       'ledger.witness': notYet,
       'session.terminate': notYet,
       'resources.inForce': notYet,

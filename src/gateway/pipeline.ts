@@ -1,26 +1,16 @@
-import assert from 'node:assert/strict';
-import { decide, readsOf } from '#policy';
+import { decide } from '#policy';
 import type { EvidenceLevel, Ledger } from '#ledger';
-import {
-  asFault,
-  Fault,
-  type Decision,
-  type Grant,
-  type Operation,
-  type OperationDecided,
-  type Outcome,
-  type ResultColumn,
-  type World,
-} from '#model';
+import { asFault, Fault, type Decision, type Grant, type Operation, type Outcome, type ResultColumn, type World } from '#model';
 import type { BundleInForce } from './bundle.ts';
 import { buildGuard } from './guard/index.ts';
 import type { Holds } from './hold.ts';
 import { Counters } from './limits.ts';
-import type { Payment } from './limits.ts';
 import type { Log } from './log.ts';
-import type { Admission, Admitted, LiveSession, Pipeline, Refusal, Waiting } from './point.ts';
-import { decidedRecord } from './decided-record.ts';
+import type { Admission, Admitted, LiveSession, Pipeline, SessionRecording, Waiting } from './point.ts';
+import { recordOf } from './decided-record.ts';
 import { judge, tell, type Judged } from './judge.ts';
+import { recordingFor, type Recordings } from './recording.ts';
+import { denialOf, exceeded, refusalOf, refuse } from './refuse.ts';
 
 interface Parts {
   readonly world: World;
@@ -31,6 +21,8 @@ interface Parts {
   /** 32 bytes that key hashes and tokens of masked values. */
   readonly maskingKey: Uint8Array;
   readonly counters: Counters;
+  /** Absent: this gateway records no session, so what must be recorded is refused. */
+  readonly recordings?: Recordings;
 }
 
 /**
@@ -60,12 +52,14 @@ export function createPipeline(given: Omit<Parts, 'counters'> & { readonly count
 async function settle(parts: Parts, admitted: Admitted, outcome: Outcome): Promise<void> {
   const { live, operation, permit } = admitted;
   try {
+    // Only what ran ahead of its record has to wait for it.
+    const { index } = permit.durable ?? (await permit.recorded);
     await parts.ledger.append({
       kind: 'operation.settled',
       session: live.session.id,
       operation: operation.id,
       n: operation.n,
-      for: permit.receipt.index,
+      for: index,
       outcome,
     });
   } catch (thrown) {
@@ -91,25 +85,31 @@ async function admit(parts: Parts, batch: Batch): Promise<Admission> {
     if (live.ended.aborted) return { kind: 'refused', refusal: refusalOf(asFault(live.ended.reason)) };
     const bundle = parts.bundle.current();
     if (bundle instanceof Fault) throw bundle;
-    const judged = operations.map((operation) => judge(parts, { live, operation, bundle, grants }));
+    const { exceptionUses } = parts.counters;
+    const judged = operations.map((operation) => judge(parts, { live, operation, bundle, grants, exceptionUses }));
     for (const one of judged) tell(parts.log, live, one);
     const denied = judged.find(({ decision }) => decision.verdict === 'deny');
-    if (denied) return refuse(parts, { live, judged, culprit: denied, refusal: denialOf(denied) });
+    if (denied) return refuse(parts.ledger, { live, judged, culprit: denied, refusal: denialOf(denied) });
     const held = judged.find(({ decision }) => decision.verdict === 'pending');
     if (!held) {
+      const recorded = recordingFor(parts.recordings, live, judged);
+      if ('fault' in recorded) {
+        const { unrecordable: culprit, fault } = recorded;
+        return refuse(parts.ledger, { live, judged, culprit, refusal: { ...refusalOf(fault), decisionId: culprit.decisionId } });
+      }
       // Paid once and for the whole batch, when nothing else stands in the way: what is refused uses up nobody's quota.
       const payment = parts.counters.pay(judged.flatMap(({ decision }) => decision.limits ?? []));
-      if (!payment.ok) return refuse(parts, exceeded(live, judged, payment));
-      return release(parts, { live, judged, requests });
+      if (!payment.ok) return refuse(parts.ledger, exceeded(live, judged, payment));
+      return release(parts, { live, judged, requests, recorded });
     }
     if (requests.has(held.operation.id)) {
       const fault = new Fault('APPROVAL_WITHDRAWN', 'the policy changed while the operation was waiting; run it again to ask again');
-      return refuse(parts, { live, judged, culprit: held, refusal: { ...refusalOf(fault), decisionId: held.decisionId } });
+      return refuse(parts.ledger, { live, judged, culprit: held, refusal: { ...refusalOf(fault), decisionId: held.decisionId } });
     }
-    await parts.ledger.append(record(live, held));
+    await parts.ledger.append(recordOf(live, held));
     const answer = await parts.holds.ask(live, held, waiting);
     if (answer.kind === 'refused') {
-      return refuse(parts, { live, judged, culprit: held, refusal: { ...refusalOf(answer.fault), decisionId: held.decisionId } });
+      return refuse(parts.ledger, { live, judged, culprit: held, refusal: { ...refusalOf(answer.fault), decisionId: held.decisionId } });
     }
     grants.push(...answer.grants);
     requests.set(held.operation.id, answer.request);
@@ -119,15 +119,20 @@ async function admit(parts: Parts, batch: Batch): Promise<Admission> {
 /** Stage record, then the permits. Every record of the batch is durable before any permit is handed out. */
 async function release(
   parts: Parts,
-  batch: { live: LiveSession; judged: readonly Judged[]; requests: ReadonlyMap<string, string> },
+  batch: {
+    live: LiveSession;
+    judged: readonly Judged[];
+    requests: ReadonlyMap<string, string>;
+    recorded: { readonly recording?: SessionRecording };
+  },
 ): Promise<Admission> {
-  const { live, judged, requests } = batch;
+  const { live, judged, requests, recorded } = batch;
   const results = await Promise.allSettled(
     judged.map(async (one): Promise<Admitted> => {
       const grant = one.request.grants.find(({ id }) => one.decision.grantsUsed.includes(id));
       const request = requests.get(one.operation.id);
       const approval = grant && request ? { grant: grant.id, request, ...(grant.approval ? { record: grant.approval } : {}) } : undefined;
-      const permit = await parts.ledger.decide(record(live, one, approval), { level: evidenceLevel(one.decision) });
+      const permit = await parts.ledger.decide(recordOf(live, one, approval), { level: evidenceLevel(one.decision) });
       const { operation, request: decided, decision, decisionId } = one;
       return { live, operation, request: decided, decision, decisionId, permit };
     }),
@@ -143,57 +148,15 @@ async function release(
     const request = requests.get(operation.id);
     if (request) parts.holds.used(request, decision.grantsUsed);
   }
-  return { kind: 'released', admitted };
+  return { kind: 'released', admitted, ...recorded };
 }
 
 /** The farthest place where a rule wants the record kept before the operation is released. */
 function evidenceLevel({ obligations }: Decision): EvidenceLevel {
   const wanted = new Set(obligations.map((one) => (one.type === 'record' ? one.evidence : undefined)));
   if (wanted.has('witnessed')) return 'witnessed';
-  return wanted.has('mirrored') ? 'mirrored' : 'local';
-}
-
-/** The batch with the operation that exceeds a limit refused for it. */
-function exceeded(live: LiveSession, judged: readonly Judged[], { charge, waitMs }: Payment & { readonly ok: false }): RefusedBatch {
-  const refused = judged.map((one): Judged => {
-    if (one.decision.limits?.includes(charge) !== true) return one;
-    const { limits: _unpaid, ...decision } = one.decision;
-    const { reason, message, rule } = charge;
-    return { ...one, decision: { ...decision, verdict: 'deny', reason, message, obligations: [], decisive: [rule] } };
-  });
-  const culprit = refused.find(({ decision }) => decision.verdict === 'deny');
-  assert(culprit, 'a charge belongs to an operation of its batch');
-  const hint = Number.isFinite(waitMs)
-    ? `Try again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`
-    : 'It is larger than the limit ever allows.';
-  return { live, judged: refused, culprit, refusal: { ...denialOf(culprit), code: 'RATE_LIMITED', hint } };
-}
-
-interface RefusedBatch {
-  readonly live: LiveSession;
-  readonly judged: readonly Judged[];
-  readonly culprit: Judged;
-  readonly refusal: Refusal;
-}
-
-/** Records the refusal of the whole batch before it is shown: nothing of it runs, so every operation has its own record. */
-async function refuse(parts: Parts, batch: RefusedBatch): Promise<Admission> {
-  const { live, judged, culprit, refusal } = batch;
-  await Promise.all(
-    judged.map((one) => {
-      if (one === culprit && one.decision.verdict === 'deny') return parts.ledger.append(record(live, one));
-      const reason = one === culprit ? refusal.reason : 'BATCH_REFUSED';
-      const message = one === culprit ? refusal.message : `Not run, because another operation of the same batch was refused.`;
-      const decision: Decision = { ...one.decision, verdict: 'deny', reason, message, requirements: [], grantsUsed: [] };
-      return parts.ledger.append(record(live, { ...one, decision }));
-    }),
-  );
-  return { kind: 'refused', refusal };
-}
-
-function record(live: LiveSession, judged: Judged, approval?: NonNullable<OperationDecided['approval']>): OperationDecided {
-  const reads = readsOf(judged.bundle, judged.request, judged.decision);
-  return decidedRecord(live.session, { ...judged, reads }, approval);
+  if (wanted.has('mirrored')) return 'mirrored';
+  return wanted.has('buffered') && !wanted.has('local') ? 'buffered' : 'local';
 }
 
 /** Stage guard. The response phase can only tighten what the request phase allowed. */
@@ -212,15 +175,4 @@ function guard(parts: Parts, admitted: Admitted, columns: readonly ResultColumn[
     key: parts.maskingKey,
     rules: response.matched.filter(({ mode }) => mode === 'enforce').map(({ rule }) => rule),
   });
-}
-
-function denialOf({ decision, decisionId }: Pick<Judged, 'decision' | 'decisionId'>): Refusal {
-  const code = decision.reason === 'CANNOT_ENFORCE' || decision.reason === 'POLICY_FAULT' ? decision.reason : 'DENIED';
-  return { code, reason: decision.reason, message: decision.message, decisionId };
-}
-
-/** The refusal that a fault becomes; its remedy is the hint. */
-export function refusalOf(fault: Fault): Refusal {
-  const message = fault.code === 'INTERNAL' ? 'Warder failed while handling this operation, so it was refused.' : fault.message;
-  return { code: fault.code, reason: fault.code, message, hint: fault.remedy };
 }

@@ -140,7 +140,12 @@ export interface HoldNotice {
 }
 
 export type Admission =
-  | { readonly kind: 'released'; readonly admitted: readonly Admitted[] }
+  | {
+      readonly kind: 'released';
+      readonly admitted: readonly Admitted[];
+      /** The session must be recorded from here on, to its end. Given again with every release for which a rule asks for it. */
+      readonly recording?: SessionRecording;
+    }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface Admitted {
@@ -183,3 +188,28 @@ export interface Guard {
 
 /** Rewrites one value that is not NULL. The bytes are UTF-8 text for `text` columns, anything else otherwise. Returns `null` for NULL. */
 export type CellFilter = (cell: Uint8Array) => Uint8Array | null;
+
+/**
+ * Where a point puts every byte of a recorded session, as the client sent it and as the client is shown it: after masking, never before. Only for points that
+ * declare `recording`.
+ */
+export interface SessionRecording {
+  /** Where output goes from now on; call it once, before `output`. */
+  connect(outlet: Outlet): void;
+  /**
+   * What the client sent. Resolves when it is durable; nothing of it may be sent on before. Rejects with RECORDING_FAILED when it cannot be recorded
+   * and must be.
+   */
+  input(pieces: readonly Uint8Array[]): Promise<void>;
+  /** What the client is to see: recorded, and written to the outlet as soon as it may be shown. */
+  output(pieces: readonly Uint8Array[]): void;
+  /** Records the rest and the end, and shows what still waits. Call it before the client is let go, and before the session is closed. Never rejects. */
+  finish(): Promise<void>;
+}
+
+export interface Outlet {
+  write(pieces: readonly Uint8Array[]): void;
+  /** The source of the output must stop, and may go on: the recording is behind. */
+  pause(): void;
+  resume(): void;
+}

@@ -1,6 +1,7 @@
 import { Fault, type FaultCode, faultTable } from '#model';
 
 const answerMs = 30_000;
+const downloadMs = 10 * 60_000;
 
 export interface ApiAddress {
   /** `http://127.0.0.1:7878` */
@@ -20,23 +21,37 @@ export interface ApiCall {
  * `application/problem+json` names; no answer becomes CONTROL_UNREACHABLE.
  */
 export async function callApi(address: ApiAddress, call: ApiCall): Promise<unknown> {
-  let response: Response;
+  const response = await ask(address, call, answerMs);
+  const text = await response.text();
+  if (response.ok) return text === '' ? {} : parse(text, address.base);
+  throw problem(response.status, parse(text, address.base));
+}
+
+/** The bytes of an answer that is a file, piece by piece. Faults as for `callApi`. */
+export async function* downloadApi(address: ApiAddress, path: string): AsyncGenerator<Uint8Array> {
+  const response = await ask(address, { path }, downloadMs);
+  if (!response.ok) throw problem(response.status, parse(await response.text(), address.base));
   try {
-    response = await fetch(`${address.base}/api/v1${call.path}`, {
+    for await (const piece of response.body ?? []) yield piece;
+  } catch (cause) {
+    throw new Fault('CONTROL_UNREACHABLE', `the answer of the control plane at ${address.base} broke off`, { cause });
+  }
+}
+
+async function ask(address: ApiAddress, call: ApiCall, patienceMs: number): Promise<Response> {
+  try {
+    return await fetch(`${address.base}/api/v1${call.path}`, {
       method: call.method ?? 'GET',
       headers: {
         authorization: `Bearer ${address.token}`,
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-      signal: AbortSignal.timeout(answerMs),
+      signal: AbortSignal.timeout(patienceMs),
     });
   } catch (cause) {
     throw new Fault('CONTROL_UNREACHABLE', `the control plane at ${address.base} does not answer`, { cause });
   }
-  const text = await response.text();
-  if (response.ok) return text === '' ? {} : parse(text, address.base);
-  throw problem(response.status, parse(text, address.base));
 }
 
 function parse(text: string, base: string): unknown {

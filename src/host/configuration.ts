@@ -1,4 +1,5 @@
 import type { ResourceConfig } from '#model';
+import type { SignerSocket } from './ledger-settings.ts';
 
 /**
  * What the processes of an installation are told at their start. `warder up` hands it over the IPC channel; `warder control` and
@@ -41,6 +42,8 @@ export type DatabaseConfig =
     };
 
 export interface GatewayConfig {
+  /** The process that holds the key of the ledger, when it is not this gateway. */
+  readonly signer?: SignerSocket;
   /** Name of this gateway, unique in the installation. */
   readonly node: string;
   readonly version: string;

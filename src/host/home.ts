@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Fault, type World } from '#model';
 import { socketFolder } from './embedded-postgres/socket-folder.ts';
 import { makeFolder } from './folder.ts';
+import { fullDisk } from './full-disk.ts';
 
 /** A home whose folders exist. */
 export interface Home extends HomePaths {
@@ -22,6 +23,12 @@ export interface HomePaths {
   readonly operatorTokenFile: string;
   /** Verifier keys of the installation's ledgers. */
   readonly trust: string;
+  /** Where evidence is kept besides, and who signs it: `ledger-settings.ts`. The operator writes it, or does not. */
+  readonly ledgerSettings: string;
+  /** What may go from the ledgers when it is old: `retention.ts`. The operator writes it, or does not. */
+  readonly retention: string;
+  /** How far mirror and sinks are: `delivered.ts`. */
+  readonly delivered: string;
   readonly store: string;
   readonly demoTarget: string;
   readonly control: { readonly ledger: string; readonly keys: string };
@@ -52,7 +59,10 @@ export function openHome(path: string): Home {
     return { ...home, linkSocket: join(socketFolder(home.run, 'link.sock'), 'link.sock') };
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
-    throw new Fault('HOME_UNUSABLE', `cannot use ${path} as home: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw (
+      fullDisk(path, cause) ??
+      new Fault('HOME_UNUSABLE', `cannot use ${path} as home: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    );
   }
 }
 
@@ -69,6 +79,9 @@ export function homeAt(root: string): HomePaths {
     linkSecretFile: join(secrets, 'link'),
     operatorTokenFile: join(secrets, 'operator-token'),
     trust: join(root, 'trust.json'),
+    ledgerSettings: join(root, 'ledger.yaml'),
+    retention: join(root, 'retention.yaml'),
+    delivered: join(root, 'delivered.json'),
     store: join(root, 'control', 'store'),
     demoTarget: join(root, 'demo', 'orders'),
     control: { ledger: join(root, 'control', 'ledger'), keys: join(root, 'control', 'keys') },

@@ -16,15 +16,30 @@ export type {
   LedgerName,
   Running,
 } from './configuration.ts';
-export { callApi, type ApiAddress, type ApiCall } from './api-client.ts';
+export { callApi, downloadApi, type ApiAddress, type ApiCall } from './api-client.ts';
 export { type Endpoints, readEndpoints } from './endpoints.ts';
 export { type Home, type HomePaths, homeAt, homePath, openHome, readJson, replaceFile, secretIn } from './home.ts';
+export { portBaseMax } from './ports.ts';
 export { lockHome } from './home-lock.ts';
 export { type DemoAccount, demoAccounts, demoTokens } from './demo/accounts.ts';
 export { type Installation, type InstallationEvents, type InstallationOptions, startInstallation } from './installation.ts';
+export { type Delivered, deliveredBelow, type DeliveredLedger, writeDelivered } from './delivered.ts';
+export { readRetention, retentionJudge, type RetentionRules, type Stays, type StoredRecord } from './retention.ts';
 export { readTrust, type Trust, trustedKeys } from './trust.ts';
 export { serveProcess, type Serving } from './supervisor/child.ts';
 export { followStarter } from './starter.ts';
 export { pause, until, within } from './world.ts';
 export { parseAddress, standaloneControl, type StandaloneControl, standaloneGateway, type StandaloneGateway } from './standalone.ts';
 export { readSecret, secretReferencePattern } from './secret-reference.ts';
+export {
+  type AnchorSettings,
+  type LedgerSettings,
+  readLedgerSettings,
+  type S3AnchorSettings,
+  type SignerSocket,
+  type TimeStampSettings,
+} from './ledger-settings.ts';
+export type { ForeignAnswer, ForeignAsker } from './foreign/engine.ts';
+export { readOpaBundle } from './foreign/opa-bundle.ts';
+export { regoEngine } from './foreign/rego-engine.ts';
+export { remoteOpa } from './foreign/remote-opa.ts';

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Fault } from '#model';
 import { ensureCertificate } from './certificate.ts';
+import { fullDisk } from './full-disk.ts';
 import { lockHome } from './home-lock.ts';
 import { openHome, secretIn } from './home.ts';
 import { choosePorts } from './ports.ts';
@@ -35,6 +36,17 @@ describe('the home of an installation', () => {
 
   test('that cannot be written is a fault that says so', () => {
     assert.throws(() => openHome('/proc/warder'), withCode('HOME_UNUSABLE'));
+  });
+
+  test('on a full disk is told as such, however the want of room showed', () => {
+    const shown = [
+      new Error('could not extend file "base/16385/16408": No space left on device'),
+      new Fault('PLATFORM_UNSUPPORTED', 'initdb failed with status 1: FATAL: could not write to file: No space left on device'),
+      new Fault('LEDGER_FULL', 'control: the disk of the ledger is full'),
+    ];
+    for (const thrown of shown) assert.ok(withCode('HOME_FULL')(fullDisk(folder, thrown)), thrown.message);
+    assert.equal(fullDisk(folder, new Fault('PORT_IN_USE', 'port 7878 on 127.0.0.1 is taken')), undefined);
+    assert.equal(fullDisk('/proc', new Error('ENOENT: no such file or directory')), undefined);
   });
 
   test('keeps secrets that only its owner reads, the same at every start', () => {

@@ -6,9 +6,11 @@ import { ensureCertificate } from './certificate.ts';
 import type { ControlConfig, ControlReady, DatabaseConfig, GatewayConfig, GatewayReady } from './configuration.ts';
 import { storeDatabase } from './database.ts';
 import { ensureOrdersDemo, ordersDemo } from './demo/orders-demo.ts';
+import { fullDisk } from './full-disk.ts';
 import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
 import { lockHome } from './home-lock.ts';
 import { type Home, openHome, secretIn } from './home.ts';
+import { readLedgerSettings } from './ledger-settings.ts';
 import { choosePorts, type Ports } from './ports.ts';
 import { endOrphans } from './supervisor/orphans.ts';
 import { SupervisedPostgres } from './supervisor/postgres.ts';
@@ -57,7 +59,7 @@ export interface Installation {
 }
 
 /**
- * Starts everything, in the order in which one needs the other. Throws HOME_IN_USE, HOME_UNUSABLE, PORT_IN_USE, PLATFORM_UNSUPPORTED, and
+ * Starts everything, in the order in which one needs the other. Throws HOME_IN_USE, HOME_UNUSABLE, HOME_FULL, PORT_IN_USE, PLATFORM_UNSUPPORTED, and
  * whatever fault the control plane or the gateway start with; then nothing is left running.
  */
 export async function startInstallation(options: InstallationOptions): Promise<Installation> {
@@ -84,9 +86,12 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       },
     };
   } catch (thrown) {
+    // Looked at before what was half made is removed and makes room again.
+    const full = fullDisk(home.root, thrown);
     await parts.stop('immediate');
     await lock.release();
-    throw options.signal.aborted ? new Fault('SHUTTING_DOWN', 'the start was given up', { cause: thrown }) : thrown;
+    if (options.signal.aborted) throw new Fault('SHUTTING_DOWN', 'the start was given up', { cause: thrown });
+    throw full ?? thrown;
   }
 }
 
@@ -241,7 +246,9 @@ class Parts {
   }
 
   #startGateway(of: { home: Home; version: string; port: number }): Promise<GatewayReady> {
+    const { signer } = readLedgerSettings(of.home.ledgerSettings);
     const config: GatewayConfig = {
+      ...(signer.gateway === undefined ? {} : { signer: signer.gateway }),
       node: 'gateway-1',
       version: of.version,
       linkSocket: of.home.linkSocket,

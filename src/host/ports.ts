@@ -10,6 +10,8 @@ export interface Ports {
 
 const host = '127.0.0.1';
 const usualBase = 7000;
+/** The ports are less than a thousand above it. */
+export const portBaseMax = 64_000;
 
 /**
  * The ports of an installation. `base` shifts all of them; 0 takes free ones, which the home remembers: started again it has the same as
@@ -27,8 +29,8 @@ export async function choosePorts(home: Home, base: number | undefined): Promise
     return { api, postgres };
   }
   const from = base ?? remembered?.base ?? usualBase;
-  if (!Number.isInteger(from) || from < 0 || from > 64_000)
-    throw new Fault('INVALID_INPUT', `--port-base must be a whole number from 0 to 64000, not ${from}`);
+  if (!Number.isInteger(from) || from < 0 || from > portBaseMax)
+    throw new Fault('INVALID_INPUT', `the first port must be a whole number from 0 to ${portBaseMax}, not ${from}`);
   const ports = { api: from + 878, postgres: from + 432 };
   for (const port of [ports.api, ports.postgres]) {
     if (!(await isFree(port))) throw new Fault('PORT_IN_USE', `port ${port} on ${host} is taken`);

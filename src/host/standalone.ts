@@ -6,6 +6,7 @@ import { storeDatabase } from './database.ts';
 import { startPostgres } from './embedded-postgres/start.ts';
 import { lockHome } from './home-lock.ts';
 import { openHome, secretIn } from './home.ts';
+import { readLedgerSettings } from './ledger-settings.ts';
 
 export interface StandaloneControl {
   readonly home: string;
@@ -70,7 +71,9 @@ export async function standaloneGateway(options: StandaloneGateway, world: World
   const home = openHome(options.home);
   await ensureCertificate(home.gateway.tls, world);
   secretIn(home.linkSecretFile, world);
+  const { signer } = readLedgerSettings(home.ledgerSettings);
   return {
+    ...(signer.gateway === undefined ? {} : { signer: signer.gateway }),
     node: options.node,
     version: options.version,
     linkSocket: home.linkSocket,

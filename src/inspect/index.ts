@@ -7,6 +7,7 @@
  */
 export * from './inspection.ts';
 export { proposeLabels, type ColumnCategory } from './detect/propose-labels.ts';
+export { inspectShell, type ShellFacts } from './shell/inspect.ts';
 export { redactText } from './detect/redact.ts';
 export { buildCatalog, catalogQuery, labelsOf } from './sql/postgres/catalog.ts';
 export type { CatalogRow, CatalogRows } from './sql/postgres/catalog.ts';

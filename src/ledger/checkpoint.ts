@@ -1,6 +1,6 @@
 import { Fault } from '#model';
 import { type Disk, type DiskFile, isNoSpace, makeFolders, writeAll, writeDurably } from './disk.ts';
-import type { Signing } from './signing.ts';
+import type { LogSigning } from './signing.ts';
 
 /** A signed statement: so many entries, with this root. */
 export interface Checkpoint {
@@ -23,14 +23,17 @@ export class Notary {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #keys: string;
-  readonly #signing: Signing;
+  readonly #signing: LogSigning;
   #history: DiskFile;
   #historyBytes: number;
   #last: Checkpoint | undefined;
+  /** Sizes that another process was asked to sign. */
+  readonly #asked = new Map<number, { readonly at: Checkpoint; readonly text: string }>();
+  #question: Question | undefined;
   /** The note that was published last, until it is taken. */
   #fresh: string | undefined;
 
-  private constructor(place: NotaryPlace, signing: Signing) {
+  private constructor(place: NotaryPlace, signing: LogSigning) {
     this.#disk = place.disk;
     this.#directory = place.directory;
     this.#keys = place.keys;
@@ -44,9 +47,10 @@ export class Notary {
   }
 
   /** Reads and checks what was signed before; cuts off a line of `checkpoints.log` that a crash left unfinished. */
-  static open(place: NotaryPlace, signing: Signing): Notary {
+  static open(place: NotaryPlace, signing: LogSigning): Notary {
     makeFolders(place.disk, place.directory);
     const notary = new Notary(place, signing);
+    notary.#cutTorn();
     const logged = notary.#lastOfHistory();
     const published = notary.#readNote(`${place.directory}/checkpoint`);
     if (published !== undefined && published.size > (logged?.size ?? 0)) {
@@ -63,12 +67,42 @@ export class Notary {
     return this.#last;
   }
 
-  /** Signs and publishes. Everything below `at.size` must be durable, tiles included. */
+  /**
+   * Signs and publishes, or, when the key is elsewhere, begins to wait for its signature. Everything below `at.size` must be durable, tiles
+   * included.
+   */
   publish(at: Checkpoint): void {
     if (this.#last !== undefined && (at.size < this.#last.size || (at.size === this.#last.size && !at.root.equals(this.#last.root)))) {
       throw new Fault('LEDGER_CORRUPT', `refused to sign size ${at.size}: size ${this.#last.size} with another root is signed already`);
     }
-    const note = Buffer.from(this.#signing.sign(checkpointText(this.#signing.name, at)));
+    const text = checkpointText(this.#signing.name, at);
+    const note = this.#signing.sign(text);
+    if (note !== undefined) return this.#keep(at, note);
+    this.#asked.set(at.size, { at, text });
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size > askedKeptMax && oldest !== undefined) this.#asked.delete(oldest);
+    this.#question = { text, size: at.size };
+  }
+
+  /** The signature line for a size that was asked for. Ignored when nobody asked, or for a size that was overtaken. */
+  countersign(size: number, line: string): void {
+    const asked = this.#asked.get(size);
+    if (asked === undefined) return;
+    const note = `${asked.text}\n${line}`;
+    if (!this.#signing.signed(note)) throw new Fault('LEDGER_CORRUPT', `the signer's signature is not by the key ${this.#signing.vkey}`);
+    for (const older of this.#asked.keys()) if (older <= size) this.#asked.delete(older);
+    this.#keep(asked.at, note);
+  }
+
+  /** What another process is to sign, once. */
+  takeQuestion(): Question | undefined {
+    const question = this.#question;
+    this.#question = undefined;
+    return question;
+  }
+
+  #keep(at: Checkpoint, text: string): void {
+    const note = Buffer.from(text);
     writeDurably(this.#disk, `${this.#keys}/signed`, note);
     this.#last = at;
     const line = Buffer.from(`${JSON.stringify(note.toString())}\n`);
@@ -97,6 +131,28 @@ export class Notary {
 
   get #historyPath(): string {
     return `${this.#directory}/checkpoints.log`;
+  }
+
+  /**
+   * Cuts off a line that the power tore apart while it was written. It need not be the end that is missing: any part of it may be zeros. What
+   * was being written is in `signed`, which is durable before; anything else at the end is not ours to cut.
+   */
+  #cutTorn(): void {
+    const note = this.#disk.read(`${this.#keys}/signed`);
+    if (note === undefined) return;
+    const whole = Buffer.from(`${JSON.stringify(Buffer.from(note).toString())}\n`);
+    // One byte more than the line: the line feed of the one before.
+    const offset = Math.max(0, this.#historyBytes - whole.length - 1);
+    const end = Buffer.from(this.#disk.read(this.#historyPath, { offset, length: this.#historyBytes - offset }) ?? []);
+    for (let from = 0; from < end.length; from += 1) {
+      const begins = from === 0 ? offset === 0 : end[from - 1] === 0x0a;
+      const rest = end.subarray(from);
+      if (!begins || rest.equals(whole) || !rest.every((byte, k) => byte === whole[k] || byte === 0)) continue;
+      this.#history.truncate(offset + from);
+      this.#history.sync();
+      this.#historyBytes = offset + from;
+      return;
+    }
   }
 
   #lastOfHistory(): Checkpoint | undefined {
@@ -134,6 +190,15 @@ export class Notary {
     }
     return at;
   }
+}
+
+// Only the newest is being asked for; an answer to one of the last few may still be under way.
+const askedKeptMax = 16;
+
+/** The text of a checkpoint that another process is to sign. */
+export interface Question {
+  readonly text: string;
+  readonly size: number;
 }
 
 interface NotaryPlace {

@@ -2,10 +2,15 @@ import { asFault, Fault } from '#model';
 import { isNoSpace, type PlainFault } from './disk.ts';
 import { composeEntry, type Draft, type Stamp } from './entry.ts';
 import { type Evidence, type SealedEvidence, sealEvidence, type Vault } from './evidence.ts';
+import type { RecordingFiles } from './recording/files.ts';
 
 /** A draft on its way into the log; `draft` is its JSON text. */
 export interface Item extends Stamp {
   readonly draft: string;
+  /** May use the reserve of a full disk, whatever kind it is: what it says has happened. */
+  readonly urgent?: boolean;
+  /** The bytes of a `recording.chunk`. */
+  readonly content?: Uint8Array;
 }
 
 export type Parsed = Draft & { readonly session?: string; readonly evidence?: Evidence };
@@ -19,9 +24,14 @@ export class Composer {
   readonly #setting: { readonly boot: string; readonly build: string; readonly origin: string };
   readonly #vault: Vault;
   readonly #write: typeof composeEntry;
+  readonly #recordings: RecordingFiles;
 
-  constructor(setting: { boot: string; build: string; origin: string }, vault: Vault & { readonly compose?: typeof composeEntry }) {
+  constructor(
+    setting: { boot: string; build: string; origin: string },
+    vault: Vault & { readonly compose?: typeof composeEntry; readonly recordings: RecordingFiles },
+  ) {
     this.#setting = setting;
+    this.#recordings = vault.recordings;
     this.#vault = vault;
     this.#write = vault.compose ?? composeEntry;
   }
@@ -34,7 +44,7 @@ export class Composer {
     try {
       // Safe: `draftText` made it from a RecordDraft.
       const parsed = JSON.parse(item.draft) as Parsed;
-      if (at.full && !usesReserve(parsed.kind)) return { fault: full };
+      if (at.full && item.urgent !== true && !usesReserve(parsed.kind)) return { fault: full };
       return { entry: this.#entry(parsed, item, at), parsed };
     } catch (error) {
       if (isNoSpace(error)) return { fault: full, noSpace: true };
@@ -50,6 +60,13 @@ export class Composer {
     const nonce = Buffer.from(this.#vault.random(16)).toString('hex');
     const position = { i: at.index, prev: at.prev.toString('hex'), boot, build, node: origin, nonce };
     const write = (evidence?: SealedEvidence): Buffer => this.#write(parsed, { t: item.t, mono: item.mono }, position, evidence);
+    if (parsed.kind === 'recording.chunk') {
+      const stored = this.#recordings.write(parsed.session, parsed.chunk, item.content ?? new Uint8Array());
+      return this.#write({ ...parsed, stored }, { t: item.t, mono: item.mono }, position);
+    }
+    // Counted here: a chunk that came too late for the gateway is there all the same.
+    if (parsed.kind === 'recording.closed')
+      return this.#write({ ...parsed, ...this.#recordings.extent(parsed.session) }, { t: item.t, mono: item.mono }, position);
     if (parsed.evidence === undefined) return write();
     if (parsed.session === undefined) throw new Fault('INVALID_INPUT', `record ${parsed.kind} has evidence but no session to seal it for`);
     const sealed = sealEvidence(this.#vault, parsed.session, parsed.evidence);
@@ -65,5 +82,5 @@ export class Composer {
 
 /** Records that say how something ended, or that the log itself needs: they may use the reserve of a full disk. */
 export function usesReserve(kind: Draft['kind']): boolean {
-  return ['operation.settled', 'session.closed', 'operation.indoubt', 'log.recovered', 'log.opened'].includes(kind);
+  return ['operation.settled', 'recording.closed', 'session.closed', 'operation.indoubt', 'log.recovered', 'log.opened'].includes(kind);
 }

@@ -58,6 +58,27 @@ export function proveConsistency(disk: Disk, directory: string, sizes: { readonl
   return proof;
 }
 
+/**
+ * The proof that the entry at `index` is in the log at `size`, which must be signed: hashes from the sibling of the leaf to a child of the root.
+ * SPEC: RFC 6962 §2.1.1. Faults: LEDGER_CORRUPT when a tile is missing.
+ */
+export function proveInclusion(
+  disk: Disk,
+  directory: string,
+  { index, size }: { readonly index: number; readonly size: number },
+): Buffer[] {
+  const tiles = new Tiles(disk, directory, size);
+  const proof: Buffer[] = [];
+  let [low, high] = [0, size];
+  while (high - low > 1) {
+    const middle = low + below(high - low);
+    proof.unshift(index < middle ? tiles.range(middle, high) : tiles.range(low, middle));
+    if (index < middle) high = middle;
+    else low = middle;
+  }
+  return proof;
+}
+
 /** Hashes of a log at a signed size, from its tiles. */
 class Tiles {
   readonly #disk: Disk;

@@ -1,6 +1,8 @@
-import type { Fault, OperationDecided, Receipt, RecordDraft, World } from '#model';
+import type { Fault, OperationDecided, Receipt, RecordDraft, RecordingChunk, World } from '#model';
+import type { Disclosed } from './log.ts';
 import type { Permit } from './permit.ts';
 import type { EvidenceLevel, Reach } from './reach.ts';
+import type { SignerSetting } from './signer/courier.ts';
 
 export interface LedgerOptions {
   /** Folder of this log and of nothing else; made when missing. */
@@ -12,6 +14,10 @@ export interface LedgerOptions {
   readonly world: World;
   /** Version and revision of the running program, stamped on every record. */
   readonly build: string;
+  /** What a person runs next, as they would type it, when the log is refused: said with the refusal. */
+  readonly commands?: { readonly verify: string; readonly repair: string };
+  /** The process that holds the log's key, when it is not this one. */
+  readonly signer?: SignerSetting;
   /** Runs the writer in the caller's thread: for tests and tools. In a server the writer has a thread of its own. */
   readonly inline?: boolean;
   /** Bytes kept back for outcomes when the disk is full; `limits.ledgerReserveBytes` when absent. */
@@ -64,6 +70,11 @@ export interface Ledger {
    */
   append(draft: RecordDraft): Promise<Receipt>;
   /**
+   * Records a chunk of a session's recording: its bytes are sealed under the session's key and durable, with the record that names them, when
+   * this resolves. Rejects as `append` does.
+   */
+  keepChunk(draft: RecordingChunk, content: Uint8Array): Promise<Receipt>;
+  /**
    * Records an allow decision and, once it is durable, makes the only thing that can release the operation. Throws when the verdict is
    * not allow. With a `level` beyond this machine the record must first be kept there; LEDGER_UNWITNESSED when that cannot be.
    */
@@ -87,6 +98,11 @@ export interface Ledger {
    * NOT_FOUND: no such entry, no evidence in it, or its key was erased. LEDGER_TAMPERED: it does not match its commitment.
    */
   openEvidence(index: number): Promise<{ readonly text: string; readonly parameters: readonly (string | null)[] }>;
+  /**
+   * What the entry at `index` committed to, evidence or a chunk of a recording, with the salt of the commitment; whoever has both can check it
+   * against the entry. Faults as for `openEvidence`.
+   */
+  disclose(index: number): Promise<Disclosed>;
   /** Makes everything durable, seals and signs it, and lets the directory go. */
   close(): Promise<void>;
 }

@@ -4,15 +4,17 @@ import type { Recovery } from './contract.ts';
 import { isNoSpace, type PlainFault, ShortWrite, systemCode } from './disk.ts';
 import type { Evidence } from './evidence.ts';
 import type { Item } from './composer.ts';
-import { Log, type LogSetting, type Machine } from './log.ts';
+import { type Disclosed, Log, type LogSetting, type Machine } from './log.ts';
 
 /** What the ledger's front asks of the writer. Crosses threads, so it is plain data. */
 export type Order =
   | { readonly kind: 'append'; readonly items: readonly (Item & { readonly id: number })[] }
   | { readonly kind: 'tick' }
   | { readonly kind: 'read'; readonly id: number; readonly first: number; readonly count: number }
-  | { readonly kind: 'evidence'; readonly id: number; readonly index: number }
+  | { readonly kind: 'evidence' | 'disclose'; readonly id: number; readonly index: number }
   | { readonly kind: 'cosigned'; readonly note: string }
+  /** The signature line of another process for this size. */
+  | { readonly kind: 'countersigned'; readonly size: number; readonly line: string }
   /** After `found`: nobody objects, the writer may begin. */
   | { readonly kind: 'begin' }
   | { readonly kind: 'close'; readonly id: number };
@@ -21,8 +23,10 @@ export type Answer =
   | { readonly kind: 'found'; readonly vkey: string; readonly size: number }
   | { readonly kind: 'opened'; readonly vkey: string; readonly size: number; readonly recovery: Recovery; readonly checkpoint?: string }
   | { readonly kind: 'signed'; readonly note: string }
+  /** Another process is to sign this. */
+  | { readonly kind: 'unsigned'; readonly text: string; readonly size: number }
   | Appended
-  | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | undefined }
+  | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | Disclosed | undefined }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: PlainFault }
   | { readonly kind: 'fatal'; readonly fault: PlainFault };
 
@@ -35,6 +39,8 @@ export interface Appended {
   /** Hex leaf hashes of those entries, one after the other. */
   readonly leaves: string;
   readonly refused: readonly { readonly id: number; readonly fault: PlainFault }[];
+  /** The disk is full: set when it is. */
+  readonly full?: true;
 }
 
 /** Says whether this process still owns the log's folder. */
@@ -68,6 +74,8 @@ export class Desk {
     const { signing, size, recovery } = log;
     const checkpoint = log.takeSigned();
     this.#answer({ kind: 'opened', vkey: signing.vkey, size, recovery, ...(checkpoint === undefined ? {} : { checkpoint }) });
+    const question = log.takeQuestion();
+    if (question !== undefined) this.#answer({ kind: 'unsigned', ...question });
   }
 
   /** All orders that wait, in order; the appends that stand next to each other become one commit. */
@@ -109,7 +117,7 @@ export class Desk {
         leaves += result.leaf;
       }
     }
-    this.#answer({ kind: 'appended', first, ids, leaves, refused });
+    this.#answer({ kind: 'appended', first, ids, leaves, refused, ...(log.full ? { full: true } : {}) });
   }
 
   #serveOne(log: Log, order: Exclude<Order, { kind: 'append' }>): void {
@@ -122,6 +130,8 @@ export class Desk {
         return this.#opened(log);
       case 'cosigned':
         return log.keepCosigned(order.note);
+      case 'countersigned':
+        return log.countersign(order.size, order.line);
       case 'close':
         log.close();
         this.#log = undefined;
@@ -132,13 +142,9 @@ export class Desk {
   }
 
   /** Reading what is there: a fault is an answer, not the end. */
-  #look(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' }>): void {
+  #look(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' | 'disclose' }>): void {
     try {
-      this.#answer({
-        kind: 'value',
-        id: order.id,
-        value: order.kind === 'read' ? log.read(order.first, order.count) : log.openEvidence(order.index),
-      });
+      this.#answer({ kind: 'value', id: order.id, value: found(log, order) });
     } catch (error) {
       this.#answer({ kind: 'fault', id: order.id, fault: plainFault(error) });
     }
@@ -150,11 +156,18 @@ export class Desk {
       action(this.#log);
       const note = this.#log?.takeSigned();
       if (note !== undefined) this.#answer({ kind: 'signed', note });
+      const question = this.#log?.takeQuestion();
+      if (question !== undefined) this.#answer({ kind: 'unsigned', ...question });
     } catch (error) {
       this.#log = undefined;
       this.#answer({ kind: 'fatal', fault: plainFault(error) });
     }
   }
+}
+
+function found(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' | 'disclose' }>): readonly string[] | Evidence | Disclosed {
+  if (order.kind === 'read') return log.read(order.first, order.count);
+  return order.kind === 'evidence' ? log.openEvidence(order.index) : log.disclose(order.index);
 }
 
 /** After a failure of the disk the writer cannot know what is on it; after anything else it cannot know what it did. */

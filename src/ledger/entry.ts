@@ -1,5 +1,6 @@
 import { canonicalJson, Fault, limits, type RecordDraft } from '#model';
 import type { SealedEvidence } from './evidence.ts';
+import type { StoredChunk } from './recording/files.ts';
 
 /** Records the ledger writes about itself. */
 export type OwnDraft =
@@ -42,7 +43,7 @@ export type OwnDraft =
   /** The wall clock went this much further than the monotonic clock since the last look; negative when it went back. */
   | { readonly kind: 'clock.stepped'; readonly byMs: number };
 
-export type Draft = RecordDraft | OwnDraft;
+export type Draft = (RecordDraft & { readonly stored?: StoredChunk; readonly chunks?: number; readonly bytes?: number }) | OwnDraft;
 
 /** When a draft was handed over. */
 export interface Stamp {

@@ -52,18 +52,26 @@ export function sealEvidence(vault: Vault, session: string, evidence: Evidence, 
 
 /** Unseals and checks against the commitment. Faults: NOT_FOUND when key or blob were erased, LEDGER_TAMPERED when it does not match. */
 export function openEvidence(vault: Omit<Vault, 'random'>, evidence: SealedEvidence): Evidence {
+  // Safe: the commitment proves that these are the bytes that `sealEvidence` wrote.
+  return JSON.parse(discloseEvidence(vault, evidence).content.toString()) as Evidence;
+}
+
+/** What was committed to, with its salt: whoever has both can check the commitment without any key. Faults as for `openEvidence`. */
+export function discloseEvidence(
+  vault: Omit<Vault, 'random'>,
+  evidence: SealedEvidence,
+): { readonly salt: Buffer; readonly content: Buffer } {
   const key = vault.keys.forOpening(evidence.key);
   if (key === undefined) throw new Fault('NOT_FOUND', `the evidence of session ${evidence.key} was erased: its key is gone`);
   const sealed = evidence.sealed === undefined ? readBlob(vault, evidence.blob ?? '') : Buffer.from(evidence.sealed, 'base64');
   const content = decrypt({ key, context: context(vault.origin, evidence.key) }, sealed);
   if (content === undefined) throw new Fault('LEDGER_TAMPERED', 'sealed evidence does not open with its key');
-  const raw = content.subarray(saltBytes);
+  const [salt, raw] = [content.subarray(0, saltBytes), content.subarray(saltBytes)];
   const expected = Buffer.from(evidence.commit, 'hex');
-  const actual = Buffer.from(commitment(content.subarray(0, saltBytes), raw), 'hex');
+  const actual = Buffer.from(commitment(salt, raw), 'hex');
   if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
     throw new Fault('LEDGER_TAMPERED', 'evidence does not match its commitment');
-  // Safe: the commitment proves that these are the bytes written above.
-  return JSON.parse(raw.toString()) as Evidence;
+  return { salt, content: raw };
 }
 
 function readBlob(vault: Omit<Vault, 'random'>, blob: string): Buffer {

@@ -3,8 +3,11 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
+import { cosignerOf } from './cosigner.ts';
 import { sealEvidence } from './evidence.ts';
 import { SessionKeys } from './keys.ts';
+import { encodePieces } from './recording/content.ts';
+import { RecordingFiles } from './recording/files.ts';
 import { leafHash, nodeHash, Tree } from './merkle.ts';
 import { decodeSigningKey, encodeSigningKey, signerOf } from './note.ts';
 import { sessionOpened } from './testing/drafts.ts';
@@ -12,7 +15,7 @@ import { SimulatedDisk } from './testing/simulated-disk.ts';
 import { Bench, seededRandom } from './testing/story.ts';
 import { verified } from './testing/tamper.ts';
 import { bundlePath, tilePath } from './tile-path.ts';
-import { directorySource, nodeCrypto, verifyLedger } from './verify/index.ts';
+import { directorySource, nodeCrypto, proveRecord, verifyLedger, verifyProof } from './verify/index.ts';
 import { crc32 as verifierCrc32, fromBase64, toBase64 } from './verify/bytes.ts';
 import { tilePath as verifierTilePath } from './verify/tree.ts';
 import { encodeFrame, encodeHeader } from './wal-format.ts';
@@ -45,6 +48,15 @@ function vectors(): object {
   const vault = { disk: new SimulatedDisk(), origin: 'ledger.example/one', directory: '/log', random: seededRandom(5) };
   const keys = new SessionKeys({ ...vault, keys: '/keys' });
   const evidence = sealEvidence({ ...vault, keys }, 'ses_1', { text: 'select $1', parameters: ['7', null] });
+  const pieces = encodePieces([
+    { direction: 'in', at: 1_234_567, bytes: Buffer.from('Q\0\0\0\u000dselect 1\0') },
+    { direction: 'out', at: 1_236_000, bytes: Buffer.from([0x5a, 0, 0, 0, 5, 0x49]) },
+  ]);
+  const recordings = new RecordingFiles({ ...vault, keys });
+  const stored = recordings.write('ses_1', 1, pieces);
+  // What does not fit a record.
+  const more = Buffer.concat([pieces, encodePieces([{ direction: 'out', at: 1_237_000, bytes: Buffer.alloc(4_100, '.') }])]);
+  const apart = recordings.write('ses_1', 2, more);
   return {
     leaf: { entry: '{"a":1}', hash: leafHash(Buffer.from('{"a":1}')).toString('hex') },
     node: { left: '00'.repeat(32), right: 'ff'.repeat(32), hash: nodeHash(Buffer.alloc(32), Buffer.alloc(32, 255)).toString('hex') },
@@ -62,6 +74,13 @@ function vectors(): object {
       vkey: signer.vkey,
     },
     checkpoint: signer.sign(`ledger.example/one\n7\n${tree.root().toString('base64')}\n`),
+    cosignature: {
+      name: 'witness.example/one',
+      seed: seed.toString('hex'),
+      vkey: cosignerOf('witness.example/one', seed).vkey,
+      time: 1_700_000_000,
+      line: cosignerOf('witness.example/one', seed).cosign(`ledger.example/one\n7\n${tree.root().toString('base64')}\n`, 1_700_000_000),
+    },
     segment: { origin: 'ledger.example/one', first: 4096, prev: '09'.repeat(32), low: 4090, header: header.toString('hex') },
     frame: { entry: '{"a":1}', ahead: 3, frame: encodeFrame(Buffer.from('{"a":1}'), 3, crc32).toString('hex') },
     evidence: {
@@ -75,11 +94,34 @@ function vectors(): object {
       raw: '{"parameters":["7",null],"text":"select $1"}',
       evidence,
     },
+    recording: {
+      session: 'ses_1',
+      chunk: 1,
+      content: pieces.toString('hex'),
+      stored,
+      second: {
+        chunk: 2,
+        content: more.toString('hex'),
+        path: 'recordings/_1/ses_1.recording',
+        file: Buffer.from(vault.disk.read('/log/recordings/_1/ses_1.recording') ?? []).toString('hex'),
+        stored: apart,
+      },
+    },
   };
 }
 
 test('the formats are what the documents say', () => {
   golden('vectors.json', `${JSON.stringify(vectors(), null, 2)}\n`);
+});
+
+test('the proof of a record is what the document says, and both ends of the log can be proven', async () => {
+  const source = directorySource(join(corpus, 'v1/data/ledger'));
+  const { vkey } = await verifyLedger(source, { crypto: nodeCrypto });
+  for (const index of [0, 7, 33]) {
+    const text = (await proveRecord(source, index, { crypto: nodeCrypto, trust: [{ vkey }] })) ?? '';
+    golden(`v1-entry-${index}.tlog-proof`, text);
+    assert.deepEqual((await verifyProof(text, { crypto: nodeCrypto, trust: [{ vkey }] })).status, 'proven');
+  }
 });
 
 test('keys are those of golang.org/x/mod/sumdb/note', () => {

@@ -12,8 +12,16 @@ export { type Cosigner, cosignedAt, openCosigner, readCheckpoint } from './cosig
 export { openLedger } from './ledger.ts';
 export type { FoundLog, InDoubt, Ledger, LedgerOptions, Recovery } from './contract.ts';
 export { rotateLedgerKey, repairLedger, type Repaired, type StoppedLog } from './maintain.ts';
-export { type Pruned, pruneLedger, type PruneRequest } from './prune.ts';
+export { decodePieces, encodePieces, type Piece, pieceHeader, pieceHeaderBytes } from './recording/content.ts';
+export { type Pruned, pruneLedger, type PruneRequest, type PruneRules } from './prune.ts';
+export { type LedgerBytes, planPruning, type PrunePlan } from './prune-plan.ts';
+export { recordProofs } from './record-proof.ts';
 export { keyFollows, ledgerRotations, type Rotation } from './rotations.ts';
+export type { SignerSetting } from './signer/courier.ts';
+export { type RunningSigner, serveSigner } from './signer/serve-signer.ts';
+export { signerAt } from './signer/signer-client.ts';
 export { Permit, spendPermit } from './permit.ts';
 export type { EvidenceLevel, RemoteLevel } from './reach.ts';
+export { shredSession, type ShredRequest } from './shred.ts';
+export { verifierFiles } from './verifier-files.ts';
 export { Witness, type WitnessAnswer } from './witness.ts';

@@ -50,6 +50,14 @@ export class SessionKeys {
     return this.#place.disk.size(this.#path(session)) === undefined ? undefined : this.#find(session);
   }
 
+  /** Forgets the key of a session for good; durable when this returns. */
+  erase(session: string): void {
+    const path = this.#path(session);
+    this.#place.disk.remove(path);
+    this.#place.disk.syncFolder(folderOf(path));
+    this.#cache.delete(session);
+  }
+
   #find(session: string): KeyObject | undefined {
     const cached = this.#cache.get(session);
     if (cached !== undefined) return cached;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -17,15 +17,17 @@ function folder(t: TestContext): string {
 }
 
 interface Opening {
+  readonly commands?: { readonly verify: string; readonly repair: string };
   readonly inline?: boolean;
   readonly world?: HandWorld;
   readonly fatal?: Fault[];
 }
 
-function open(directory: string, { inline = true, world, fatal }: Opening = {}): Promise<Ledger> {
+function open(directory: string, { inline = true, world, fatal, commands }: Opening = {}): Promise<Ledger> {
   return openLedger({
     directory: join(directory, 'ledger'),
     origin: 'ledger.test/real',
+    ...(commands === undefined ? {} : { commands }),
     keys: join(directory, 'keys'),
     world: world ?? realWorld,
     build: '0.1.0+test',
@@ -104,6 +106,23 @@ test('keys and log are readable by this user only', async (t) => {
   for (const path of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     assert.equal(statSync(join(path.parentPath, path.name)).mode & 0o077, 0, path.name);
   }
+});
+
+test('a log that is refused says what to run next', async (t) => {
+  const directory = folder(t);
+  const ledger = await open(directory);
+  await ledger.append(sessionOpened('s'));
+  await ledger.close();
+  const commands = { verify: 'warder ledger verify /home/ledger', repair: 'warder ledger repair --log gateway --home /home' };
+  const wal = join(directory, 'ledger', 'wal', '000000000000.wal');
+  const whole = readFileSync(wal);
+  writeFileSync(wal, whole.subarray(0, 92));
+  await assert.rejects(open(directory, { commands }), {
+    code: 'LEDGER_ROLLBACK',
+    message: /; next: .* with `warder ledger repair --log gateway --home \/home`$/,
+  });
+  writeFileSync(wal, Buffer.from(whole).fill(1, 100, 101));
+  await assert.rejects(open(directory, { commands }), { code: /LEDGER_(CORRUPT|ROLLBACK)/, message: /next: .*`warder ledger/ });
 });
 
 test('the log is signed and sealed a second after it has grown', async (t) => {

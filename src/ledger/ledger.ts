@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { limits } from '#model';
+import { Fault, limits, type World } from '#model';
 import type { Ledger, LedgerOptions } from './contract.ts';
 import { type Answer, Desk, type Order } from './desk.ts';
 import { makeFolders } from './disk.ts';
@@ -10,6 +10,9 @@ import { ownsFolder, takeLock } from './lock.ts';
 import type { LogSetting } from './log.ts';
 import { leafHash } from './merkle.ts';
 import { faultOf, microseconds, Recorder, type Transport } from './recorder.ts';
+import { Courier, type SignerSetting } from './signer/courier.ts';
+import { SpaceWatch } from './space.ts';
+import type { LedgerSigner } from './signer/signer-client.ts';
 
 /**
  * Opens the log in `directory`, making it when there is none. Every start is a recovery: an unfinished write is cut off, operations
@@ -22,6 +25,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   makeFolders(nodeDisk, directory);
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   const token = Buffer.from(options.world.randomBytes(16)).toString('hex');
+  const signedBy = options.signer === undefined ? {} : { signedBy: await signingKey(options, options.signer.signer) };
   const lock = await takeLock(directory, { boot, token });
   const setting: LogSetting = {
     directory,
@@ -31,6 +35,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     boot,
     reserveBytes: options.reserveBytes ?? limits.ledgerReserveBytes,
     held: options.confirm !== undefined,
+    ...signedBy,
     stamp: { t: options.world.now(), mono: microseconds(options.world) },
   };
   try {
@@ -38,8 +43,20 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     return await connect(options, line, lock.release);
   } catch (error) {
     await lock.release();
-    throw error;
+    throw withCommands(error, options.commands);
   }
+}
+
+/** The refusal of a log with what to run next. */
+function withCommands(error: unknown, commands: LedgerOptions['commands']): unknown {
+  if (!(error instanceof Fault) || commands === undefined) return error;
+  const next = {
+    LEDGER_CORRUPT: `see what is wrong with \`${commands.verify}\`, then go on in a new log with \`${commands.repair}\``,
+    LEDGER_ROLLBACK: `put the newest copy back, or go on in a new log with \`${commands.repair}\``,
+    LEDGER_SEALED: `go on in a new log with \`${commands.repair}\``,
+  }[error.code as string];
+  if (next === undefined) return error;
+  return new Fault(error.code, `${error.message}; next: ${next}`, { detail: { ...error.detail, commands }, cause: error });
 }
 
 /** A transport that is being set up: answers go to whoever was named last. */
@@ -65,10 +82,73 @@ async function connect(options: LedgerOptions, line: Line, release: () => Promis
       } else if (answer.kind === 'fatal') void line.end().then(() => reject(faultOf(answer.fault)), reject);
     };
   });
-  const transport = { send: (order: Order) => line.send(order), end: () => line.end().then(release) };
-  const recorder = new Recorder(options, transport, opened);
+  let watch: SpaceWatch | undefined;
+  const end = (): Promise<void> => {
+    watch?.stop();
+    return line.end().then(release);
+  };
+  const ledger = recorderOn(options, { line, end, opened });
+  if (options.inline !== true)
+    watch = new SpaceWatch({ ...options, directory: resolve(options.directory), record: (draft) => ledger.append(draft) });
+  return ledger;
+}
+
+interface Connected {
+  readonly line: Line;
+  end(): Promise<void>;
+  readonly opened: Extract<Answer, { kind: 'opened' }>;
+}
+
+function recorderOn(options: LedgerOptions, connected: Connected): Ledger {
+  if (options.signer !== undefined) return connectSigned({ ...options, signer: options.signer }, connected);
+  const { line, end, opened } = connected;
+  const recorder = new Recorder(options, { send: (order) => line.send(order), end }, opened);
   line.onAnswer = (answer) => recorder.receive(answer);
   return recorder;
+}
+
+/** The same with a key that another process holds. */
+function connectSigned(options: LedgerOptions & { readonly signer: SignerSetting }, { line, end, opened }: Connected): Ledger {
+  const courier = new Courier({
+    ...options.signer,
+    origin: options.origin,
+    directory: resolve(options.directory),
+    world: options.world,
+    deliver: (size, signature) => line.send({ kind: 'countersigned', size, line: signature }),
+    onContradiction: (fault) => recorder.fail(fault),
+    record: (draft) => recorder.append(draft),
+  });
+  const send = (order: Order): void => {
+    if (order.kind !== 'close') return line.send(order);
+    // Everything is durable; what the last signature does not cover is signed at the next start.
+    line.send({ kind: 'tick' });
+    void lastSignature(options.world, courier).then(() => line.send(order));
+  };
+  const recorder: Recorder = new Recorder({ ...options, refusal: () => courier.refusal() }, { send, end }, opened);
+  line.onAnswer = (answer) => (answer.kind === 'unsigned' ? courier.ask(answer) : recorder.receive(answer));
+  return recorder;
+}
+
+/** Waits for the signature over everything, but not for long. */
+async function lastSignature(world: World, courier: Courier): Promise<void> {
+  // The question for it comes after the writer has sealed.
+  await new Promise<void>((done) => void world.after(lastSealMs, done));
+  await Promise.race([courier.idle(), new Promise<void>((done) => void world.after(limits.signerAnswerMs, done))]);
+  courier.close();
+}
+
+// Sealing what came in since the last second takes milliseconds.
+const lastSealMs = 100;
+
+/** The public form of the key: as the signer says, or, when it does not answer, as it said before. */
+async function signingKey({ keys }: LedgerOptions, signer: LedgerSigner): Promise<string> {
+  try {
+    return await signer.key();
+  } catch (error) {
+    const known = nodeDisk.read(`${resolve(keys)}/log.vkey`);
+    if (known === undefined) throw error;
+    return Buffer.from(known).toString().trim();
+  }
 }
 
 /** Asks whoever knows this log from elsewhere. */

@@ -1,17 +1,20 @@
 import { crc32 } from 'node:zlib';
 import { Fault, limits } from '#model';
-import { Notary } from './checkpoint.ts';
+import { Notary, type Question } from './checkpoint.ts';
 import type { InDoubt } from './contract.ts';
 import { type Disk, isNoSpace, makeFolders, type PlainFault, writeDurably } from './disk.ts';
 import { Composer, full, type Item, type Parsed, usesReserve } from './composer.ts';
 import type { composeEntry, Draft, Stamp } from './entry.ts';
-import { type Evidence, openEvidence, type SealedEvidence } from './evidence.ts';
+import { discloseEvidence, type Evidence, openEvidence, type SealedEvidence } from './evidence.ts';
 import { SessionKeys } from './keys.ts';
 import { leafHash } from './merkle.ts';
+import { type ChunkRecord, openChunk } from './recording/open-chunk.ts';
+import { RecordingFiles } from './recording/files.ts';
 import { checkSize, corrupt, type Found, refuseSealed, rotationsIn, scanWal, startOf } from './recover.ts';
 import { Reserve } from './reserve.ts';
 import { Sealer } from './sealer.ts';
-import { Signing } from './signing.ts';
+import { type LogSigning, Signing } from './signing.ts';
+import { RemoteSigning } from './signer/remote-signing.ts';
 import type { Unsettled } from './unsettled.ts';
 import { WalEnd, type WalSetting } from './wal.ts';
 import { type Checksum, segmentName } from './wal-format.ts';
@@ -28,8 +31,21 @@ export interface LogSetting {
   readonly continuing?: { readonly continues: string; readonly reason: string };
   /** Nothing is written before `begin` is called. */
   readonly held?: boolean;
+  /** Public form of the log's key, when another process holds it. */
+  readonly signedBy?: string;
   /** When the log is opened. */
   readonly stamp: Stamp;
+}
+
+interface StoredEntry extends ChunkRecord {
+  readonly kind: string;
+  readonly evidence?: SealedEvidence;
+}
+
+/** What an entry committed to, with the salt of the commitment. */
+export interface Disclosed {
+  readonly salt: Uint8Array;
+  readonly content: Uint8Array;
 }
 
 /** What the log is made of. Only tests put other parts in. */
@@ -38,6 +54,7 @@ export interface Machine {
   readonly random: (length: number) => Uint8Array;
   readonly checksum?: Checksum;
   readonly segmentEntries?: number;
+  readonly aheadBytes?: number;
   readonly compose?: typeof composeEntry;
 }
 
@@ -51,12 +68,13 @@ export type Appended = { readonly index: number; readonly leaf: string } | { rea
  * or sync the state of the file is unknown, and the kernel may report the next sync as good.
  */
 export class Log {
-  readonly signing: Signing;
+  readonly signing: LogSigning;
   readonly recovery: { readonly torn: number; readonly inDoubt: readonly InDoubt[] };
   readonly #setting: LogSetting;
   readonly #disk: Disk;
   readonly #composer: Composer;
   readonly #keys: SessionKeys;
+  readonly #recordings: RecordingFiles;
   readonly #notary: Notary;
   readonly #sealer: Sealer;
   readonly #reserve: Reserve;
@@ -81,18 +99,23 @@ export class Log {
       origin,
       checksum: machine.checksum ?? crc32,
       segmentEntries: machine.segmentEntries ?? limits.ledgerSegmentEntriesMax,
+      ...(machine.aheadBytes === undefined ? {} : { aheadBytes: machine.aheadBytes }),
     };
     const found = scanWal(this.#walSetting);
-    this.signing = Signing.open(
-      { ...machine, directory, keys, origin },
-      { isNew: found.entries.length === 0 && found.base === 0, now: setting.stamp.t, rotations: rotationsIn(found) },
-    );
+    this.signing =
+      setting.signedBy === undefined
+        ? Signing.open(
+            { ...machine, directory, keys, origin },
+            { isNew: found.entries.length === 0 && found.base === 0, now: setting.stamp.t, rotations: rotationsIn(found) },
+          )
+        : new RemoteSigning({ ...machine, keys, origin }, setting.signedBy);
     refuseSealed(found, origin);
     this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signing);
     checkSize(found.base + found.entries.length, this.#notary.last);
     this.#sealer = this.#resumeSealer(found);
     this.#keys = new SessionKeys({ ...machine, keys, origin });
-    this.#composer = new Composer(setting, { ...machine, disk: machine.disk, directory, origin, keys: this.#keys });
+    this.#recordings = new RecordingFiles({ ...machine, directory, origin, keys: this.#keys });
+    this.#composer = new Composer(setting, { ...machine, directory, origin, keys: this.#keys, recordings: this.#recordings });
     this.#reserve = new Reserve(machine.disk, directory, setting.reserveBytes);
     this.#prev = found.prev;
     this.#unsettled = found.unsettled;
@@ -114,6 +137,24 @@ export class Log {
   /** The newest signed note, once. */
   takeSigned(): string | undefined {
     return this.#notary.take();
+  }
+
+  /** What another process is to sign, once. */
+  takeQuestion(): Question | undefined {
+    return this.#notary.takeQuestion();
+  }
+
+  /** The signature line that another process gave for this size. A full disk postpones it. */
+  countersign(size: number, line: string): void {
+    try {
+      this.#notary.countersign(size, line);
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      this.#reserve.markFull();
+      return;
+    }
+    this.#sealer.tidy();
+    this.#dropSegments();
   }
 
   /** Changes the key that signs; returns the new one's public form. Both are durable before the change is recorded. */
@@ -142,6 +183,16 @@ export class Log {
     const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.pruned', ...plan }), ...stamp }]);
     if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the pruning could not be recorded');
     return result.index;
+  }
+
+  /** Records that the key of a session is erased, and erases it. False when there is none. */
+  shred(stamp: Stamp, request: { readonly session: string; readonly by: string; readonly reason: string }): boolean {
+    const { session, by, reason } = request;
+    if (this.#keys.forOpening(session) === undefined) return false;
+    const [result] = this.commit([{ draft: JSON.stringify({ kind: 'evidence.shredded', session, by, reason }), ...stamp }]);
+    if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the erasing could not be recorded');
+    this.#keys.erase(session);
+    return true;
   }
 
   /** Records that nothing follows. The caller closes the log. */
@@ -184,6 +235,11 @@ export class Log {
     this.#sealer.begin();
   }
 
+  /** Nothing but what has happened is recorded now. */
+  get full(): boolean {
+    return this.#reserve.full;
+  }
+
   get sealing(): boolean {
     return this.#sealer.busy;
   }
@@ -220,12 +276,29 @@ export class Log {
   }
 
   openEvidence(index: number): Evidence {
+    const { evidence } = this.#entry(index);
+    if (evidence === undefined) throw new Fault('NOT_FOUND', `entry ${index} holds no evidence`);
+    return openEvidence(this.#vault, evidence);
+  }
+
+  /** What the entry committed to and nobody else can read: the evidence of an operation, or a chunk of a recording. */
+  disclose(index: number): Disclosed {
+    const entry = this.#entry(index);
+    if (entry.kind === 'recording.chunk') return openChunk(this.#vault, entry);
+    if (entry.evidence === undefined) throw new Fault('NOT_FOUND', `entry ${index} holds no evidence`);
+    return discloseEvidence(this.#vault, entry.evidence);
+  }
+
+  #entry(index: number): StoredEntry {
     const [line] = this.read(index, 1);
     if (line === undefined) throw new Fault('NOT_FOUND', `the log has no entry ${index}`);
-    // Safe: our own entry.
-    const { evidence } = JSON.parse(line) as { evidence?: SealedEvidence };
-    if (evidence === undefined) throw new Fault('NOT_FOUND', `entry ${index} holds no evidence`);
-    return openEvidence({ disk: this.#disk, directory: this.#setting.directory, origin: this.#setting.origin, keys: this.#keys }, evidence);
+    // Safe: our own entry; the fields of a chunk are looked at when its kind says so.
+    return JSON.parse(line) as StoredEntry;
+  }
+
+  get #vault() {
+    const { directory, origin } = this.#setting;
+    return { disk: this.#disk, directory, origin, keys: this.#keys };
   }
 
   /** Seals, signs and lets the files go. */
@@ -233,6 +306,7 @@ export class Log {
     this.settle();
     this.#sealer.begin();
     this.settle();
+    this.#recordings.closeAll();
     this.#wal.close();
     this.#notary.close();
   }
@@ -259,16 +333,20 @@ export class Log {
         if (composed.noSpace === true) this.#reserve.markFull();
         continue;
       }
-      bytes += composed.entry.length;
+      bytes += composed.entry.length + (item.content?.length ?? 0);
       write.prev = leafHash(composed.entry);
       write.entries.push(composed.entry);
       write.leaves.push(write.prev);
       write.parsed.push(composed.parsed);
     }
     try {
+      // INVARIANT: what a record points to is durable before the record is.
+      this.#recordings.sync();
       if (write.entries.length > 0) this.#wal.append(write.entries);
+      this.#recordings.keep();
     } catch (error) {
       if (!isNoSpace(error)) throw error;
+      this.#recordings.forget();
       return this.#withReserve(items.slice(0, results.length), bytes);
     }
     let k = 0;
@@ -282,6 +360,8 @@ export class Log {
     const index = this.size;
     this.#sealer.add(entry, leaf);
     this.#unsettled.take(index, parsed);
+    if (parsed?.kind === 'recording.closed') this.#recordings.end(parsed.session);
+    else if (parsed?.kind === 'session.closed') this.#recordings.close(parsed.session);
     this.#prev = leaf;
     return { index, leaf: leaf.toString('hex') };
   }
@@ -289,11 +369,12 @@ export class Log {
   /** The disk is full: gives up a piece of the reserve for outcomes and refuses the rest. */
   #withReserve(items: readonly Item[], bytes: number): Appended[] {
     this.#reserve.markFull();
-    const urgent = items.filter((item) => usesReserve(kindOf(item)));
+    const mayUse = (item: Item): boolean => item.urgent === true || usesReserve(kindOf(item));
+    const urgent = items.filter(mayUse);
     // Nothing urgent, or the reserve is spent: everything is refused.
     const written = urgent.length > 0 && this.#reserve.release(bytes) ? this.#commitAll(urgent) : [];
     let k = 0;
-    return items.map((item) => (usesReserve(kindOf(item)) ? (written[k++] ?? { fault: full }) : { fault: full }));
+    return items.map((item) => (mayUse(item) ? (written[k++] ?? { fault: full }) : { fault: full }));
   }
 
   #commitAll(items: readonly Item[]): Appended[] {

@@ -7,6 +7,8 @@ import { takeLock } from './lock.ts';
 import { Log, type LogSetting } from './log.ts';
 import { microseconds } from './recorder.ts';
 import type { Stamp } from './entry.ts';
+import { growthProof } from './growth-proof.ts';
+import type { LedgerSigner } from './signer/signer-client.ts';
 
 /** A log that nobody writes at the moment. */
 export interface StoppedLog {
@@ -15,6 +17,8 @@ export interface StoppedLog {
   readonly origin: string;
   readonly world: World;
   readonly build: string;
+  /** The process that holds the key, when it is not in `keys`. */
+  readonly keyHolder?: LedgerSigner;
 }
 
 /** Gives the log a new signing key; resolves with its public form. The old key signs too for a week. Faults: those of opening a log. */
@@ -48,6 +52,12 @@ export async function repairLedger(place: StoppedLog, reason: string): Promise<R
   if (nodeDisk.size(directory) === undefined && n > 1) n -= 1;
   const old = `${directory}.old-${n}`;
   const note = lastNote(nodeDisk.size(directory) === undefined ? old : directory, keys, place.origin);
+  if (place.keyHolder !== undefined && textOf(`${keys}/log.vkey`).trim() === (await place.keyHolder.key())) {
+    throw new Fault(
+      'CONFIG_INVALID',
+      `the signer still holds the key of the old log ${place.origin}; stop it, move its folder aside, start it again, then repair`,
+    );
+  }
   if (note === undefined) throw new Fault('NOT_FOUND', `there is no log ${place.origin} in ${directory}, and no trace of one in ${keys}`);
   if (nodeDisk.size(directory) !== undefined) {
     nodeDisk.rename(directory, old);
@@ -77,6 +87,7 @@ export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, a
   const directory = resolve(place.directory);
   makeFolders(nodeDisk, directory);
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const signedBy = place.keyHolder === undefined ? {} : { signedBy: await place.keyHolder.key() };
   const lock = await takeLock(directory, { boot, token: Buffer.from(place.world.randomBytes(16)).toString('hex') });
   try {
     const stamp = { t: place.world.now(), mono: microseconds(place.world) };
@@ -88,17 +99,34 @@ export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, a
       build: place.build,
       boot,
       reserveBytes: 0,
+      ...signedBy,
       stamp,
     };
     const log = new Log(setting, { disk: nodeDisk, random: (length) => place.world.randomBytes(length) });
     try {
-      return action(log, stamp);
+      const result = action(log, stamp);
+      if (place.keyHolder !== undefined) await haveSigned(log, { signer: place.keyHolder, directory });
+      return result;
     } finally {
       log.close();
     }
   } finally {
     await lock.release();
   }
+}
+
+/** Has everything signed by the process that holds the key. */
+async function haveSigned(log: Log, { signer, directory }: { readonly signer: LedgerSigner; readonly directory: string }): Promise<void> {
+  log.tick();
+  log.settle();
+  const question = log.takeQuestion();
+  if (question === undefined) return;
+  const { text, size } = question;
+  const known = await signer.sign({ text, old: 0, proof: [] });
+  const proof = known.line === undefined ? growthProof(directory, { from: known.size, to: size }) : [];
+  const { line } = known.line === undefined ? await signer.sign({ text, old: known.size, proof }) : known;
+  if (line === undefined) throw new Fault('LEDGER_UNSIGNED', 'the signer changes its mind about what it signed');
+  log.countersign(size, line);
 }
 
 /** The checkpoint of the largest size that can be found, unchecked: whoever follows the quote checks it. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { RecordDraft } from '#model';
-import { openLedger, pruneLedger, type PruneRequest } from './index.ts';
+import { openLedger, planPruning, pruneLedger, type PruneRequest } from './index.ts';
 import { cosignerOf } from './cosigner.ts';
 import { decided, sessionClosed, sessionOpened, settled } from './testing/drafts.ts';
 import { seededRandom } from './testing/story.ts';
@@ -49,8 +49,17 @@ async function verify(vkey: string): Promise<Report> {
   return report;
 }
 
+/** What is older than half a day goes, but nothing of the session that is held. */
+const rules = (held: readonly string[] = ['ses_kept']): Pick<PruneRequest, 'judge' | 'below'> => ({
+  judge: () => (record) => {
+    if (held.includes(String(record['session']))) return 'hold';
+    return Number(record['t']) < world.wall - dayMs / 2 ? undefined : 'young';
+  },
+  below: Number.MAX_SAFE_INTEGER,
+});
+
 const request = (): PruneRequest => ({
-  before: world.wall - dayMs / 2,
+  ...rules(),
   by: 'operator',
   reason: 'retention',
   holds: ['ses_kept'],
@@ -124,4 +133,72 @@ test('the file that lists prunings allows nothing that the log did not record', 
   const [line = ''] = readFileSync(path, 'utf8').split('\n');
   writeFileSync(path, `${JSON.stringify({ ...JSON.parse(line), to: 11_008 })}\n`);
   await assert.rejects(pruneLedger(place, request()), { code: 'LEDGER_TAMPERED' });
+  writeFileSync(path, `${line}\n`);
 });
+
+test('what the mirror or a receiver does not have yet does not go, before the log says so and after', { timeout: 60_000 }, async () => {
+  await write([], 5_000);
+  world.wall += 30 * dayMs;
+  const behind = await pruneLedger(place, { ...request(), below: end() + 255 });
+  assert.deepEqual([behind.status, behind.waitsFor], ['nothing', 'delivery']);
+  const some = await pruneLedger(place, { ...request(), below: end() + 2 * 256 + 9 });
+  assert.deepEqual([some.status, some.to - some.from], ['recorded', 512]);
+  await witnessed();
+  const late = await pruneLedger(place, { ...request(), below: some.to - 1 });
+  assert.deepEqual([late.status, late.waitsFor], ['waiting', 'delivery'], 'a sink that was added since begins at the beginning');
+  assert.ok(existsSync(bundle(some.from / 256)));
+});
+
+test('a hold that came after the log said that something may go keeps it; one that ends lets it go with a new record', {
+  timeout: 60_000,
+}, async () => {
+  const from = end() / 256 - 2;
+  const entry = 'ses_new';
+  const kept = await pruneLedger(place, {
+    ...request(),
+    judge:
+      () =>
+      ({ session }) =>
+        session === entry ? 'hold' : undefined,
+  });
+  assert.equal(kept.status, 'removed', JSON.stringify(kept));
+  const rest = [from, from + 1].filter((number) => existsSync(bundle(number)));
+  const held = readdirSync(join(place.directory, 'tile/entries')).filter((name) => /^00[1-9]$/.test(name));
+  assert.ok(held.length > 0, 'the session that the records name');
+  const vkey = readFileSync(join(place.keys, 'log.vkey'), 'utf8').trim();
+  assert.equal((await verify(vkey)).status, 'proven');
+  const free = { ...request(), ...rules([]), holds: [] };
+  const plan = planPruning(place.directory, free);
+  assert.ok(
+    plan.goes.bundles >= held.length + rest.length && plan.goes.size.entries > 0 && plan.size.entries > plan.goes.size.entries,
+    JSON.stringify(plan),
+  );
+  assert.deepEqual(
+    [(await pruneLedger(place, free)).status, existsSync(bundle(rest[0] ?? 0))],
+    ['removed', false],
+    'the record does not name it',
+  );
+  const released = await pruneLedger(place, free);
+  assert.deepEqual([released.status, released.from], ['recorded', 256]);
+  await witnessed();
+  const gone = await pruneLedger(place, free);
+  assert.equal(gone.status, 'removed');
+  assert.ok(held.every((name) => !existsSync(join(place.directory, 'tile/entries', name))));
+  assert.equal((await verify(vkey)).status, 'proven');
+  assert.equal(planPruning(place.directory, free).goes.bundles, 0);
+});
+
+const bundle = (number: number): string => join(place.directory, 'tile/entries', String(number).padStart(3, '0'));
+
+/** Where the last recorded pruning ends. */
+function end(): number {
+  const last = readFileSync(join(place.directory, 'pruned'), 'utf8').trim().split('\n').at(-1) ?? '{}';
+  return (JSON.parse(last) as { to: number }).to;
+}
+
+/** A witness signs what the log has signed. */
+async function witnessed(): Promise<void> {
+  const note = readFileSync(join(place.directory, 'checkpoint'), 'utf8');
+  const text = note.slice(0, note.indexOf('\n\n') + 1);
+  writeFileSync(join(place.directory, 'cosigned'), note + cosigner.cosign(text, 1));
+}

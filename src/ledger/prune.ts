@@ -5,28 +5,43 @@ import { folderOf, writeDurably } from './disk.ts';
 import { nodeDisk } from './disk-node.ts';
 import type { Log } from './log.ts';
 import { type StoppedLog, withLog } from './maintain.ts';
+import { recordingPath } from './recording/files.ts';
 import { bundlePath, tilePath } from './tile-path.ts';
 
-export interface PruneRequest {
-  /** Entries recorded before this moment may go, ms. */
-  readonly before: number;
+/** Why a record stays. `young`: nothing of its age goes. `class`: such records are kept longer. `hold`: somebody needs it. */
+export type Stays = 'young' | 'class' | 'hold';
+
+/** A record as it is stored. */
+export type StoredRecord = Readonly<Record<string, unknown>>;
+
+/** What may go, whatever the log itself still needs. */
+export interface PruneRules {
+  /** Makes the judge of one pass; records are shown to it in their order. */
+  readonly judge: () => (record: StoredRecord) => Stays | undefined;
+  /** Entries from this one on stay: the mirror or a receiver does not have them yet. */
+  readonly below: number;
+}
+
+export interface PruneRequest extends PruneRules {
   readonly by: string;
   readonly reason: string;
-  /** Sessions under legal hold: bundles with any of their records stay. */
+  /** Sessions that the record of the pruning names as staying. */
   readonly holds: readonly string[];
   /** Verifier keys of witnesses, one of which must have signed the record of the pruning before anything is removed. */
   readonly witnesses: readonly string[];
 }
 
 /**
- * `recorded`: the log says what may go; run the installation until it is witnessed, then prune again. `waiting`: that has not happened yet.
- * `removed`: it has, and the files are gone. `nothing`: no whole bundle is that old.
+ * `recorded`: the log says what may go; run the installation until it is witnessed, then prune again. `waiting`: what `waitsFor` says has not
+ * happened yet. `removed`: it has, and the files are gone. `nothing`: no whole bundle is that old.
  */
 export interface Pruned {
   readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing';
+  /** `delivery`: a mirror or a receiver is not past the entries. */
+  readonly waitsFor?: 'witness' | 'delivery';
   readonly from: number;
   readonly to: number;
-  /** Bundles that were removed, and that were kept for a hold. */
+  /** Bundles that were removed, and that were kept. */
   readonly removed: number;
   readonly kept: number;
 }
@@ -42,7 +57,8 @@ interface Plan {
 /**
  * Removes old entries, in two steps that are days apart if need be: first the log itself says what may go; once a mirror, which has every
  * entry, has signed a checkpoint that covers this record, the files go. The hashes above level 0 stay, and so does the first bundle, so
- * everything that is left can be proven as before. Interrupted, it can be repeated.
+ * everything that is left can be proven as before. What is held now stays, also when it was not held yet when the log said that it may go.
+ * Interrupted, it can be repeated.
  */
 export function pruneLedger(place: StoppedLog, request: PruneRequest): Promise<Pruned> {
   return withLog(place, {}, (log, stamp) => {
@@ -51,15 +67,23 @@ export function pruneLedger(place: StoppedLog, request: PruneRequest): Promise<P
     const counts = { removed: 0, kept: 0 };
     for (const plan of plans) {
       confirmPlan(log, plan);
-      if (!isWitnessed(place, plan.index, request.witnesses)) return { ...plan, ...counts, status: 'waiting' };
-      const { removed, kept } = removeBundles(place.directory, plan);
+      if (!isWitnessed(place, plan.index, request.witnesses)) return { ...plan, ...counts, status: 'waiting', waitsFor: 'witness' };
+      if (plan.to > request.below) return { ...plan, ...counts, status: 'waiting', waitsFor: 'delivery' };
+      const { removed, kept } = removeBundles(place.directory, plan, request);
       counts.removed += removed;
       counts.kept = kept;
     }
     if (last !== undefined && counts.removed > 0) return { from: last.from, to: last.to, ...counts, status: 'removed' };
-    const from = last?.to ?? 256;
-    const to = oldEnd(place.directory, { from, limit: log.prunable(), before: request.before });
-    if (to <= from) return { from, to: from, ...counts, status: 'nothing' };
+    // What is no longer held goes with a new record: the old ones say that it stays.
+    const released = plans.some(({ holds }) => holds.some((session) => !request.holds.includes(session)));
+    const from = released ? 256 : (last?.to ?? 256);
+    const limit = Math.min(log.prunable(), Math.floor(request.below / 256) * 256);
+    let goes = false;
+    const to = eachOldBundle(place.directory, { from, limit, judge: request.judge() }, ({ stays }) => {
+      if (stays === undefined) goes = true;
+    });
+    if (to <= from || !goes)
+      return { from, to: from, ...counts, status: 'nothing', ...(limit < log.prunable() ? { waitsFor: 'delivery' } : {}) };
     const { by, reason, holds } = request;
     const index = log.recordPruning(stamp, { from, to, by, reason, holds });
     const lines = [...plans, { index, from, to, holds }].map((plan) => `${JSON.stringify(plan)}\n`);
@@ -93,23 +117,24 @@ function isWitnessed({ directory }: StoppedLog, index: number, witnesses: readon
   return witnesses.some((vkey) => lines.some((line) => cosignedAt(text, line, vkey) !== undefined));
 }
 
-/** Removes what the plan allows and is still there. */
-function removeBundles(directory: string, { from, to, holds }: Plan): { removed: number; kept: number } {
+/** Removes what the plan allows, nobody wants kept, and is still there. */
+function removeBundles(directory: string, { from, to, holds }: Plan, { judge }: PruneRules): { removed: number; kept: number } {
   const [counts, folders] = [{ removed: 0, kept: 0 }, new Set<string>()];
+  const stays = judge();
+  remind(directory, from, stays);
   for (let number = from / 256; number < to / 256; number += 1) {
-    const bundle = `${directory}/${bundlePath(number)}`;
-    const bytes = nodeDisk.read(bundle);
-    if (bytes === undefined) continue;
-    const records = (decodeBundle(bytes) ?? []).map((entry) => parsed(entry));
-    if (records.some(({ session }) => session !== undefined && holds.includes(session))) {
+    const records = bundleAt(directory, number);
+    if (records.length === 0) continue;
+    // All are shown, also after one that is needed.
+    const needed = records.map((record) => stays(record)).some((why) => why !== undefined);
+    if (needed || records.some(({ session }) => typeof session === 'string' && holds.includes(session))) {
       counts.kept += 1;
       continue;
     }
-    for (const { evidence } of records)
-      if (evidence?.blob !== undefined) remove(`${directory}/blobs/${evidence.blob.slice(0, 2)}/${evidence.blob}`);
+    for (const path of records.flatMap((record) => contentOf(directory, record))) remove(path);
     // The tile first: a bundle without its tile is incomplete, a tile without its bundle would look like tampering.
     remove(`${directory}/${tilePath(0, number)}`);
-    remove(bundle);
+    remove(`${directory}/${bundlePath(number)}`);
     counts.removed += 1;
   }
   for (const folder of folders) nodeDisk.syncFolder(folder);
@@ -121,17 +146,56 @@ function removeBundles(directory: string, { from, to, holds }: Plan): { removed:
   }
 }
 
-function parsed(entry: Uint8Array): { readonly t: number; readonly session?: string; readonly evidence?: { readonly blob?: string } } {
-  // Safe: our own entry.
-  return JSON.parse(Buffer.from(entry).toString()) as ReturnType<typeof parsed>;
+/** Files that only this record refers to: its sealed evidence, or the recording of the session that it closes. */
+export function contentOf(directory: string, record: StoredRecord): readonly string[] {
+  const { evidence, kind, session } = record;
+  const blob = typeof evidence === 'object' && evidence !== null && 'blob' in evidence ? evidence.blob : undefined;
+  return [
+    ...(typeof blob === 'string' ? [`${directory}/blobs/${blob.slice(0, 2)}/${blob}`] : []),
+    ...(kind === 'recording.closed' && typeof session === 'string' ? [recordingPath(directory, session)] : []),
+  ];
 }
 
-/** The end of the whole bundles from `from` on whose entries are all older. */
-function oldEnd(directory: string, about: { readonly from: number; readonly limit: number; readonly before: number }): number {
-  let end = about.from;
-  for (; end + 256 <= about.limit; end += 256) {
-    const entries = decodeBundle(nodeDisk.read(`${directory}/${bundlePath(end / 256)}`) ?? new Uint8Array()) ?? [];
-    if (entries.length === 0 || entries.some((entry) => parsed(entry).t >= about.before)) break;
+/** The records of one whole bundle; none when it is not there. */
+export function bundleAt(directory: string, number: number): readonly StoredRecord[] {
+  const bytes = nodeDisk.read(`${directory}/${bundlePath(number)}`);
+  // Safe: our own entries.
+  return (decodeBundle(bytes ?? new Uint8Array()) ?? []).map((entry) => JSON.parse(Buffer.from(entry).toString()) as StoredRecord);
+}
+
+export interface OldBundle {
+  readonly number: number;
+  readonly records: readonly StoredRecord[];
+  /** Why it stays although it is old enough. */
+  readonly stays: 'class' | 'hold' | undefined;
+}
+
+/**
+ * Shows the whole bundles from `from` on that hold nothing young, in their order, and returns where they end. Those that went before are passed
+ * over.
+ */
+export function eachOldBundle(
+  directory: string,
+  { from, limit, judge }: { readonly from: number; readonly limit: number; readonly judge: (record: StoredRecord) => Stays | undefined },
+  show: (bundle: OldBundle) => void,
+): number {
+  remind(directory, from, judge);
+  let to = from;
+  for (; to + 256 <= limit; to += 256) {
+    const records = bundleAt(directory, to / 256);
+    if (records.length === 0) continue;
+    const why = records.map((record) => judge(record));
+    if (why.includes('young')) break;
+    show({ number: to / 256, records, stays: why.includes('hold') ? 'hold' : why.includes('class') ? 'class' : undefined });
   }
-  return end;
+  return to;
+}
+
+/** Bundles before the first one looked at that the judge sees too: sessions go on over the border between two. */
+const bundlesRemembered = 64;
+
+function remind(directory: string, from: number, judge: (record: StoredRecord) => unknown): void {
+  for (let number = Math.max(0, from / 256 - bundlesRemembered); number < from / 256; number += 1) {
+    for (const record of bundleAt(directory, number)) judge(record);
+  }
 }

@@ -10,13 +10,14 @@ export class Pulse {
   readonly #beat: { tick: () => void; record: (draft: OwnDraft) => void };
   #timer: Timer | undefined;
   #lastGrowthNs: bigint;
-  #lastLook: { wall: number; monoNs: bigint };
+  /** When the two clocks were last taken to agree. */
+  #agreed: { wall: number; monoNs: bigint };
 
   constructor(world: World, beat: { tick: () => void; record: (draft: OwnDraft) => void }) {
     this.#world = world;
     this.#beat = beat;
     this.#lastGrowthNs = world.monotonicNs();
-    this.#lastLook = { wall: world.now(), monoNs: this.#lastGrowthNs };
+    this.#agreed = { wall: world.now(), monoNs: this.#lastGrowthNs };
     this.#arm();
   }
 
@@ -39,9 +40,12 @@ export class Pulse {
 
   #look(): void {
     const look = { wall: this.#world.now(), monoNs: this.#world.monotonicNs() };
-    const byMs = look.wall - this.#lastLook.wall - Number((look.monoNs - this.#lastLook.monoNs) / 1_000_000n);
-    this.#lastLook = look;
-    if (Math.abs(byMs) > limits.clockStepMs) this.#beat.record({ kind: 'clock.stepped', byMs });
+    // Since the last step, not since the last look: a clock that stands still or creeps loses a little with each.
+    const byMs = look.wall - this.#agreed.wall - Number((look.monoNs - this.#agreed.monoNs) / 1_000_000n);
+    if (Math.abs(byMs) > limits.clockStepMs) {
+      this.#agreed = look;
+      this.#beat.record({ kind: 'clock.stepped', byMs });
+    }
     if (look.monoNs - this.#lastGrowthNs >= BigInt(limits.ledgerHeartbeatMs) * 1_000_000n) {
       this.#lastGrowthNs = look.monoNs;
       this.#beat.record({ kind: 'log.heartbeat' });

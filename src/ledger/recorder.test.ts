@@ -133,3 +133,95 @@ test('listeners hear of growth until they leave', async () => {
   await second;
   assert.deepEqual(heard, [2]);
 });
+
+test('a rule that says buffered lets operations run ahead, but only so many, only so long, and never before the log says so', async () => {
+  const { world, recorder, appends, land } = desk();
+  const ask = (n: number, session = 's') => recorder.decide(decided(session, n), { level: 'buffered' });
+  const isReady = async (permit: Promise<unknown>): Promise<boolean> => {
+    const state = { ready: false };
+    void permit.then(() => (state.ready = true)).catch(() => undefined);
+    await turn();
+    return state.ready;
+  };
+  const first = ask(1);
+  assert.equal(await isReady(first), false, 'the first of a session is durable');
+  land();
+  spendPermit(await first, 'op_s_1');
+  assert.deepEqual(JSON.parse(appends()[0]?.draft ?? '{}').ahead, {
+    operations: limits.ledgerAheadOperationsMax,
+    ms: limits.ledgerAheadMs,
+  });
+  const ahead = await Promise.all(Array.from({ length: limits.ledgerAheadOperationsMax }, (_, k) => ask(k + 2)));
+  assert.throws(() => ahead[0]?.receipt, /not durable yet/);
+  const tooMany = ask(100);
+  assert.equal(await isReady(tooMany), false, 'one more has to wait');
+  await world.pass(limits.ledgerOutcomeLingerMs);
+  land();
+  assert.equal((await tooMany).receipt.index > 1, true);
+  assert.equal((await ahead[0]?.recorded)?.index, 2);
+  assert.equal(ahead[0]?.receipt.index, 2);
+
+  assert.equal(await isReady(ask(101)), true);
+  await world.pass(limits.ledgerAheadMs);
+  const tooLate = ask(102);
+  assert.equal(await isReady(tooLate), false, 'the oldest is not durable for too long');
+  const approved = { ...decided('s', 103), approval: { grant: 'g', request: 'r' } };
+  const granted = recorder.decide(approved, { level: 'buffered' });
+  await turn();
+  land();
+  await tooLate;
+  await granted;
+  const another = recorder.decide({ ...approved, operation: 'op_s_104' }, { level: 'buffered' });
+  assert.equal(await isReady(another), false, 'what a person approved is recorded first');
+  assert.equal(await isReady(ask(1, 't')), false, 'another session has not said it yet');
+  land();
+  await another;
+  const closing = recorder.append({ kind: 'session.closed', session: 's', reason: 'x', operations: 104, bytesUp: 0, bytesDown: 0 });
+  await turn();
+  land();
+  await closing;
+  assert.equal(await isReady(ask(200)), false, 'what is closed is forgotten');
+  land();
+});
+
+test('an operation that ran ahead and cannot be recorded ends the process', async () => {
+  const { recorder, orders, fatal, land, appends, world } = desk();
+  const first = recorder.decide(decided('s', 1), { level: 'buffered' });
+  await turn();
+  land();
+  await first;
+  const permit = await recorder.decide(decided('s', 2), { level: 'buffered' });
+  await world.pass(limits.ledgerOutcomeLingerMs);
+  const items = appends();
+  assert.deepEqual(
+    items.map((item) => item.urgent),
+    [undefined, true],
+    'it may use the reserve',
+  );
+  const refused = [{ id: items[1]?.id ?? -1, fault: { code: 'LEDGER_FULL', message: 'full' } as const }];
+  recorder.receive({ kind: 'appended', first: 2, ids: [], leaves: '', refused });
+  await assert.rejects(permit.recorded, { code: 'LEDGER_FULL' });
+  await turn();
+  assert.deepEqual(
+    fatal.map(({ code, exit }) => [code, exit]),
+    [['LEDGER_FAILED', 75]],
+  );
+  assert.ok(orders.length > 0);
+});
+
+test('on a full disk nothing runs ahead', async () => {
+  const { recorder, land } = desk();
+  const first = recorder.decide(decided('s', 1), { level: 'buffered' });
+  await turn();
+  land();
+  await first;
+  recorder.receive({ kind: 'appended', first: 2, ids: [], leaves: '', refused: [], full: true });
+  const state = { ready: false };
+  const waiting = recorder.decide(decided('s', 2), { level: 'buffered' }).then(() => {
+    state.ready = true;
+  });
+  await turn();
+  assert.equal(state.ready, false);
+  land();
+  await waiting;
+});

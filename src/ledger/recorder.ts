@@ -5,14 +5,17 @@ import {
   limits,
   type Receipt,
   type RecordDraft,
+  type RecordingChunk,
   type Timer,
   type World,
 } from '#model';
+import { Ahead, aheadWindow } from './ahead.ts';
 import type { Ledger, Recovery } from './contract.ts';
 import type { Answer, Appended, Order } from './desk.ts';
 import type { PlainFault } from './disk.ts';
 import { draftText, type Stamp } from './entry.ts';
 import type { Evidence } from './evidence.ts';
+import type { Disclosed } from './log.ts';
 import { makePermit, type Permit } from './permit.ts';
 import { Pulse } from './pulse.ts';
 import { type EvidenceLevel, Reach, type RemoteLevel } from './reach.ts';
@@ -27,6 +30,8 @@ export interface Transport {
 interface Waiting {
   readonly id: number;
   readonly text: string;
+  /** The bytes of a chunk of a recording. */
+  readonly content?: Uint8Array;
   readonly stamp: Stamp;
   /** Monotonic µs after which the caller is refused; undefined for what must be recorded however long it takes. */
   readonly deadline: number | undefined;
@@ -35,6 +40,8 @@ interface Waiting {
   readonly late?: (receipt: Receipt) => void;
   /** Nobody waits for it: it may share the write of the next record that somebody waits for. */
   readonly unhurried?: boolean;
+  /** May use the reserve of a full disk, whatever it is. */
+  readonly urgent?: boolean;
   refused: boolean;
 }
 
@@ -51,6 +58,8 @@ export class Recorder implements Ledger {
   readonly #world: World;
   readonly #transport: Transport;
   readonly #onFatal: (fault: Fault) => void;
+  /** Why nothing may be recorded now, except for what says how something ended. */
+  readonly #refusal: (() => Fault | undefined) | undefined;
   readonly #pulse: Pulse;
   readonly #listeners = new Set<(size: number) => void>();
   readonly #signedListeners = new Set<(note: string) => void>();
@@ -71,9 +80,12 @@ export class Recorder implements Ledger {
   readonly #outcomeLingerMs: number;
   #linger: Timer | undefined;
   #flushing = false;
+  readonly #ahead: Ahead;
+  /** The disk was full at the last word of the writer. */
+  #full = false;
 
   constructor(
-    setting: { origin: string; world: World; inline?: boolean; onFatal: (fault: Fault) => void },
+    setting: { origin: string; world: World; inline?: boolean; onFatal: (fault: Fault) => void; refusal?: () => Fault | undefined },
     transport: Transport,
     opened: Extract<Answer, { kind: 'opened' }>,
   ) {
@@ -83,8 +95,10 @@ export class Recorder implements Ledger {
     this.#size = opened.size;
     this.checkpoint = opened.checkpoint;
     this.reach = new Reach(setting.world);
+    this.#ahead = new Ahead(setting.world);
     this.#world = setting.world;
     this.#onFatal = setting.onFatal;
+    this.#refusal = setting.refusal;
     this.#transport = transport;
     this.#outcomeLingerMs = setting.inline === true ? 0 : limits.ledgerOutcomeLingerMs;
     this.#pulse = new Pulse(setting.world, {
@@ -101,14 +115,41 @@ export class Recorder implements Ledger {
     return this.#append(draft);
   }
 
+  keepChunk(draft: RecordingChunk, content: Uint8Array): Promise<Receipt> {
+    return this.#append(draft, { content });
+  }
+
   async decide(draft: OperationDecided, { level = 'local' }: { readonly level?: EvidenceLevel } = {}): Promise<Permit> {
     if (draft.decision.verdict !== 'allow')
       throw new Fault('INTERNAL', `a permit was asked for operation ${draft.operation}, whose verdict is ${draft.decision.verdict}`);
+    if (level === 'buffered') return this.#decideAhead({ ...draft, ahead: aheadWindow });
     const remote = level === 'mirrored' || level === 'witnessed' ? level : undefined;
     if (remote !== undefined) this.reach.check(remote);
-    const receipt = await this.#append(draft, (late) => this.#settleUnreleased(draft, late));
+    const receipt = await this.#append(draft, { late: (late) => this.#settleUnreleased(draft, late) });
     if (remote !== undefined) await this.#secured(draft, receipt, remote);
     return makePermit(receipt, draft.operation, draft.decision.id);
+  }
+
+  /** A rule lets the operation run a little ahead of its record. */
+  async #decideAhead(draft: OperationDecided): Promise<Permit> {
+    const text = draftText(draft);
+    const closed = this.#full || this.#failed !== undefined || this.#closing !== undefined || this.#refusal?.() !== undefined;
+    // Whatever cannot be recorded for certain is recorded first.
+    const leave = closed || text.length > aheadTextMax ? undefined : this.#ahead.enter(draft);
+    if (leave === undefined) {
+      const receipt = await this.#append(draft, { late: (late) => this.#settleUnreleased(draft, late) });
+      this.#ahead.tell(draft.session);
+      return makePermit(receipt, draft.operation, draft.decision.id);
+    }
+    const recorded = new Promise<Receipt>((resolve, reject) => {
+      const done = (result: Receipt | Fault): void => (result instanceof Fault ? reject(result) : resolve(result));
+      this.#enqueue(text, { deadline: undefined, done, urgent: true, unhurried: true });
+    });
+    recorded.then(leave, (fault: Fault) => {
+      leave();
+      this.fail(new Fault('LEDGER_FAILED', `an operation that ran ahead could not be recorded: ${fault.message}`, { cause: fault }));
+    });
+    return makePermit(recorded, draft.operation, draft.decision.id);
   }
 
   read(first: number, count: number): Promise<readonly string[]> {
@@ -120,6 +161,10 @@ export class Recorder implements Ledger {
 
   openEvidence(index: number): Promise<Evidence> {
     return this.#ask((id) => ({ kind: 'evidence', id, index }));
+  }
+
+  disclose(index: number): Promise<Disclosed> {
+    return this.#ask((id) => ({ kind: 'disclose', id, index }));
   }
 
   onSigned(listener: (note: string) => void): () => void {
@@ -163,6 +208,7 @@ export class Recorder implements Ledger {
         return;
       case 'found':
       case 'opened':
+      case 'unsigned':
         return;
     }
   }
@@ -184,20 +230,23 @@ export class Recorder implements Ledger {
     this.#onFatal(fault);
   }
 
-  #append(draft: RecordDraft, late?: (receipt: Receipt) => void): Promise<Receipt> {
+  #append(draft: RecordDraft, more: Pick<Waiting, 'late' | 'content'> = {}): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) throw new Fault('LEDGER_FAILED', 'the ledger is closed; nothing can be recorded');
-      const urgent = draft.kind === 'operation.settled' || draft.kind === 'session.closed';
+      if (draft.kind === 'session.closed') this.#ahead.forget(draft.session);
+      const urgent = draft.kind === 'operation.settled' || draft.kind === 'recording.closed' || draft.kind === 'session.closed';
+      const refusal = urgent || draft.kind.startsWith('alarm.') ? undefined : this.#refusal?.();
+      if (refusal !== undefined) throw refusal;
       this.#enqueue(draftText(draft), {
         deadline: urgent ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
         done: (result) => (result instanceof Fault ? reject(result) : resolve(result)),
-        ...(late === undefined ? {} : { late }),
+        ...more,
         ...(draft.kind === 'operation.settled' ? { unhurried: true } : {}),
       });
     });
   }
 
-  #enqueue(text: string, how: Pick<Waiting, 'deadline' | 'done' | 'late' | 'unhurried'>): void {
+  #enqueue(text: string, how: Pick<Waiting, 'deadline' | 'done' | 'late' | 'unhurried' | 'content' | 'urgent'>): void {
     if (this.#failed !== undefined) {
       how.done(this.#failed);
       return;
@@ -216,7 +265,7 @@ export class Recorder implements Ledger {
       taken += 1;
       if (one.refused) continue;
       this.#flying.set(one.id, one);
-      this.#flyingBytes += one.text.length;
+      this.#flyingBytes += sizeOf(one);
       this.#outgoing.push(one);
       this.#schedule(one.unhurried === true);
     }
@@ -243,12 +292,16 @@ export class Recorder implements Ledger {
     this.#flushing = false;
     this.#linger?.cancel();
     this.#linger = undefined;
-    const items = this.#outgoing.map(({ id, text, stamp }) => ({ id, draft: text, t: stamp.t, mono: stamp.mono }));
+    const items = this.#outgoing.map(({ id, text, content, stamp, urgent }) => {
+      const item = { id, draft: text, t: stamp.t, mono: stamp.mono, ...(urgent === true ? { urgent } : {}) };
+      return content === undefined ? item : { ...item, content };
+    });
     this.#outgoing = [];
     if (items.length > 0) this.#transport.send({ kind: 'append', items });
   }
 
-  #landed({ first, ids, leaves, refused }: Appended): void {
+  #landed({ first, ids, leaves, refused, full }: Appended): void {
+    this.#full = full === true || refused.some(({ fault }) => fault.code === 'LEDGER_FULL');
     for (const [k, id] of ids.entries()) {
       const one = this.#taken(id);
       const receipt = { origin: this.origin, index: first + k, leaf: leaves.slice(k * 64, k * 64 + 64) };
@@ -271,7 +324,7 @@ export class Recorder implements Ledger {
   #taken(id: number): Waiting | undefined {
     const one = this.#flying.get(id);
     this.#flying.delete(id);
-    this.#flyingBytes -= one?.text.length ?? 0;
+    this.#flyingBytes -= one === undefined ? 0 : sizeOf(one);
     return one;
   }
 
@@ -347,8 +400,15 @@ export class Recorder implements Ledger {
   }
 }
 
+// So that it fits an entry whatever the ledger adds to it.
+const aheadTextMax = limits.entryBytesMax / 2;
+
 // Fine enough for a limit of two seconds.
 const sweepMs = 250;
+
+function sizeOf({ text, content }: Waiting): number {
+  return text.length + (content?.length ?? 0);
+}
 
 export function microseconds(world: World): number {
   return Number(world.monotonicNs() / 1000n);

@@ -18,6 +18,8 @@ export class Sealer {
   #tail: Buffer[] = [];
   /** Full tiles and bundles that are not durable yet, by path. */
   readonly #pending = new Map<string, Uint8Array>();
+  /** Full tiles and bundles whose narrower ones go when this size is signed. */
+  readonly #replaced: { readonly path: string; readonly size: number }[] = [];
   #steps: Generator<void> | undefined;
 
   /** `tree` and `tail` describe the log at the size where the caller begins to add entries. */
@@ -96,11 +98,22 @@ export class Sealer {
       this.#disk.syncFolder(folder);
       yield;
     }
-    for (const [path] of full) this.#pending.delete(path);
+    for (const [path] of full) {
+      this.#pending.delete(path);
+      this.#replaced.push({ path, size: checkpoint.size });
+    }
     this.#notary.publish(checkpoint);
     yield;
-    // SPEC: C2SP tlog-tiles: partial tiles may go once the full tile is there.
-    for (const [path] of full) this.#removePartials(path);
+    this.tidy();
+  }
+
+  /** Removes what a signed size made superfluous. SPEC: C2SP tlog-tiles: partial tiles may go once the full tile is there. */
+  tidy(): void {
+    const signed = this.#notary.last?.size ?? 0;
+    for (let next = this.#replaced[0]; next !== undefined && next.size <= signed; next = this.#replaced[0]) {
+      this.#removePartials(next.path);
+      this.#replaced.shift();
+    }
   }
 
   #write(path: string, bytes: Uint8Array, folders: Set<string>): void {

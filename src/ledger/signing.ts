@@ -14,13 +14,25 @@ export interface Rotation {
   readonly accepted: string;
 }
 
+/** Who signs the checkpoints of a log. */
+export interface LogSigning {
+  readonly name: string;
+  readonly vkey: string;
+  /** The signed note; undefined when the signature comes later, from another process. */
+  sign(text: string): string | undefined;
+  /** Whether a key of the log has signed the note. */
+  signed(note: string): boolean;
+  prepare(): Rotation;
+  finish(now: number): void;
+}
+
 /** How long the key before signs beside the new one: whoever pinned it has this long to learn of the change. */
 export const bothSignMs = 7 * 24 * 60 * 60 * 1000;
 
 type Place = KeyPlace & { readonly directory: string };
 
 /** The keys that sign a log: its own, and for a week after a change the one before. */
-export class Signing {
+export class Signing implements LogSigning {
   readonly #place: Place;
   #current: Signer;
   #previous: Signer | undefined;

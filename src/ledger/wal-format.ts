@@ -63,9 +63,14 @@ export interface Frame {
 export function decodeFrame(bytes: Buffer, at: number, checksum: Checksum): Frame | 'end' | 'bad' {
   const frame = frameAt(bytes, at, checksum);
   if (frame !== undefined) return frame;
-  for (let i = at; i < bytes.length; i += 1) if (bytes[i] !== 0) return 'bad';
+  for (let i = at; i < bytes.length; i += zeros.length) {
+    const some = bytes.subarray(i, i + zeros.length);
+    if (!some.equals(zeros.subarray(0, some.length))) return 'bad';
+  }
   return 'end';
 }
+
+const zeros = Buffer.alloc(16 * 1024);
 
 /** Any whole frame that begins at or after the offset, wherever it begins. */
 export function* framesAfter(bytes: Buffer, from: number, checksum: Checksum): Generator<Frame> {

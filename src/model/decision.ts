@@ -38,6 +38,8 @@ export interface DecisionRequest {
   readonly binding: string;
   /** Verified, unexpired grants the caller holds. */
   readonly grants: readonly Grant[];
+  /** Uses already made of exceptions that allow only so many, by the name and key of their charges with a space between; absent means none. */
+  readonly exceptionUses?: Readonly<Record<string, number>>;
 }
 
 /** A bound answer to a challenge. The signature is checked by who holds it; the engine checks binding, expiry and uses. */
@@ -101,7 +103,10 @@ export interface EvaluationError {
   readonly message: string;
 }
 
-/** A counter that an operation which would pass must still be paid from: a bucket that refills evenly. */
+/**
+ * A counter that an operation which would pass must still be paid from: a bucket that refills evenly. The uses of an exception are counted
+ * in the same way, in a bucket named `exception:NAME` that holds `burst` units and never refills (`max` is 0).
+ */
 export interface LimitCharge {
   /** Of the counter; rules with the same name share it where their keys are equal. */
   readonly name: string;

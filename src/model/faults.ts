@@ -16,6 +16,7 @@ const table = {
   PORT_IN_USE: { status: 500, exit: 2, remedy: 'Stop what listens there or choose other ports with --port-base.' },
   HOME_IN_USE: { status: 500, exit: 2, remedy: 'Another Warder runs with this home; stop it or choose another with --home.' },
   HOME_UNUSABLE: { status: 500, exit: 2, remedy: 'Choose a folder that this user can write with --home.' },
+  HOME_FULL: { status: 500, exit: 2, remedy: 'Free about 400 MB there, or choose a folder with more room with --home.' },
   PLATFORM_UNSUPPORTED: { status: 500, exit: 2, remedy: 'Use Linux with glibc on x64 or arm64, or point DATABASE_URL at a PostgreSQL.' },
   // Identity
   UNAUTHENTICATED: { status: 401, exit: 4, sqlstate: '28P01', remedy: 'Get a fresh token with `warder login` or `warder token`.' },
@@ -92,6 +93,18 @@ const table = {
     exit: 1,
     sqlstate: '57P03',
     remedy: 'A rule wants the evidence kept elsewhere first; check the link to the control plane with `warder doctor`.',
+  },
+  RECORDING_FAILED: {
+    status: 503,
+    exit: 1,
+    sqlstate: '57P03',
+    remedy: 'A rule wants this session recorded and that is not possible now; check the disk of the gateway, then connect again.',
+  },
+  LEDGER_UNSIGNED: {
+    status: 503,
+    exit: 69,
+    sqlstate: '57P03',
+    remedy: 'The process that signs the ledger does not answer; start `warder signer` again.',
   },
   LEDGER_LOCKED: { status: 500, exit: 78, remedy: 'Another process writes this ledger; stop it first.' },
   LEDGER_CORRUPT: {

@@ -65,6 +65,9 @@ export const limits = {
   ledgerQueueBytesMax: 16 * 1024 * 1024,
   ledgerBatchEntriesMax: 512,
   ledgerBatchBytesMax: 1024 * 1024,
+  /** With `evidence: buffered`: operations of one ledger that may be released before their records are durable, and for how long. */
+  ledgerAheadOperationsMax: 64,
+  ledgerAheadMs: 50,
   /** Waiting for room in the ledger's queue before an operation is refused with LEDGER_SLOW. */
   ledgerWaitMs: 2_000,
   /** Waiting until a record is mirrored or witnessed, where a rule asks for it. */
@@ -79,9 +82,42 @@ export const limits = {
   ledgerSegmentBytesMax: 64 * 1024 * 1024,
   /** Kept back for the outcomes of operations in flight when the disk is full: 1,024 of the largest entries fit four times. */
   ledgerReserveBytes: 64 * 1024 * 1024,
+  /** A signer in another process: its answer to one question, one line of its protocol, and how long a log may go on without a signature. */
+  signerAnswerMs: 5_000,
+  signerLineBytesMax: 64 * 1024,
+  signerSilenceMsMax: 15 * 60 * 1000,
+  /** Less than this share of the disk, or less than so many bytes, is an alarm; how often that is looked at. */
+  ledgerSpaceLowShare: 0.1,
+  ledgerSpaceLowBytes: 1024 * 1024 * 1024,
+  ledgerSpaceLookMs: 10_000,
+  /** A mirror that has taken nothing for so long is an alarm; how often that is looked at. */
+  ledgerMirrorAlarmMs: 60_000,
+  ledgerMirrorLookMs: 10_000,
+  /** One file of a ledger that is published elsewhere. */
+  ledgerFetchMs: 30_000,
+  /** One answer of a place where checkpoints are anchored, and its length. */
+  anchorAnswerMs: 15_000,
+  anchorAnswerBytesMax: 256 * 1024,
   /** How often new entries are sealed into tiles and signed, and how long a silence may last before it is recorded. */
   ledgerSealMs: 1_000,
   ledgerHeartbeatMs: 60_000,
+  /** One chunk of a recording, headers included; it is closed earlier at about half of that, so that two can be under way. */
+  recordingChunkBytesMax: 64 * 1024,
+  recordingChunkBytesClosed: 31 * 1024,
+  /** A smaller chunk, sealed, is kept inside its record: it shares the sync of the records around it. */
+  recordingInlineBytesMax: 4 * 1024,
+  /** Output may be shown this far ahead of its recording, in bytes and in time. Input is never sent on before it is recorded. */
+  recordingAheadBytesMax: 64 * 1024,
+  recordingAheadMs: 250,
+  /** Output that waits for its recording before its source is stopped: the more, the more chunks share a sync. */
+  recordingHeldBytesMax: 256 * 1024,
+  /** A chunk that is not full is recorded after this time. */
+  recordingFlushMs: 100,
+  /** Chunks of one large input that are under way at the same time. */
+  recordingInputChunksMax: 16,
+  /** Recorded bytes in one answer to a reader, and what one export may hold. */
+  recordingReadBytesMax: 1024 * 1024,
+  exportBytesMax: 256 * 1024 * 1024,
   /** Difference between the wall clock's and the monotonic clock's progress that is recorded as a step. */
   clockStepMs: 1_000,
   /** One answer to a reader of the ledger. */
@@ -89,6 +125,8 @@ export const limits = {
   ledgerReadBytesMax: 4 * 1024 * 1024,
   /** The last signed bundle is used this long while the control plane is away. */
   bundleStaleMs: 15 * 60 * 1000,
+  /** A gateway compiles a new bundle in slices of this length, and lets traffic through between them. */
+  compileSliceMs: 2,
   linkFrameBytesMax: 64 * 1024 * 1024,
   /** The first frame of a link, before the other side has proved that it knows the secret. */
   linkHelloBytesMax: 64 * 1024,
@@ -120,6 +158,11 @@ export const limits = {
   searchTermsRare: 10_000,
   /** How long followers of the mirror wait for word of new entries before they look themselves. */
   followMs: 1_000,
+  /** How often the mirror looks for old entries that may go, and how many it looks at in one step (whole bundles of 256). */
+  retentionEveryMs: 60 * 60 * 1000,
+  retentionStepEntries: 4_096,
+  /** How often it is written down how far mirror and sinks are. */
+  deliveredEveryMs: 10_000,
   sinksMax: 32,
   /** One delivery to a sink: whichever is reached first. */
   sinkBatchEntriesMax: 500,
@@ -129,6 +172,20 @@ export const limits = {
   /** The pause after the first failed attempt, and the longest one. */
   sinkRetryMsMin: 500,
   sinkRetryMsMax: 60_000,
+  /** Decisions, and sessions, that the sinks remember because entries that follow refer to them; more than a batch holds. */
+  sinkRememberedMax: 4_000,
+  /** The longest pause that a receiver may ask for (Retry-After). */
+  sinkRetryAfterMsMax: 15 * 60 * 1000,
+  /** A sink that has failed for so long raises an alarm. */
+  sinkAlarmMs: 5 * 60 * 1000,
+  /** How often a single event that its receiver refuses for what it is is offered before it is set aside. */
+  sinkRefusalsMax: 5,
+  /** Events of one sink that are set aside with none taken in between; then it is the receiver and not the events, and the sink waits. */
+  sinkSetAsideInRowMax: 10,
+  /** Events that were set aside and are offered again in one call. */
+  sinkRetryEventsMax: 1_000,
+  /** How often `sinks.yaml` is looked at for changes. */
+  sinksFileMs: 2_000,
   /** What a receiver may answer. */
   sinkAnswerBytesMax: 1024 * 1024,
   tokenLifetimeMs: 8 * 60 * 60 * 1000,
@@ -137,21 +194,35 @@ export const limits = {
   documentsPerBundleMax: 10_000,
   /** Nesting of one policy document; people do not write deeper ones. */
   documentDepthMax: 64,
-  /** Static cost bound of one condition of a policy, in steps: three loops inside each other over lists of the assumed length. */
-  conditionCostMax: 100_000_000,
+  /** Static cost bound of one condition of a policy, in steps: four loops inside each other over lists of the assumed length, which real policies
+   *  have. What one evaluation really takes is bounded by `celStepsMax`. */
+  conditionCostMax: 10_000_000_000,
   /** Static analysis: states of an automaton looked at for one question, and sets of values whose automata are kept. */
   analysisStatesMax: 4_000,
   analysisTestsKept: 50_000,
   /** Conjunctions one condition of a policy is taken apart into; a larger condition is looked at as a whole. */
   analysisConjunctionsMax: 64,
   /** Questions "is this combination possible" one analysis asks, and those for one rule that several others may cover together. */
-  analysisQuestionsMax: 200_000,
+  analysisQuestionsMax: 600_000,
   analysisCoverQuestionsMax: 2_000,
   /** Pairs of rules one analysis compares, and findings of one code it tells. */
   analysisPairsMax: 2_000_000,
   analysisFindingsPerCodeMax: 500,
   /** Requests tried to reproduce one finding. */
   analysisWitnessTriesMax: 240,
+  /** Mutants of policies that one test file is run against; of more, as many are taken evenly. */
+  mutantsPerTestMax: 3_000,
+  /** Text of one command over SSH that is read, and how deep commands may stand in commands. */
+  shellTextCharactersMax: 64 * 1024,
+  shellDepthMax: 16,
+  /** Another engine (Rego, OPA): questions at the same time, one answer, a bundle, memory of a compiled policy and of its thread. */
+  foreignQuestionsMax: 64,
+  foreignAnswerBytesMax: 1024 * 1024,
+  foreignBundleBytesMax: 64 * 1024 * 1024,
+  foreignMemoryBytesMax: 64 * 1024 * 1024,
+  foreignThreadHeapMb: 128,
+  /** Until a compiled policy is ready to be asked. */
+  foreignStartMs: 10_000,
   /** Counters of limits that one gateway keeps; when they are all in use, `onStoreError` of the rule says what happens. */
   countersMax: 100_000,
   /** Requests a plan compares two bundles with, for each target and phase; what was left out is said. */
@@ -171,6 +242,8 @@ export const limits = {
   readValueCharsMax: 1_024,
   /** All attributes of one record together; what comes after is kept as digests. */
   readsCharsMax: 6 * 1024,
+  /** Sets of rules that matched together, for which a bundle remembers what they read. */
+  readersKeptMax: 1_000,
   /** One CEL expression; longer ones cannot be reviewed. */
   celSourceCharsMax: 4_096,
   /** One pattern of `matches`; RE2 time grows with it. */

@@ -63,6 +63,16 @@ export interface ControlCalls {
     result: { texts: readonly { index: number; text: string; parameters: readonly (string | null)[] }[] };
   };
   /**
+   * What these entries committed to, evidence or chunks of recordings, each with the salt of its commitment; base64. What was erased is left out. For a reader whom the control
+   * plane has authorised and recorded.
+   */
+  'evidence.disclose': {
+    params: { session: string; indexes: readonly number[] };
+    result: { items: readonly { index: number; salt: string; content: string }[] };
+  };
+  /** Proofs (docs/formats/proof.md) that these entries stand in the gateway's log. NOT_FOUND as long as one of them is not signed. */
+  'ledger.prove': { params: { indexes: readonly number[] }; result: { proofs: readonly string[] } };
+  /**
    * A signed note of the control plane's log, and the proof (base64 hashes) that the log grew to it from size `old`. The gateway signs it, or
    * names the size it knows when that is another.
    */

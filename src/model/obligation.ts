@@ -79,8 +79,11 @@ export type Obligation =
   | MutateObligation
   | RouteObligation;
 
-/** Obligation types a point may declare, with the challenges (`approval`…) that need a client that can wait. */
-export type ObligationType = Obligation['type'] | 'approval' | 'stepUp' | 'justification';
+/**
+ * Obligation types a point may declare, with the challenges (`approval`…) that need a client that can wait. `recording`: the point hands every
+ * byte of a session to its recording, which `record` with `recording: required` needs.
+ */
+export type ObligationType = Obligation['type'] | 'recording' | 'approval' | 'stepUp' | 'justification';
 
 /** Every obligation type and challenge there is. */
 export const obligationTypes = [
@@ -93,6 +96,7 @@ export const obligationTypes = [
   'log',
   'mutate',
   'route',
+  'recording',
   'approval',
   'stepUp',
   'justification',

@@ -2,7 +2,10 @@
 export interface Outcome {
   /** `refused`: nothing was sent. `cut`: the response was stopped by the guard. `in-doubt`: sent, result unknown. */
   readonly status: 'done' | 'error' | 'refused' | 'cut' | 'cancelled' | 'in-doubt';
+  /** Rows of the response. */
   readonly rows: number;
+  /** Rows that the target says it wrote, for operations that write rows. */
+  readonly rowsChanged?: number;
   /** Bytes of the operation towards the target and of its response towards the client. */
   readonly bytesUp: number;
   readonly bytesDown: number;

@@ -20,6 +20,9 @@ export type RecordDraft =
   | PolicyRejected
   | AdminAction
   | EvidenceRead
+  | EvidenceShredded
+  | RecordingChunk
+  | RecordingClosed
   | LogWitnessed
   | Alarm;
 
@@ -80,6 +83,10 @@ export interface OperationDecided {
   /** The exact text and parameters: committed to and sealed by the ledger, never stored in clear. */
   readonly evidence: { readonly text: string; readonly parameters: readonly (string | null)[] };
   readonly decision: DecisionSummary;
+  /** Set by the ledger where a rule says `evidence: buffered`: from here on so much of this session may be lost in a crash. */
+  readonly ahead?: { readonly operations: number; readonly ms: number };
+  /** Set on an allow decision when a rule wants the session recorded from here on. */
+  readonly recording?: RecordingLevel;
   /** Set when a grant released the operation. */
   readonly approval?: {
     readonly grant: string;
@@ -160,6 +167,8 @@ export interface ApprovalEnded {
   readonly operation: string;
   readonly by: string;
   readonly comment?: string;
+  /** The grant that was used, for `approval.used`. */
+  readonly grant?: string;
 }
 
 export interface PolicyActivated {
@@ -186,12 +195,55 @@ export interface AdminAction {
   readonly object: string;
 }
 
-/** Somebody was shown evidence in clear. */
+/** Somebody was shown evidence in clear, or was refused it by a rule. */
 export interface EvidenceRead {
   readonly kind: 'recording.read';
   readonly by: string;
   readonly session: string;
+  /** Operations whose exact texts were shown. */
   readonly operations: number;
+  /** What was asked for, when it was more than the texts: the recorded bytes, or everything as a file. */
+  readonly action?: 'recording.read' | 'recording.export';
+  /** How the rules for Warder's own administration decided it. */
+  readonly decision?: DecisionSummary;
+  /** Chunks of the recording that were shown. */
+  readonly chunks?: number;
+  /** Of an export: `sha256:…` of its list of files. */
+  readonly manifest?: string;
+}
+
+/** The key of a session was erased: its evidence and its recording cannot be read any more, and every proof stays valid. */
+export interface EvidenceShredded {
+  readonly kind: 'evidence.shredded';
+  readonly session: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** `required`: what cannot be recorded does not run, and the session ends when its recording breaks. */
+export type RecordingLevel = 'required' | 'best_effort';
+
+/** A piece of the recording of a session. The ledger adds `stored`: where the sealed bytes are, their hash, and a commitment to the content. */
+export interface RecordingChunk {
+  readonly kind: 'recording.chunk';
+  readonly session: string;
+  /** From 1, without gaps. */
+  readonly chunk: number;
+  /** Monotonic clock of the first and the last byte, microseconds; comparable to `mono` of the records around it. */
+  readonly from: number;
+  readonly to: number;
+  /** Bytes from the client and to the client. */
+  readonly in: number;
+  readonly out: number;
+}
+
+/** Nothing follows in the recording of this session. The ledger adds `chunks` and `bytes`: what there is of it. */
+export interface RecordingClosed {
+  readonly kind: 'recording.closed';
+  readonly session: string;
+  /** `failed`: the session went on, or was cut, without being recorded; `reason` says why. */
+  readonly status: 'whole' | 'failed';
+  readonly reason?: string;
 }
 
 /** This writer has signed the checkpoint of another log after checking that it only grew. */

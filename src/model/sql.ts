@@ -12,7 +12,7 @@ export interface SqlFacts {
   readonly verbs: readonly string[];
   /** Distinct effects of everything the text would do, see `statement-kinds.ts` and `dangerous-functions.ts` in `inspect/sql/postgres`. Dotted, most general first:
    *  `read`, `read.catalog`, `read.catalog.sensitive`, `read.file`, `write.insert`, `write.update`, `write.delete`, `write.merge`, `truncate`,
-   *  `create.table`, `drop.table`, `alter.table.drop_column`, `privilege.grant`, `session.set`, `session.role`, `transaction`,
+   *  `create.table`, `drop.table`, `alter.table.drop_column`, `privilege.grant`, `session.set`, `session.role`, `transaction`, `transaction.prepared`,
    *  `copy.in`, `copy.out`, `copy.program`, `code.do`, `code.call`, `code.execute`, `lock`, `network`, `server.control`, …
    *  Every query has `read`, whatever it reads. A plain EXPLAIN has `read.plan` and not the effects of its statement. */
   readonly effects: readonly string[];
@@ -102,6 +102,8 @@ export interface CatalogColumn {
   readonly labels: readonly string[];
   /** `unknown`: where a view's column comes from cannot be told, so its labels are not known. `derived`: a view computes it. */
   readonly lineage?: 'unknown' | 'derived';
+  /** The target never stores NULL in it. Absent: not known. */
+  readonly notNull?: boolean;
 }
 
 /** What the inspector may ask about the target. Pure and synchronous: a snapshot. */

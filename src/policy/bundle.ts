@@ -6,17 +6,19 @@ import { checkSharedLimits } from './compile/limit.ts';
 import { checkLinks } from './compile/link.ts';
 import { compilePolicy, realmMaker } from './compile/policy.ts';
 import { pathsRead } from './compile/paths.ts';
-import { buildIndex } from './compile/rule-index.ts';
-import { digestOf } from './digest.ts';
+import { buildingIndex } from './compile/rule-index.ts';
+import { digesting } from './digest.ts';
 import { compareVersions, engineVersion } from './engine-version.ts';
 import { inForce } from './packs.ts';
-import { isKind, readDocuments, specNode } from './documents/document.ts';
+import { isKind, readingDocuments, specNode } from './documents/document.ts';
 import type { Document, DocumentOf } from './documents/document.ts';
 import type { Kind } from './documents/kinds/index.ts';
 import { targets } from './documents/kinds/policy.ts';
 import { compareText, didYouMean, inReadingOrder, problemAt } from './problem.ts';
 import type { Problem } from './problem.ts';
 import type { SourceFile } from './source.ts';
+import { allSteps } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 /** A compiled set of documents. Immutable; share it between decisions freely. */
 export interface Bundle {
@@ -49,8 +51,20 @@ export type CompileResult =
  * of them is an error. The order of files and documents has no influence on what the bundle decides or on its digest; the names of files
  * have none either, except for the folders that the manifest lists as `inactive`. With `packs` only the policies of these folders count.
  */
-export function compileBundle(files: readonly SourceFile[], { packs }: { readonly packs?: readonly string[] } = {}): CompileResult {
-  const { documents, problems } = readDocuments(files);
+export function compileBundle(files: readonly SourceFile[], options: CompileOptions = {}): CompileResult {
+  return allSteps(compilingBundle(files, options));
+}
+
+export interface CompileOptions {
+  readonly packs?: readonly string[];
+}
+
+/**
+ * The same in steps of a few milliseconds at most, as long as no single file or policy is large: whoever serves others meanwhile goes on
+ * with the next step when there is time. Who gives up half-way just forgets it.
+ */
+export function* compilingBundle(files: readonly SourceFile[], { packs }: CompileOptions = {}): Steps<CompileResult> {
+  const { documents, problems } = yield* readingDocuments(files);
   const [file] = files;
   if (file !== undefined && !documents.some((document) => document.kind === 'Bundle')) {
     const message = 'no document of kind Bundle names and versions these policies';
@@ -61,35 +75,54 @@ export function compileBundle(files: readonly SourceFile[], { packs }: { readonl
       ),
     );
   }
-  return compileDocuments(inForce(documents, problems, packs), problems);
+  yield;
+  return yield* compilingDocuments(inForce(documents, problems, packs), problems);
 }
 
 /** Compiles documents that were read already; `found` are the problems of reading them. */
 export function compileDocuments(unsorted: readonly Document[], found: readonly Problem[] = []): CompileResult {
+  return allSteps(compilingDocuments(unsorted, found));
+}
+
+function* compilingDocuments(unsorted: readonly Document[], found: readonly Problem[]): Steps<CompileResult> {
   const problems = [...found];
   const documents = unsorted.toSorted((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
   const manifest = manifestOf(documents, problems);
   const data = compileData(documents, problems);
   const realm = realmMaker(documents, data, problems);
   const policies = documents.filter((document) => isKind(document, 'Policy'));
-  const compiledRules = policies.flatMap((document) =>
-    compilePolicy(document, { realm: realm(document.spec.target, document.spec.phase ?? 'request'), data, problems }),
-  );
-  const rules = number(compiledRules);
+  const compiledRules: CompiledRule[] = [];
+  for (const document of policies) {
+    yield;
+    const context = { realm: realm(document.spec.target, document.spec.phase ?? 'request'), data, problems };
+    compiledRules.push(...compilePolicy(document, context));
+  }
+  yield;
+  const rules = yield* numbered(compiledRules);
   const byId = new Map(rules.map((rule) => [rule.id, rule]));
   const baseline = checkBaseline(manifest, byId, problems);
   const policyNames = new Set(policies.map((document) => document.name));
   const realmOf = (rule: CompiledRule) => realm(rule.policy.target, rule.policy.phase);
+  yield;
   applyChanges(documents, { rules: byId, policies: policyNames, realm: realmOf, data, baseline, problems });
-  checkLinks(documents, byId, problems);
+  yield* checkLinks(documents, byId, problems);
   checkSharedLimits(documents, problems);
+  yield;
 
   const ordered = inReadingOrder(problems);
   if (ordered.some((problem) => problem.severity === 'error')) return { ok: false, problems: ordered };
-  const ref: BundleRef = { name: manifest?.name ?? 'unnamed', version: manifest?.spec.version ?? '0.0.0', digest: digestOf(documents) };
+  const ref: BundleRef = {
+    name: manifest?.name ?? 'unnamed',
+    version: manifest?.spec.version ?? '0.0.0',
+    digest: yield* digesting(documents),
+  };
   const allowedByDefault = new Set(targets.filter((target) => manifest?.spec.defaults?.[target] === 'allow'));
-  const reads = new Map(rules.map((rule) => [rule.id, pathsRead(rule)]));
-  const compiled: Compiled = { ref, rules, index: buildIndex(rules), reads, data, allowedByDefault };
+  const reads = new Map<string, readonly string[]>();
+  for (const [i, rule] of rules.entries()) {
+    if (i % rulesPerStep === 0) yield;
+    reads.set(rule.id, pathsRead(rule));
+  }
+  const compiled: Compiled = { ref, rules, index: yield* buildingIndex(rules), reads, data, allowedByDefault };
   const listed = documents.map(({ kind, name, title, place }) => ({
     kind,
     name,
@@ -104,9 +137,18 @@ export function compileDocuments(unsorted: readonly Document[], found: readonly 
   };
 }
 
+/** So many rules take well under a millisecond where little is done with each. */
+const rulesPerStep = 200;
+
 /** Ordinals follow the ids, so that whatever is listed by ordinal is independent of file order. */
-function number(rules: readonly CompiledRule[]): CompiledRule[] {
-  return [...rules].sort((a, b) => compareText(a.id, b.id)).map((rule, ordinal) => ({ ...rule, ordinal }));
+function* numbered(rules: readonly CompiledRule[]): Steps<CompiledRule[]> {
+  const ordered = rules.toSorted((a, b) => compareText(a.id, b.id));
+  const made: CompiledRule[] = [];
+  for (const [ordinal, rule] of ordered.entries()) {
+    if (ordinal % rulesPerStep === 0) yield;
+    made.push({ ...rule, ordinal });
+  }
+  return made;
 }
 
 function manifestOf(documents: readonly Document[], problems: Problem[]): DocumentOf<'Bundle'> | undefined {

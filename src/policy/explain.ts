@@ -1,6 +1,7 @@
 import type { Decision, DecisionRequest, Effect, EvaluationError, Mode } from '#model';
 import type { Bundle } from './bundle.ts';
 import { atomsOf } from './compile/atoms.ts';
+import { candidateOf } from './compile/candidate.ts';
 import type { CompiledRule, Condition } from './compile/compiled.ts';
 import { applyRule } from './decide/applicable.ts';
 import { Evaluation } from './decide/condition.ts';
@@ -63,7 +64,7 @@ export function explain(bundle: Bundle, request: DecisionRequest): Explanation {
 
 function explainRule(rule: CompiledRule, { compiled }: Bundle, request: DecisionRequest): RuleExplanation {
   const evaluation = new Evaluation(viewOf(compiled, request));
-  const hit = applyRule({ rule, matchers: rule.matchers }, { compiled, request, evaluation });
+  const hit = applyRule(candidateOf(rule), { compiled, request, evaluation });
   const match = [...rule.matchers, ...rule.dataMatchers].map((matcher) => {
     const seen = matcher.read(evaluation.view);
     return { path: matcher.path, wanted: matcher.wanted, seen, holds: matcher.accepts(seen) };

@@ -1,12 +1,12 @@
 /**
  * Decides: policy documents in, decisions out.
  *
- * Invariants: pure and total — no clock, no I/O, no state between decisions; the same bundle and the same request give the same decision
+ * Invariants: pure and total — no clock, no I/O, no state that a decision could show; the same bundle and the same request give the same decision
  * on every machine; the order of documents and files never matters; whatever goes wrong inside a decision is a deny.
  * Deliberately not here: how a decision is enforced, stored or approved; how attributes are found out (`#inspect`); counting of quotas.
  */
 export * from './analyse/index.ts';
-export { compileBundle } from './bundle.ts';
+export { compileBundle, compilingBundle } from './bundle.ts';
 export type { Bundle, BundleDocument, CompileResult } from './bundle.ts';
 export * from './bundle-archive/index.ts';
 export { decide } from './decide/decide.ts';
@@ -15,11 +15,13 @@ export type { AtomExplanation, ConditionExplanation, Explanation, RuleExplanatio
 export { labelMatches } from './match/glob.ts';
 export { formatFile } from './documents/canonical-style.ts';
 export { kinds } from './documents/kinds/index.ts';
+export { targets } from './documents/kinds/policy.ts';
 export { policyPages } from './documents/pages.ts';
 export { templateOf } from './documents/templates.ts';
+export { attributePage } from './documents/attribute-page.ts';
 export { policySchema } from './documents/json-schema.ts';
 export { planChange } from './plan/plan.ts';
-export type { Plan, PlanFiles, PlanResult } from './plan/plan.ts';
+export type { Plan, PlanFiles, PlanProgress, PlanResult } from './plan/plan.ts';
 export type { Backtest, BacktestClass } from './plan/backtest.ts';
 export type { ChangeClass } from './plan/classes.ts';
 export { formatProblem } from './problem.ts';

@@ -90,11 +90,18 @@ export function offsetAt({ file, line, column }: Place): number {
   return start + column - 1;
 }
 
+/** Of a line longer than this only what is around the place is shown: a whole document may stand in one. */
+const caretLineCharsMax = 160;
+
 function caretAt(place: Place): string {
-  const source = lineOf(place.file.text, place.line);
+  const whole = lineOf(place.file.text, place.line);
+  const start = whole.length <= caretLineCharsMax ? 0 : Math.max(0, place.column - 1 - caretLineCharsMax / 2);
+  const end = whole.length <= caretLineCharsMax ? whole.length : start + caretLineCharsMax;
+  const before = start === 0 ? '' : '…';
   // A tab stays a tab so that the caret stands under its character whatever the reader's tab width is.
-  const lead = source.slice(0, place.column - 1).replaceAll(/[^\t]/g, ' ');
-  return `${source}\n${lead.padEnd(place.column - 1)}^`;
+  const lead = before + whole.slice(start, place.column - 1);
+  const column = before.length + place.column - 1 - start;
+  return `${before}${whole.slice(start, end)}${end < whole.length ? '…' : ''}\n${lead.replaceAll(/[^\t]/g, ' ').padEnd(column)}^`;
 }
 
 function lineOf(text: string, line: number): string {

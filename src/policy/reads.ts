@@ -1,6 +1,7 @@
 import { canonicalJson, limits } from '#model';
 import type { Decision, DecisionRequest } from '#model';
 import type { Bundle } from './bundle.ts';
+import type { Compiled, View } from './compile/compiled.ts';
 import { viewOf } from './decide/decide.ts';
 import { sha256Hex } from './digest.ts';
 import { compilePath } from './match/matcher.ts';
@@ -13,14 +14,10 @@ import { compilePath } from './match/matcher.ts';
 export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Decision): Record<string, unknown> {
   const { compiled } = bundle;
   const view = viewOf(compiled, request);
-  const paths = new Set<string>();
-  for (const { rule } of decision.matched) for (const path of compiled.reads.get(rule) ?? []) paths.add(path);
   const reads: Record<string, unknown> = {};
   let chars = 0;
-  for (const path of [...paths].sort()) {
-    const [root = '', name = ''] = path.split('.');
-    const set = root === 'data' ? compiled.data.sets.get(name) : undefined;
-    const value = path === 'now' ? request.now : set === undefined ? compilePath(path)(view) : set.digest;
+  for (const [path, read] of readersOf(compiled, decision.matched)) {
+    const value = path === 'now' ? request.now : read(view);
     if (value === undefined) continue;
     let kept = shorten(value);
     const size = canonicalJson(kept).length + path.length;
@@ -29,6 +26,31 @@ export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Deci
     reads[path] = kept;
   }
   return reads;
+}
+
+type Reader = (view: View) => unknown;
+type Readers = ReadonlyMap<string, Reader>;
+
+/** What the rules of a decision read, in order of the paths; kept for the next decision in which the same rules matched. */
+const known = new WeakMap<Compiled, Map<string, Readers>>();
+
+function readersOf(compiled: Compiled, matched: Decision['matched']): Readers {
+  let ofBundle = known.get(compiled);
+  if (ofBundle === undefined) known.set(compiled, (ofBundle = new Map()));
+  const key = matched.map(({ rule }) => rule).join(' ');
+  const found = ofBundle.get(key);
+  if (found !== undefined) return found;
+  const paths = new Set(matched.flatMap(({ rule }) => compiled.reads.get(rule) ?? []));
+  const readers = new Map([...paths].sort().map((path) => [path, readerOf(path, compiled)]));
+  if (ofBundle.size >= limits.readersKeptMax) ofBundle.clear();
+  ofBundle.set(key, readers);
+  return readers;
+}
+
+function readerOf(path: string, { data }: Compiled): Reader {
+  const [root = '', name = ''] = path.split('.');
+  const set = root === 'data' ? data.sets.get(name) : undefined;
+  return set === undefined ? compilePath(path) : () => set.digest;
 }
 
 const digestChars = 'sha256:'.length + 64;

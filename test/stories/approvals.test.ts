@@ -51,8 +51,10 @@ test('an unbounded delete waits, shows who asks for what, and runs once when a r
   // The same text again is a new operation and needs a new approval.
   const second = await hold(talk, 'UPDATE payments SET method = method;');
   assert.notEqual(second, id);
-  // The same click once more changes nothing: it releases neither that statement nor the one that waits now.
-  await installation.warder(['approve', id], 'reviewer');
+  // The same click once more says what became of it, and releases neither that statement again nor the one that waits now.
+  const late = await installation.warder(['approve', id], 'reviewer');
+  assert.equal(late.status, 7);
+  assert.match(late.stderr, /was approved by user:reviewer at .*, and has run/);
   assert.equal((await requests()).find((request) => request.id === second)?.status, 'waiting');
   const refused = await installation.warder(['refuse', second, '--comment', 'not today'], 'reviewer');
   assert.equal(refused.status, 0, refused.stderr);
@@ -98,7 +100,8 @@ test('Ctrl-C withdraws the request and the session goes on', async () => {
     (await requests()).every((request) => request.id !== id || request.status !== 'waiting'),
   );
   const late = await installation.warder(['approve', id], 'reviewer');
-  assert.notEqual(late.status, 0);
+  assert.equal(late.status, 7);
+  assert.match(late.stderr, /was withdrawn at .*: the requester cancelled or went away/);
   talk.say('\\q');
   await talk.end();
 });

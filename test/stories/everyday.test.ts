@@ -4,6 +4,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import pg from 'pg';
 import { checkout, startInstallation, waitFor, type Installation } from './installation.ts';
 
 let installation: Installation;
@@ -34,6 +35,35 @@ test('one subject cannot log in with the token of another', async () => {
   assert.equal(status, 2);
 });
 
+test('a token that has expired is refused, and the session that was opened with it ends', async () => {
+  const minted = await installation.warder(['token', 'engineer', '--for', '4s']);
+  const password = minted.stdout.trim();
+  const client = new pg.Client({ ...installation.ready.postgres, user: 'engineer', password, database: 'orders-demo' });
+  const ended = Promise.withResolvers<Error>();
+  client.on('error', (error) => ended.resolve(error));
+  await client.connect();
+  assert.equal((await client.query('SELECT 1 AS one')).rows[0]?.one, 1);
+  assert.match((await ended.promise).message, /the token of this session expired/);
+  const late = await installation.psql('engineer', ['-c', 'SELECT 1'], { password });
+  assert.equal(late.status, 2);
+  assert.match(late.stderr, /authentication failed/);
+  const command = await installation.warder(['sessions'], undefined, { WARDER_TOKEN: password });
+  assert.equal(command.status, 4);
+  assert.match(command.stderr, /expired/);
+});
+
+test('warder psql needs no token of its user, and leaves none behind', async () => {
+  const live = async (): Promise<string[]> => {
+    const tokens = await json<{ id: string; status: string }[]>(['tokens']);
+    return tokens.filter(({ status }) => status === 'live').map(({ id }) => id);
+  };
+  const before = await live();
+  const { status, stdout } = await installation.warder(['psql', '--as', 'engineer', 'orders-demo', '-At', '-c', "SELECT 'hello'"]);
+  assert.equal(status, 0);
+  assert.equal(stdout, 'hello\n');
+  assert.deepEqual(await live(), before);
+});
+
 test('an unknown database is named as such only after the login', async () => {
   const { stderr } = await installation.psql('engineer', ['-c', 'SELECT 1'], { database: 'nowhere' });
   assert.match(stderr, /nowhere/);
@@ -42,6 +72,15 @@ test('an unknown database is named as such only after the login', async () => {
 test('the connection can be encrypted', async () => {
   const { stdout, stderr } = await installation.psql('engineer', ['-At', '-c', '\\conninfo'], { parameters: 'sslmode=require' });
   assert.match(stdout + stderr, /SSL connection/);
+});
+
+test('a client that insists on channel binding or on the certificate is served, one that trusts another certificate is not', async () => {
+  const connect = (parameters: string): Promise<{ status: number | null; stdout: string }> =>
+    installation.psql('engineer', ['-At', '-c', 'SELECT 1'], { parameters });
+  assert.equal((await connect('sslmode=require channel_binding=require')).stdout, '1\n');
+  const certificate = join(installation.ready.home, 'gateway', 'tls', 'cert.pem');
+  assert.equal((await connect(`sslmode=verify-full sslrootcert=${certificate}`)).stdout, '1\n');
+  assert.equal((await connect('sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt')).status, 2);
 });
 
 test("psql's own commands work", async () => {

@@ -82,3 +82,44 @@ test('an edited word in a record is found, with its index', async () => {
   assert.equal(status, 1);
   assert.match(stdout + stderr, /index \d+/);
 });
+
+/** Entries of a bundle: each two bytes of length and so many bytes. SPEC: C2SP tlog-tiles, entry bundles. */
+function split(bundle: Buffer): Buffer[] {
+  const entries: Buffer[] = [];
+  for (let at = 0; at < bundle.length; ) {
+    const end = at + 2 + bundle.readUInt16BE(at);
+    entries.push(bundle.subarray(at, end));
+    at = end;
+  }
+  return entries;
+}
+
+const rearranged: readonly (readonly [name: string, firstWrong: number, change: (entries: Buffer[]) => void])[] = [
+  ['a deleted record', 3, (entries) => void entries.splice(3, 1)],
+  ["two records in each other's place", 3, (entries) => entries.splice(3, 2, ...entries.slice(3, 5).reverse())],
+  ['a record that stands there twice', 4, (entries) => entries.splice(3, 0, ...entries.slice(3, 4))],
+];
+for (const [name, firstWrong, change] of rearranged) {
+  test(`${name} is found, with its index`, async () => {
+    const tampered = await copy();
+    const bundles = (await files(join(tampered, 'gateway', 'ledger'))).filter((one) => one.includes('/tile/entries/'));
+    // Narrower bundles of earlier checkpoints may lie beside the newest one.
+    const sizes = await Promise.all(bundles.map(async (path) => ({ path, size: (await stat(path)).size })));
+    const { path } = sizes.reduce((widest, one) => (one.size > widest.size ? one : widest));
+    const entries = split(await readFile(path));
+    assert.ok(entries.length > 6, `${entries.length} entries`);
+    change(entries);
+    await writeFile(path, Buffer.concat(entries));
+    const { status, stdout, stderr } = await verify(tampered);
+    assert.equal(status, 1, stdout + stderr);
+    assert.match(stdout, new RegExp(`index ${firstWrong}\\b`));
+  });
+}
+
+test('a log of which files are missing is found', async () => {
+  const tampered = await copy();
+  const ledger = join(tampered, 'gateway', 'ledger');
+  for (const path of await files(ledger)) if (path.includes('/wal/') || path.includes('/tile/')) await rm(path);
+  const { status, stdout, stderr } = await verify(tampered);
+  assert.notEqual(status, 0, stdout + stderr);
+});

@@ -98,7 +98,11 @@ export async function startInstallation(
           stdio: ['ignore', 'pipe', 'pipe'],
         }),
       ),
-    psql: (as, args, psqlOptions = {}) => finish(psqlProcess(ready, as, args, psqlOptions)),
+    psql: (as, args, psqlOptions = {}) => {
+      const child = psqlProcess(ready, as, args, psqlOptions);
+      talks.add(child);
+      return finish(child);
+    },
     open: (as, args = [], psqlOptions = {}) => {
       const child = psqlProcess(ready, as, args, psqlOptions);
       talks.add(child);

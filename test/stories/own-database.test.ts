@@ -128,6 +128,8 @@ test('people get accounts, and see the database through Warder', async () => {
   const { stdout } = await run('Let people in');
   assert.match(stdout, /alice created: groups engineering; roles requester/);
   assert.match(stdout, /alice {2,}engineering/);
+  const kept = await shell('warder account add rita --groups dba,engineering,audit');
+  assert.match(kept.stdout, /rita changed: groups dba, engineering, audit; roles requester, reviewer/);
   const { stdout: rows } = await psqlAs('alice', 'select id, contact from customers order by id limit 1');
   assert.equal(rows, '1|***@mail.example\n');
 });

@@ -3,9 +3,10 @@
  * a failure is repeated with `--seed`. Names are words of the test's name; without any, all are run. Exit 1 when a law was broken.
  */
 import { parseArgs } from 'node:util';
+import { sinkTortures } from '../../src/control/sinks/testing/crashes.ts';
 import { ledgerTortures, type Torture } from '../../src/ledger/testing/torture.ts';
 
-const tortures: readonly Torture[] = [...ledgerTortures];
+const tortures: readonly Torture[] = [...ledgerTortures, ...sinkTortures];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

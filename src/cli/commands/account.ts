@@ -7,10 +7,11 @@ import { printTable } from '../table.ts';
 import { moment } from '../times.ts';
 
 interface AddOptions extends CommonOptions {
-  readonly groups: readonly string[];
-  readonly roles: readonly string[];
+  readonly groups?: readonly string[];
+  readonly roles?: readonly string[];
 }
 
+const accountsMax = 10_000;
 const pathOf = (name: string): string => `/accounts/${encodeURIComponent(name)}`;
 
 /** `warder account add|list|remove` */
@@ -20,10 +21,20 @@ export const account: Define = (program) => {
     .command('add')
     .description('make an account, or give an account other groups and roles; who loses one loses tokens and sessions too')
     .argument('<name>', 'login name, such as alice')
-    .option('--groups <names>', 'groups that policies look at, such as engineering,dba', names, [])
-    .option('--roles <names>', 'requester, reviewer, policy-author, auditor, reader, operator, administrator', names, ['requester'])
+    .option('--groups <names>', 'groups that policies look at, such as engineering,dba; left out: as they are, none at first', names)
+    .option(
+      '--roles <names>',
+      'requester, reviewer, policy-author, auditor, reader, operator, administrator; left out: as they are, requester at first',
+      names,
+    )
     .action(async (name: string, { groups, roles, ...options }: AddOptions) => {
-      const done = await connect(options).call<ChangedAccountAnswer>({ method: 'PUT', path: pathOf(name), body: { groups, roles } });
+      const connection = connect(options);
+      const known =
+        groups !== undefined && roles !== undefined
+          ? undefined
+          : (await connection.list<AccountAnswer>('/accounts', accountsMax)).find((one) => one.name === name);
+      const body = { groups: groups ?? known?.groups ?? [], roles: roles ?? known?.roles ?? ['requester'] };
+      const done = await connection.call<ChangedAccountAnswer>({ method: 'PUT', path: pathOf(name), body });
       if (options.json === true) return printJson(done);
       const { green } = paint(process.stdout);
       const what = `groups ${done.groups.join(', ') || 'none'}; roles ${done.roles.join(', ') || 'none'}`;
@@ -34,7 +45,7 @@ export const account: Define = (program) => {
     .command('list')
     .description('list the accounts')
     .action(async (options: CommonOptions) => {
-      const found = await connect(options).list<AccountAnswer>('/accounts', 10_000);
+      const found = await connect(options).list<AccountAnswer>('/accounts', accountsMax);
       if (options.json === true) return printJson(found);
       return printTable(
         found,

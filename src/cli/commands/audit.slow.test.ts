@@ -37,6 +37,7 @@ const sinks = [
     lag: 0,
     delivered: 5,
     marked: 0,
+    aside: 0,
     failures: 0,
     deliveredAt: 1_700_000_000_000,
   },
@@ -48,6 +49,7 @@ const sinks = [
     lag: 7,
     delivered: 0,
     marked: 0,
+    aside: 2,
     failures: 3,
     error: 'status 503',
     errorAt: 1,
@@ -60,7 +62,11 @@ function answer(url: URL): unknown {
   }
   if (url.pathname.endsWith('/audit/index/rebuild')) return { behind: 9 };
   if (url.pathname.endsWith('/sinks/hook/test')) return { name: 'hook', ok: false, why: 'status 503' };
-  return { items: sinks };
+  if (url.pathname.endsWith('/sinks/hook/aside/retry')) return { name: 'hook', taken: 1, refused: 1, why: 'status 400' };
+  if (url.pathname.endsWith('/sinks/hook/aside/give-up')) return { name: 'hook', dropped: 1 };
+  if (url.pathname.endsWith('/sinks/hook/aside'))
+    return { items: [{ record: 'l/a#7', kind: 'session.opened', why: 'status \u001b[31m400', at: 0 }] };
+  return { items: sinks, problem: 'sinks.yaml:2: path: write an absolute path' };
 }
 
 before(async () => {
@@ -145,11 +151,21 @@ test('a moment that is none is refused', async () => {
 test('the state of the sinks shows what fails, and so does the exit status', async () => {
   const { status, out } = await warder('sink', 'status');
   assert.equal(status, 1);
-  assert.match(out, /archive +0 +5 +0 +2023-11-14 22:13:20 +ok/);
+  assert.match(out, /archive +0 +5 +0 +2023-11-14 22:13:20 +0 +ok/);
   assert.match(out, /hook: status 503/);
+  assert.match(out, /sinks\.yaml was changed and is wrong, so nothing changed: sinks\.yaml:2: path/);
   assert.equal((await warder('sink', 'list')).status, 0);
   const tested = await warder('sink', 'test', 'hook', '--json');
   assert.deepEqual([tested.status, JSON.parse(tested.out)], [1, { name: 'hook', ok: false, why: 'status 503' }]);
+});
+
+test('records that were set aside are listed, offered again and given up', async () => {
+  const listed = await warder('sink', 'aside', 'hook');
+  assert.match(listed.out, /1970-01-01 00:00:00 +l\/a#7 +session\.opened +status .*400/);
+  assert.ok(!listed.out.includes('\u001b[31m400'), 'what a receiver says reaches no terminal as it is');
+  const again = await warder('sink', 'retry', 'hook');
+  assert.deepEqual([again.status, again.out], [1, '1 taken, 1 refused again: status 400\n']);
+  assert.match((await warder('sink', 'give-up', 'hook')).out, /1 records will not reach hook/);
 });
 
 test('the index is thrown away on request', async () => {

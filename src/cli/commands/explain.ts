@@ -3,7 +3,8 @@ import { connect } from '../connection.ts';
 import { paint, visible } from '../paint.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
-import { duration, moment } from '../times.ts';
+import { outcomeText } from '../outcome-text.ts';
+import { moment } from '../times.ts';
 
 /** `warder explain DECISION` */
 export const explain: Define = (program) => {
@@ -36,10 +37,13 @@ export function decisionText(decision: DecisionAnswer): string {
     bold('Rules that matched'),
   ];
   if (decision.matched.length === 0) lines.push(dim('  none: what no rule allows is denied'));
-  for (const { rule, effect, mode, by } of decision.matched) {
+  for (const { rule, effect, mode, by, title, file } of decision.matched) {
     const decisive = decision.rules.includes(rule) ? '●' : '○';
     lines.push(`  ${decisive} ${rule}  ${effect}${mode === 'enforce' ? '' : `, ${mode} mode`}${by === undefined ? '' : ` (by ${by})`}`);
+    if (title !== undefined) lines.push(dim(`      ${visible(title)}${file === undefined ? '' : ` · ${visible(file)}`}`));
   }
+  if (decision.matched.some(({ rule }) => !decision.rules.includes(rule)))
+    lines.push(dim('  ● decided  ○ applied, and others outweighed it'));
   lines.push('', bold('Attributes they read'));
   const reads = Object.entries(decision.reads);
   if (reads.length === 0) lines.push(dim('  none'));
@@ -52,19 +56,11 @@ export function decisionText(decision: DecisionAnswer): string {
     `  ${decision.bundle.digest}`,
     dim(`  recorded at ${decision.record}`),
   );
-  if (decision.explanation !== undefined)
-    lines.push(
-      '',
-      bold('In words'),
-      ...visible(decision.explanation, true)
-        .split('\n')
-        .map((line) => `  ${line}`),
-    );
   return lines.join('\n').trimEnd();
 }
 
 function consequences(decision: DecisionAnswer): string[] {
-  const { bold } = paint(process.stdout);
+  const { bold, dim } = paint(process.stdout);
   const lines: string[] = [];
   if (decision.obligations.length > 0) lines.push(`${bold('Obligations')}  ${decision.obligations.join(', ')}`);
   for (const { rule, reason } of decision.requirements) lines.push(`${bold('Required')}  ${reason} by ${rule}`);
@@ -75,8 +71,10 @@ function consequences(decision: DecisionAnswer): string[] {
   }
   if (decision.shadow !== undefined)
     lines.push(`${bold('With rules in audit or shadow mode')}  ${decision.shadow.verdict} by ${decision.shadow.rules.join(', ')}`);
-  if (decision.outcome !== undefined)
-    lines.push(`${bold('Outcome')}  ${decision.outcome.status}, ${decision.outcome.rows} rows, ${duration(decision.outcome.durationMs)}`);
+  if (decision.outcome !== undefined) {
+    lines.push(`${bold('Outcome')}  ${outcomeText(decision.outcome)}`);
+    for (const rule of decision.outcome.rules) lines.push(dim(`  shaped by ${rule}`));
+  }
   if (lines.length > 0) lines.push('');
   return lines;
 }

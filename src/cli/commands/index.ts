@@ -7,6 +7,7 @@ import { audit } from './audit.ts';
 import { control } from './control.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
+import { exportSession } from './export.ts';
 import { gateway } from './gateway.ts';
 import { ledger } from './ledger.ts';
 import { login } from './login.ts';
@@ -16,7 +17,9 @@ import { replay } from './replay.ts';
 import { requests } from './requests.ts';
 import { resource } from './resource.ts';
 import { resources } from './resources.ts';
+import { retention } from './retention.ts';
 import { sessions } from './sessions.ts';
+import { signer } from './signer.ts';
 import { sink } from './sink.ts';
 import { terminate } from './terminate.ts';
 import { token } from './token.ts';
@@ -38,14 +41,17 @@ export const commands: readonly Define[] = [
   answer,
   sessions,
   replay,
+  exportSession,
   explain,
   audit,
   terminate,
   policy,
   ledger,
+  retention,
   sink,
   doctor,
   control,
   gateway,
+  signer,
   version,
 ];

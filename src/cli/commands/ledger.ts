@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { homePath, type Trust, trustedKeys } from '#host';
 import type { Report } from '#ledger/verify';
-import { Fault } from '#model';
+import { Fault, limits } from '#model';
 import { paint } from '../paint.ts';
 import { printJson } from '../print-json.ts';
 import { findLogs, type Log, trustFor } from './ledger-folders.ts';
 import { defineMaintenance } from './ledger-maintenance.ts';
+import { checkEvidence } from './ledger-evidence.ts';
 import { checkProof, defineProve, keptNotes } from './ledger-proof.ts';
 import type { CommonOptions, Define } from '../program.ts';
 
@@ -15,7 +17,10 @@ interface VerifyOptions extends CommonOptions {
   readonly trust?: string;
   readonly key?: readonly string[];
   readonly since?: string;
+  readonly policy?: string;
   readonly proof?: string;
+  readonly evidence?: string;
+  readonly url?: string;
 }
 
 /** `warder ledger verify [DIR]`, `warder ledger prove INDEX`. */
@@ -28,15 +33,22 @@ export const ledger: Define = (program, parts, exit) => {
     .option('--trust <file>', 'file with the keys that may have signed (default: trust.json beside the ledgers)')
     .option('--key <vkey...>', 'verifier keys that may have signed, instead of a file')
     .option('--since <file>', 'a checkpoint, or an anchor file with many, kept from earlier: the log must still contain it')
+    .option('--policy <file>', 'which logs, and how many witnesses, are believed (C2SP tlog-policy), instead of keys')
+    .option('--url <url>', 'a ledger that is published there as static files, instead of a folder')
     .option('--proof <file>', 'check the proof of one record instead of a ledger')
+    .option('--evidence <path>', 'check what `warder export` wrote, or the folder it was unpacked into, instead of a ledger')
     .action(async (folder: string | undefined, options: VerifyOptions) => {
       const root = resolve(folder ?? homePath(options.home));
-      const trust = options.key === undefined ? trustFor(root, options.trust) : keysAsTrust(options.key);
+      if (options.url !== undefined && !/^https?:\/\//.test(options.url))
+        throw new Fault('INVALID_INPUT', `${options.url} is no address of the form https://…`);
+      // What lies here says nothing about a log elsewhere, unless it is named.
+      const unnamed = options.url !== undefined && options.trust === undefined;
+      const trust = options.key !== undefined ? keysAsTrust(options.key) : unnamed ? undefined : trustFor(root, options.trust);
       if (options.proof !== undefined) return exit(await checkProof({ file: options.proof, trust, json: options.json === true }));
-      const logs = findLogs(root, trust);
-      const reports: Verified[] = [];
+      if (options.evidence !== undefined) return exit(await checkEvidence({ path: options.evidence, trust, json: options.json === true }));
+      const logs = options.url === undefined ? findLogs(root, trust) : [{ directory: options.url, expected: undefined }];
       const since = options.since === undefined ? [] : keptNotes(options.since);
-      for (const log of logs) reports.push(await verify(log, trust, since));
+      const reports = await verifyAll(logs, { trust, policy: options.policy, since });
       const strangers = since.filter((note) => !reports.some(({ origin }) => note.startsWith(`${origin}\n`)));
       if (strangers.length > 0) throw new Fault('INVALID_INPUT', `${options.since ?? ''} holds a checkpoint of a log that is not here`);
       if (options.json === true) printJson({ ok: reports.every((report) => report.status === 'proven'), ledgers: reports });
@@ -51,16 +63,50 @@ function keysAsTrust(keys: readonly string[]): Trust {
   return { ledgers: keys.map((vkey) => ({ origin: vkey.split('+')[0] ?? '', vkey })) };
 }
 
-async function verify(log: Log, trust: Trust | undefined, since: readonly string[]): Promise<Verified> {
-  const { directorySource, nodeCrypto, verifyLedger } = await import('#ledger/verify');
-  const report = await verifyLedger(directorySource(log.directory), {
-    crypto: nodeCrypto,
-    since,
-    ...(trust === undefined ? {} : { trust: trustedKeys(trust) }),
+interface Believed {
+  readonly trust: Trust | undefined;
+  /** File of a C2SP tlog-policy. */
+  readonly policy: string | undefined;
+  readonly since: readonly string[];
+}
+
+/** The reports of all, in the order of the logs. */
+async function verifyAll(logs: readonly Log[], { trust, policy, since }: Believed): Promise<Verified[]> {
+  const { directorySource, nodeCrypto, parsePolicy, urlSource, verifyLedgers } = await import('#ledger/verify');
+  const parsed = policy === undefined ? undefined : parsePolicy(textOf(policy), nodeCrypto);
+  if (parsed !== undefined && 'problem' in parsed) throw new Fault('CONFIG_INVALID', `${policy ?? ''}: ${parsed.problem}`);
+  const fetched = (url: string, how: { headers: Record<string, string> }) =>
+    fetch(url, { ...how, signal: AbortSignal.timeout(limits.ledgerFetchMs) });
+  // The control plane's log last: it knows a bundle before a gateway decides by it, also while both are written.
+  const ordered = [...logs].sort((a, b) => Number(isControl(a)) - Number(isControl(b)));
+  const sources = ordered.map(({ directory }) =>
+    /^https?:\/\//.test(directory) ? urlSource(directory, fetched) : directorySource(directory),
+  );
+  const keys = parsed !== undefined ? { policy: parsed } : trust === undefined ? {} : { trust: trustedKeys(trust) };
+  const reports = await verifyLedgers(sources, { crypto: nodeCrypto, since, ...keys }).catch((cause: unknown) => {
+    const places = logs.map(({ directory }) => directory).join(', ');
+    throw new Fault('LEDGER_UNREADABLE', `${places} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   });
+  return logs.map((log) => withExpectation(log, reports[ordered.indexOf(log)]));
+}
+
+function isControl({ directory }: Log): boolean {
+  return /control[\\/]ledger[\\/]?$/.test(directory);
+}
+
+function withExpectation(log: Log, report: Report | undefined): Verified {
+  if (report === undefined) throw new Fault('INTERNAL', `there is no report for ${log.directory}`);
   if (log.expected === undefined) return { ...report, directory: log.directory };
   const finding = { severity: 'tampered', what: 'ledger', message: `the whole ledger is missing: ${log.expected}` } as const;
   return { ...report, status: 'tampered', findings: [finding, ...report.findings], directory: log.directory };
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(resolve(file), 'utf8');
+  } catch (cause) {
+    throw new Fault('CONFIG_INVALID', `${file} cannot be read`, { cause });
+  }
 }
 
 /** Exit status: the worst of all. Changed outweighs unreadable, unreadable outweighs incomplete. */

@@ -13,6 +13,7 @@ interface AuthorOptions extends CommonOptions {
   readonly check?: boolean;
   readonly output?: string;
   readonly to?: string;
+  readonly target?: string;
 }
 
 const dayMs = 86_400_000;
@@ -30,6 +31,7 @@ export const policyAuthor: Define = (group, _parts, exit) => {
     .description('print a document to begin with')
     .argument('<kind>', 'Policy, PolicyTest, DataSet, Exception…')
     .argument('<name>', 'of the document')
+    .option('--target <target>', 'of a Policy or PolicyTest: what it is about (default: sql)')
     .option('-o, --output <file>', 'write it there instead; an existing file is never changed')
     .action(create);
   group
@@ -47,9 +49,10 @@ export const policyAuthor: Define = (group, _parts, exit) => {
   group
     .command('schema')
     .description('print the JSON Schema of policy documents, for editors')
-    .action(async () => {
-      const { policySchema } = await import('#policy');
-      process.stdout.write(`${JSON.stringify(policySchema(), null, 2)}\n`);
+    .option('--attributes', 'print what policies may speak about instead, by target, as Markdown')
+    .action(async ({ attributes }: { attributes?: boolean }) => {
+      const { attributePage, policySchema } = await import('#policy');
+      process.stdout.write(attributes === true ? attributePage() : `${JSON.stringify(policySchema(), null, 2)}\n`);
     });
 };
 
@@ -83,18 +86,21 @@ async function format(path: string, options: AuthorOptions): Promise<number> {
 }
 
 async function create(kindName: string, name: string, options: AuthorOptions): Promise<void> {
-  const { kinds, templateOf } = await import('#policy');
+  const { kinds, targets, templateOf } = await import('#policy');
   const kind = kinds.find((known) => known.toLowerCase() === kindName.toLowerCase());
   if (kind === undefined) throw new Fault('USAGE', `there is no kind "${kindName}"; there are ${kinds.join(', ')}`);
+  // Expressions read a DataSet as data.name, so its name is an identifier.
+  if (kind === 'DataSet' && name.includes('-'))
+    throw new Fault('USAGE', `the name of a DataSet has no "-": write ${name.replaceAll('-', '_')}`);
   if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name)) throw new Fault('USAGE', `"${name}" is not a name: lower-case letters, digits and "-"`);
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
   const now = realWorld.now();
-  const text = templateOf(kind, { name, today: day(now), tomorrow: day(now + dayMs) });
-  if (options.output === undefined) process.stdout.write(text);
-  else {
-    writeNew(options.output, text);
-    process.stdout.write(`${options.output}\n`);
-  }
+  const target = targets.find((known) => known === (options.target ?? 'sql'));
+  if (target === undefined) throw new Fault('USAGE', `there is no target "${String(options.target)}"; there are ${targets.join(', ')}`);
+  const text = templateOf(kind, { name, today: day(now), tomorrow: day(now + dayMs), target });
+  if (options.output !== undefined) writeNew(options.output, text);
+  if (options.json === true) printJson({ kind, name, text, ...(options.output === undefined ? {} : { file: options.output }) });
+  else process.stdout.write(options.output === undefined ? text : `${options.output}\n`);
 }
 
 function writeNew(path: string, text: string): void {

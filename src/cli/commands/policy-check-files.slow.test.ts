@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -103,6 +103,43 @@ describe('warder policy check -f', () => {
     const { status, out } = await warder(check, pod);
     assert.equal(status, 1);
     assert.match(out, /EVALUATION_ERROR .*the fact is not available {2}image-signatures\/deny-unsigned/);
+  });
+
+  test('compiled Rego that was written for a pipeline is asked about every object', async () => {
+    mkdirSync(join(folder, 'theirs'));
+    copyFileSync(join(corpus, '../rego/limits.tar.gz'), join(folder, 'theirs/limits.tar.gz'));
+    writeFileSync(
+      join(folder, 'theirs/wrapper.yaml'),
+      `apiVersion: warder/v1
+kind: ForeignPolicy
+metadata: { name: limits }
+spec:
+  target: k8s.admission
+  mode: enforce
+  engine: rego-wasm
+  files: [limits.tar.gz]
+  entrypoint: main/deny
+  input: conftest
+  deadline: PT5S
+  output: { deny: size(result) > 0, message: Every container needs limits. }
+`,
+    );
+    const deployment = (name: string, resources: object): object => ({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name },
+      spec: { template: { spec: { containers: [{ name: 'app', image: 'x', ...resources }] } } },
+    });
+    const list = { kind: 'List', items: [deployment('without', {}), deployment('with', { resources: { limits: { cpu: 1 } } })] };
+    assert.equal((await warder(['policy', 'import', 'theirs', '--mode', 'source', '--out', 'imported'])).status, 0);
+    const check = ['policy', 'check', '--pack', 'imported', '-f', '-'];
+    const { status, out } = await warder([...check, '--foreign', 'theirs'], JSON.stringify(list));
+    assert.equal(status, 1);
+    assert.match(
+      out,
+      /Deployment without[^]*FOREIGN_DENY Every container needs limits\. {2}limits\/denied\n[^]*2 objects: 1 allowed, 1 not/,
+    );
+    assert.match((await warder(check, JSON.stringify(list))).out, /2 objects: 0 allowed, 2 not/);
   });
 
   test('what cannot be read ends with 2 and says where, and the rest is decided all the same', async () => {

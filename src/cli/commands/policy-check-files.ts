@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, limits } from '#model';
-import type { Target } from '#model';
+import type { DecisionRequest, Target } from '#model';
 import { realWorld } from '#host';
 import type { Problem, SourceFile } from '#policy';
 import type { CheckReport, CheckedObject } from '#policy/cases';
@@ -17,6 +17,8 @@ export interface CheckFilesOptions extends CommonOptions {
   readonly pack?: string;
   readonly target?: string;
   readonly facts?: string;
+  /** Files that describe other engines, which are asked about every object. */
+  readonly foreign?: readonly string[];
   readonly default?: string;
   /** A file for a SARIF log; true: standard output. */
   readonly sarif?: string | true;
@@ -45,17 +47,48 @@ export async function checkTheseFiles(folders: PolicyFolders, options: CheckFile
       detail: { problems: compiled.problems },
     });
   }
+  const now = realWorld.now();
+  const engines = await enginesOf(options, now);
   const report = await checkFiles(compiled.bundle, options.file.flatMap(readAll), {
-    now: realWorld.now(),
+    now,
+    ...(engines === undefined ? {} : { ask: engines.ask }),
     ...(options.target === undefined ? {} : { target: targetNamed(options.target) }),
     ...(options.facts === undefined ? {} : { facts: readFacts(options.facts) }),
     ...(options.default === undefined ? {} : { byDefault: defaultNamed(options.default) }),
   });
+  await engines?.close();
   if (options.sarif !== undefined) await giveSarif(report, { to: options.sarif, version: folders.version });
   if (options.json === true) printJson(report);
   else if (options.sarif !== true) await show(report);
   if (report.problems.length > 0) return new Fault('CONFIG_INVALID', '').exit;
   return report.ok ? 0 : new Fault('DENIED', '').exit;
+}
+
+interface Engines {
+  readonly ask: (request: DecisionRequest) => Promise<Readonly<Record<string, unknown>>>;
+  readonly close: () => Promise<void>;
+}
+
+/** The engines to be asked about every object; who does not answer is named once. */
+async function enginesOf(options: CheckFilesOptions, nowMs: number): Promise<Engines | undefined> {
+  const { foreign: paths = [] } = options;
+  if (paths.length === 0) return undefined;
+  const { openForeign } = await import('../foreign-facts.ts');
+  const target = options.target === undefined ? 'k8s.admission' : targetNamed(options.target);
+  const engines = await openForeign(paths, { nowMs, target });
+  const named = new Set<string>();
+  const { yellow } = paint(process.stderr);
+  return {
+    ask: async (request) => {
+      const { foreign, silent } = await engines.ask(request);
+      for (const { fact, why } of silent) {
+        if (!named.has(`${fact} ${why}`)) process.stderr.write(`${yellow('!')} facts.foreign.${fact}: ${visible(why)}\n`);
+        named.add(`${fact} ${why}`);
+      }
+      return { foreign };
+    },
+    close: () => engines.close(),
+  };
 }
 
 /** A pack is a folder with policies, or the name of a shipped one, with what that one requires. */
@@ -150,7 +183,9 @@ async function show({ objects, problems }: CheckReport): Promise<void> {
   const refused = objects.filter((object) => object.verdict !== 'allow').length;
   const mark = refused + problems.length === 0 ? green('✔') : red('✘');
   const unread = problems.length === 0 ? '' : `, ${problems.length} not readable`;
-  process.stdout.write(`${mark} ${objects.length} objects: ${objects.length - refused} allowed, ${refused} not${unread}\n`);
+  process.stdout.write(
+    `${mark} ${objects.length} object${objects.length === 1 ? '' : 's'}: ${objects.length - refused} allowed, ${refused} not${unread}\n`,
+  );
 }
 
 function place({ path, line }: CheckedObject): string {

@@ -4,17 +4,27 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { realWorld } from '#host';
 import { Fault } from '#model';
 import type { CheckResult, Finding, Fixed, Problem, SourceFile } from '#policy';
+import { ledgerEntries } from '../ledger-entries.ts';
 import { paint } from '../paint.ts';
 import { readPolicyFiles } from '../policy-files.ts';
 import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
-import { Progress } from '../progress.ts';
+import { Progress, progressBar } from '../progress.ts';
+import type { Program } from '../context.ts';
+import { keptCheck } from '../kept-check.ts';
+import type { ShownCheck } from '../kept-check.ts';
 import type { CommonOptions } from '../program.ts';
 
 export interface CheckOptions extends CommonOptions {
   /** Where to write a SARIF log. */
   readonly sarif?: string;
   readonly fix?: boolean;
+  /** Ledger, home or file of entries whose decisions say which rules fire. */
+  readonly decisions?: string;
+  /** How many days of them. */
+  readonly days?: string;
+  /** False: look anew even if nothing changed. */
+  readonly cache?: boolean;
   /** Show what is only worth knowing, too. */
   readonly info?: boolean;
 }
@@ -23,15 +33,13 @@ export interface CheckOptions extends CommonOptions {
  * `warder policy check [FOLDER]`: all mistakes of all files at once, those that keep them from compiling and those that an analysis of the
  * rules finds. Resolves with the exit status: 0 no error, 1 errors. Throws CONFIG_INVALID where the files cannot be read.
  */
-export async function checkPolicyFolder(folder: string, options: CheckOptions, version: string): Promise<number> {
+export async function checkPolicyFolder(
+  folder: string,
+  options: CheckOptions,
+  { root, version }: Pick<Program, 'root' | 'version'>,
+): Promise<number> {
   const before = readPolicyFiles(folder);
-  let result = await examine(before);
-  let fixed: readonly Fixed[] = [];
-  if (options.fix === true) {
-    const mended = await mend(before, result);
-    ({ result, fixed } = mended);
-    for (const file of mended.files) if (!before.includes(file)) replaceFile(placeOf(folder, file.path), file.text);
-  }
+  const { result, fixed } = await checked(before, folder, { ...options, root });
   if (options.sarif !== undefined) await writeSarif(options.sarif, result.problems, { folder, version });
   if (options.json === true) {
     const { ok, bundle, problems } = result;
@@ -43,6 +51,66 @@ export async function checkPolicyFolder(folder: string, options: CheckOptions, v
     });
   } else await show(result, { folder, fixed, info: options.info === true });
   return result.ok ? 0 : new Fault('POLICY_INVALID', folder).exit;
+}
+
+interface Checked {
+  readonly result: ShownCheck;
+  readonly fixed: readonly Fixed[];
+}
+
+async function checked(before: readonly SourceFile[], folder: string, options: CheckOptions & { readonly root: string }): Promise<Checked> {
+  // What mends files, or asks the records, looks anew.
+  const plain = options.fix !== true && options.decisions === undefined && options.cache !== false;
+  const kept = plain ? keptCheck(options.root, before, realWorld.now()) : undefined;
+  if (kept?.found !== undefined) return { result: kept.found, fixed: [] };
+  let files = before;
+  let result = await examine(before);
+  let fixed: readonly Fixed[] = [];
+  if (options.fix === true) {
+    ({ result, fixed, files } = await mend(before, result));
+    for (const file of files) if (!before.includes(file)) replaceFile(placeOf(folder, file.path), file.text);
+  }
+  if (options.decisions !== undefined) result = await withRecords(result, files, { from: options.decisions, days: daysOf(options.days) });
+  kept?.keep(result);
+  return { result, fixed };
+}
+
+const daysUsual = 30;
+const daysMax = 3_650;
+
+function daysOf(text: string | undefined): number {
+  const days = text === undefined ? daysUsual : Number(text);
+  if (!Number.isInteger(days) || days < 1 || days > daysMax) throw new Fault('USAGE', `--days needs a number from 1 to ${daysMax}`);
+  return days;
+}
+
+/** What recorded decisions say about the rules, beside what was found in the files. */
+async function withRecords(
+  { bundle, problems, ...rest }: CheckResult,
+  files: readonly SourceFile[],
+  { from, days }: { readonly from: string; readonly days: number },
+): Promise<CheckResult> {
+  if (bundle === undefined) return { ...rest, problems };
+  const { recordFindings } = await import('#policy');
+  const progress = new Progress();
+  progress.step(`reading the decisions in ${from}`);
+  try {
+    const { findings } = await recordFindings(bundle, counted(ledgerEntries(from), progress), { files, now: realWorld.now(), days });
+    return { ...rest, bundle, problems: [...problems, ...findings] };
+  } finally {
+    progress.end();
+  }
+}
+
+const countedEvery = 10_000;
+
+async function* counted(lines: AsyncIterable<string>, progress: Progress): AsyncGenerator<string> {
+  let count = 0;
+  for await (const line of lines) {
+    count += 1;
+    if (count % countedEvery === 0) progress.step(`reading recorded decisions: ${count} entries`);
+    yield line;
+  }
 }
 
 /** How long the analysis may run before the line that shows progress gets its turn. */
@@ -59,7 +127,8 @@ async function examine(files: readonly SourceFile[]): Promise<CheckResult> {
       const step = steps.next();
       if (step.done === true) return step.value;
       if (realWorld.monotonicNs() - turn < BigInt(turnMs) * 1_000_000n) continue;
-      progress.step(`analysing ${step.value.rules} rules, ${step.value.done} done`);
+      const { done, rules } = step.value;
+      progress.step(rules === 0 ? 'reading policies' : `analysing ${progressBar(done, rules)} ${done} of ${rules} rules`);
       await breathe();
       turn = realWorld.monotonicNs();
     }
@@ -121,7 +190,7 @@ async function writeSarif(
 }
 
 async function show(
-  { ok, bundle, problems }: CheckResult,
+  { ok, bundle, problems }: ShownCheck,
   options: { folder: string; fixed: readonly Fixed[]; info: boolean },
 ): Promise<void> {
   const { folder, fixed, info } = options;
@@ -157,6 +226,13 @@ function withWitness(problem: Problem | Finding): Problem {
     typeof sql === 'object' && sql !== null && 'effects' in sql && Array.isArray(sql.effects)
       ? `, effects ${sql.effects.join(', ') || 'none'}`
       : '';
-  const shown = `shown by ${String(subject.id)} (${groups}) on ${String(resource['id' as keyof typeof resource])}${effects}; the whole request with --json`;
+  const other = effects === '' && Object.keys(attributes).length > 0 ? `: ${shortened(JSON.stringify(attributes))}` : '';
+  const shown = `shown by ${String(subject.id)} (${groups}) on ${String(resource['id' as keyof typeof resource])}${effects}${other}; the whole request with --json`;
   return { ...problem, hint: problem.hint === undefined ? shown : `${problem.hint}\n    ${shown}` };
+}
+
+const shownCharsMax = 160;
+
+function shortened(text: string): string {
+  return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax - 1)}…` : text;
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Fault } from '#model';
+import type { DecisionRequest } from '#model';
 import { realWorld } from '#host';
 import { paint, visible } from '../paint.ts';
 import { readPolicyFiles } from '../policy-files.ts';
@@ -13,6 +14,8 @@ interface EvalOptions extends CommonOptions {
   readonly request?: string;
   readonly explain?: boolean;
   readonly jsonl?: string | true;
+  /** Files that describe other engines, which are asked before the decision. */
+  readonly foreign?: readonly string[];
 }
 
 /** `warder policy eval`: what if. */
@@ -22,6 +25,10 @@ export const policyEval: Define = (group, _parts, exit) => {
     .description('decide a request against policies, or evaluate CEL expressions line by line; without an installation')
     .argument('[folder]', 'folder or file with policies', 'policies')
     .option('--request <file>', 'a request, or a case as a PolicyTest writes it; - is standard input')
+    .option(
+      '--foreign <paths...>',
+      'ask the engines of these ForeignPolicy documents and Cedar files first; their answers are facts.foreign',
+    )
     .option('--explain', 'say for every rule why it applies or does not')
     .option('--jsonl [file]', 'evaluate lines {"expr", "bindings", "container"}; from standard input without a file')
     .action(async (folder: string, options: EvalOptions) => {
@@ -60,9 +67,10 @@ async function ask(folder: string, from: string, options: EvalOptions): Promise<
     if (options.json !== true) await showProblems(question.problems, file.path);
     throw new Fault('INVALID_INPUT', 'the request cannot be read', { detail: { problems: question.problems } });
   }
-  const failures = missed(question);
-  const explanation = options.explain === true ? explain(question.bundle, question.request) : undefined;
-  const decision = explanation?.decision ?? decide(question.bundle, question.request);
+  const asked = { ...question, request: await withForeign(question.request, options) };
+  const failures = missed(asked);
+  const explanation = options.explain === true ? explain(asked.bundle, asked.request) : undefined;
+  const decision = explanation?.decision ?? decide(asked.bundle, asked.request);
   if (options.json === true) {
     printJson(
       JSON.parse(
@@ -80,6 +88,21 @@ async function ask(folder: string, from: string, options: EvalOptions): Promise<
   const { red } = paint(process.stderr);
   for (const failure of failures) process.stderr.write(`${red('✘')} ${failure}\n`);
   return failures.length === 0 ? 0 : 1;
+}
+
+/** The request with what other engines say about it; who says nothing is named, and the policy that asks says what that means. */
+async function withForeign(request: DecisionRequest, { foreign: paths = [] }: EvalOptions): Promise<DecisionRequest> {
+  if (paths.length === 0) return request;
+  const { openForeign } = await import('../foreign-facts.ts');
+  const engines = await openForeign(paths, { nowMs: request.now, target: request.target });
+  try {
+    const { foreign, silent } = await engines.ask(request);
+    const { yellow } = paint(process.stderr);
+    for (const { fact, why } of silent) process.stderr.write(`${yellow('!')} facts.foreign.${fact}: ${visible(why)}\n`);
+    return { ...request, facts: { ...request.facts, foreign } };
+  } finally {
+    await engines.close();
+  }
 }
 
 /** CEL's whole numbers as text where JSON has none. */

@@ -19,10 +19,10 @@ export const policyExplain: Define = (group) => {
       const { cases, mistakes, problems } = await findCases(readPolicyFiles(folder), wanted);
       if (options.json !== true) await showProblems(problems, folder);
       const [only, ...others] = cases;
-      if (only === undefined) throw new Fault('NOT_FOUND', mistakes[0] ?? `no case in ${folder} is called "${wanted}"`);
+      if (only === undefined) throw new Fault('NOT_FOUND', mistakes[0] ?? `no test case in ${folder} is called "${wanted}"`);
       if (others.length > 0) {
         const names = cases.slice(0, shownMax).map(({ test, name }) => `${test}: ${name}`);
-        throw new Fault('CONFLICT', `${cases.length} cases are called like that: ${names.join('; ')}`);
+        throw new Fault('USAGE', `${cases.length} cases are called like that: ${names.join('; ')}`);
       }
       const explanation = explain(only.bundle, only.request);
       if (options.json === true)

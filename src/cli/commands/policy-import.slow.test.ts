@@ -112,6 +112,30 @@ describe('policy import', () => {
     assert.doesNotMatch(fewer.out, /require-team\.yaml is of an earlier/);
   });
 
+  test('other engines are asked before a decision, and who stays silent is named', async () => {
+    mkdirSync(join(folder, 'rego'));
+    cpSync(join(root, 'test/corpus/rego/policy-bundle.tar.gz'), join(folder, 'rego/policy-bundle.tar.gz'));
+    const wrapper = (name: string, entrypoint: string): string =>
+      `apiVersion: warder/v1\nkind: ForeignPolicy\nmetadata: { name: ${name} }\nspec: { target: sql, mode: enforce, engine: rego-wasm, files: [policy-bundle.tar.gz], deadline: PT5S, entrypoint: ${entrypoint}, input: hoop.v1, output: { allow: result.allow, deny: '!result.allow' } }\n`;
+    writeFileSync(join(folder, 'rego/wrapper.yaml'), wrapper('old-rules', 'data.sql.authz'));
+    const request = (sql: string): string =>
+      `target: sql\nsubject: { id: "user:eve", groups: [] }\nresource: { id: "pg:orders", env: prod }\nsql: ${sql}\n`;
+    writeFileSync(join(folder, 'read.yaml'), request('SELECT id FROM public.orders'));
+    writeFileSync(join(folder, 'drop.yaml'), request('DROP TABLE public.orders'));
+    assert.equal((await warder('policy', 'import', 'rego', '--mode', 'source', '--out', 'rego-imported')).status, 0);
+    const tested = await warder('policy', 'test', 'rego-imported');
+    assert.match(tested.out, /4 of 4 cases pass/, tested.err);
+    const asked = async (file: string, from = 'rego') => warder('policy', 'eval', 'rego-imported', '--request', file, '--foreign', from);
+    assert.match((await asked('read.yaml')).out, /^ALLOW/);
+    assert.match((await asked('drop.yaml')).out, /^DENY {2}FOREIGN_DENY/);
+    mkdirSync(join(folder, 'broken'));
+    cpSync(join(root, 'test/corpus/rego/policy-bundle.tar.gz'), join(folder, 'broken/policy-bundle.tar.gz'));
+    writeFileSync(join(folder, 'broken/wrapper.yaml'), wrapper('old-rules', 'data.nothing'));
+    const silent = await asked('read.yaml', 'broken');
+    assert.match(silent.out, /^DENY/);
+    assert.match(silent.err, /facts\.foreign\.oldRules: the policy was not compiled with the entrypoint nothing/);
+  });
+
   test('what is no use is said in one sentence', async () => {
     for (const [args, message] of [
       [[], /missing required argument 'paths'/],

@@ -37,7 +37,9 @@ const targets = [
 export const policyImport: Define = (group, _parts, exit) => {
   group
     .command('import')
-    .description('import policies of Kubernetes, Kyverno, Gatekeeper, hoop and Cedar, with first cases and all that has no effect here')
+    .description(
+      'import policies of Kubernetes, Kyverno, Gatekeeper, hoop, Cedar and compiled Rego, with first cases and all that has no effect here',
+    )
     .argument('<paths...>', 'files and folders to import')
     .option('--out <folder>', 'where the documents are written', 'policies/imported')
     .option('--owner <owner>', 'who answers for them, such as team:platform', 'team:platform')

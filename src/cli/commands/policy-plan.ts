@@ -7,6 +7,7 @@ import { planMarkdown, planText } from '../plan-text.ts';
 import { readPolicyFiles } from '../policy-files.ts';
 import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
+import { progressBar, withTurns } from '../progress.ts';
 import type { CommonOptions, Define } from '../program.ts';
 
 interface PlanOptions extends CommonOptions {
@@ -38,7 +39,17 @@ async function plan(revisions: string | undefined, folder: string, options: Plan
   const { planChange } = await import('#policy');
   const sides = sidesOf(revisions, folder, options);
   const records = options.records === undefined ? {} : { records: ledgerEntries(options.records) };
-  const result = await planChange({ before: sides.before.files, after: sides.after.files, ...records }, realWorld.now());
+  const files = { before: sides.before.files, after: sides.after.files, ...records };
+  const result = await withTurns('comparing policies', (told) =>
+    planChange(
+      {
+        ...files,
+        progress: (what, done, of) =>
+          told(() => (of === undefined ? `${what}: ${done}` : `${what} ${progressBar(done, of)} ${done} of ${of}`)),
+      },
+      realWorld.now(),
+    ),
+  );
   if (!result.ok) {
     const { name } = sides[result.side];
     if (options.json !== true) await showProblems(result.problems, name);

@@ -6,6 +6,7 @@ import { paint } from '../paint.ts';
 import { readPolicyFiles } from '../policy-files.ts';
 import { showProblems } from '../policy-problems.ts';
 import { printJson } from '../print-json.ts';
+import { progressBar, withTurns } from '../progress.ts';
 import type { CommonOptions, Define } from '../program.ts';
 import { resultFolder } from '../result-folder.ts';
 
@@ -37,7 +38,11 @@ export const policyTest: Define = (group, { root }, exit) => {
 async function run(folder: string, options: TestOptions & { readonly root: string }): Promise<number> {
   const { runCases } = await import('#policy/cases');
   const store = options.cache === false ? undefined : resultFolder(options.root);
-  const report = await runCases(readPolicyFiles(folder, { all: true }), store);
+  const report = await withTurns('running policy tests', (told) =>
+    runCases(readPolicyFiles(folder, { all: true }), store, ({ test, done, of }) =>
+      told(() => (of === 0 ? `running ${test}` : `running ${test}: ${progressBar(done, of)} ${done} of ${of} mutants`)),
+    ),
+  );
   if (options.junit !== undefined) writeJunit(options.junit, report);
   if (options.json === true) showJson(report);
   else await show(report, folder);
@@ -67,10 +72,18 @@ async function show(report: CaseReport, folder: string): Promise<void> {
   }
   for (const one of report.tests) {
     const { rules, atoms } = one.coverage;
-    process.stdout.write(`${dim(`  ${one.test}: rules ${percent(rules)} %, conditions ${percent(atoms)} % covered`)}\n`);
+    const score = one.mutation === undefined ? '' : `, mutation score ${rounded(percent(one.mutation))} %`;
+    process.stdout.write(
+      `${dim(`  ${one.test}: rules ${rounded(percent(rules))} %, conditions ${rounded(percent(atoms))} % covered${score}`)}\n`,
+    );
   }
   const passed = report.results.length - failed.length;
   process.stdout.write(`${report.ok ? green('✔') : red('✘')} ${passed} of ${report.results.length} cases pass\n`);
+}
+
+/** One decimal at most, and never up to a whole that was not reached. */
+function rounded(value: number): string {
+  return String(Math.floor(value * 10) / 10);
 }
 
 function writeJunit(path: string, report: CaseReport): void {

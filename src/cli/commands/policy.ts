@@ -34,22 +34,32 @@ export const policy: Define = (program, parts, exit) => {
     .option('--pack <pack>', 'with -f: a shipped pack such as kubernetes/restricted, or a folder with policies')
     .option('--target <target>', 'with -f: what requests are about that do not say it')
     .option('--facts <file>', 'with -f: facts as JSON, for all objects')
+    .option('--foreign <paths...>', 'with -f: first ask the engines of these ForeignPolicy documents and Cedar files about every object')
     .option('--default <verdict>', 'with -f: allow or deny what no rule speaks about')
     .option('--sarif [file]', 'write a SARIF log for code hosts to this file; with -f and no file: print it')
     .option('--fix', 'mend what has one answer only: misspelt keys, missing reason codes, rules that stand twice')
+    .option(
+      '--decisions <path>',
+      'also say which rules never fired and which exceptions nobody used: a ledger, a home, or a file of entries',
+    )
+    .option('--ledger <path>', 'the same')
+    .option('--days <number>', 'with --decisions: how many days of them (default: 30)')
+    .option('--no-cache', 'look anew even if no file changed')
     .option('--info', 'also show what is only worth knowing, such as where denies win over allows')
     .action(
       async (
         folder: string,
-        options: Omit<CheckOptions, 'sarif'> & Omit<Partial<CheckFilesOptions>, 'sarif'> & { readonly sarif?: string | true },
+        options: Omit<CheckOptions, 'sarif'> &
+          Omit<Partial<CheckFilesOptions>, 'sarif'> & { readonly sarif?: string | true; readonly ledger?: string },
       ) => {
-        const { file, sarif, ...rest } = options;
+        const { file, sarif, ledger, ...others } = options;
+        const rest = ledger === undefined ? others : { ...others, decisions: ledger };
         if (file !== undefined) {
           const folders = { own: folder, shipped: join(parts.root, usualFolder), version: parts.version };
           return exit(await checkTheseFiles(folders, { ...rest, file, ...(sarif === undefined ? {} : { sarif }) }));
         }
         if (sarif === true) throw new Fault('USAGE', '--sarif needs the name of a file to write');
-        exit(await checkPolicyFolder(folder, sarif === undefined ? rest : { ...rest, sarif }, parts.version));
+        exit(await checkPolicyFolder(folder, sarif === undefined ? rest : { ...rest, sarif }, parts));
       },
     );
   group

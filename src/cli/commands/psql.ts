@@ -30,20 +30,31 @@ export const psql: Define = (program, _parts, exit) => {
     .action(async (given: string[], options: PsqlOptions) => {
       const [first, ...rest] = given;
       const resource = first?.startsWith('-') === false ? first : undefined;
-      exit(await runPsql(await findTarget(resource, options), resource === undefined ? given : rest));
+      const connection = connect(options);
+      const { token, ...target } = await findTarget(connection, resource, options);
+      try {
+        exit(await runPsql(target, resource === undefined ? given : rest));
+      } finally {
+        // It was made for this one run. When it cannot be revoked now, it expires by itself.
+        await connection.call({ method: 'DELETE', path: `/tokens/${token}` }).catch(() => {});
+      }
     });
 };
 
-async function findTarget(resource: string | undefined, options: PsqlOptions): Promise<Target> {
+/** The address, and a token of its own for this run. */
+async function findTarget(
+  connection: Connection,
+  resource: string | undefined,
+  options: PsqlOptions,
+): Promise<Target & { readonly token: string }> {
   const endpoints = readEndpoints(homeAt(homePath(options.home)).endpoints);
   if (endpoints === undefined)
     throw new Fault('CONTROL_UNREACHABLE', `no Warder runs with the home ${homePath(options.home)}, so its gateway is not known`);
-  const connection = connect(options);
   const database = resource ?? (await onlyResource(connection));
   const own = options.as === undefined;
   const name = options.as ?? (await connection.call<MeAnswer>({ path: '/me' })).subject.name;
-  const { token } = await connection.call<MintedAnswer>({ method: 'POST', path: '/tokens', body: own ? {} : { subject: name } });
-  return { ...endpoints.postgres, user: name, password: token, database };
+  const minted = await connection.call<MintedAnswer>({ method: 'POST', path: '/tokens', body: own ? {} : { subject: name } });
+  return { ...endpoints.postgres, user: name, password: minted.token, database, token: minted.id };
 }
 
 async function onlyResource(connection: Connection): Promise<string> {

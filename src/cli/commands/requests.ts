@@ -29,10 +29,16 @@ export const requests: Define = (program) => {
       const found = [...(await connect(options).list<RequestAnswer>(path, options.limit))];
       found.sort((a, b) => Number(b.status === 'waiting') - Number(a.status === 'waiting') || b.openedAt - a.openedAt);
       if (options.json === true) return printJson(found.map(flat));
-      if (found.length === 0) process.stdout.write('Nothing is waiting that you could see.\n');
+      if (found.length === 0) process.stdout.write(`${none(options)}\n`);
       for (const request of found) process.stdout.write(`${requestText(request, realWorld.now())}\n\n`);
     });
 };
+
+function none({ all, status = 'waiting' }: RequestsOptions): string {
+  if (all === true) return 'No requests that you may see.';
+  const seen = status === 'waiting' ? 'Nothing is waiting' : `No request is ${status}`;
+  return `${seen} that you may see. \`warder requests --all\` lists those that have ended too.`;
+}
 
 /** A request as programs get it: what a person decides on, without nesting. */
 export function flat(request: RequestAnswer): object {

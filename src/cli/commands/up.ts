@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Fault } from '#model';
-import { type DemoAccount, demoTokens, homePath, type Installation, realWorld, startInstallation } from '#host';
+import { type DemoAccount, demoTokens, homePath, type Installation, portBaseMax, realWorld, startInstallation } from '#host';
 import type { Program } from '../context.ts';
 import { showFault } from '../failure.ts';
 import { aborted, watchInterruption } from '../interruption.ts';
@@ -29,12 +29,18 @@ export const up: Define = (program, parts, exit) => {
     .option('--demo', 'with a target to try things on: the database orders-demo and three accounts')
     .addOption(
       new Option('--port-base <n>', 'first of the ports: API at n+878, PostgreSQL at n+432; 0 takes free ones (default 7000)').argParser(
-        Number,
+        portBase,
       ),
     )
     .option('--policies <folder>', 'documents of the first bundle')
     .action(async (options: UpOptions) => exit(await runUp(options, parts)));
 };
+
+function portBase(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > portBaseMax)
+    throw new InvalidArgumentError(`It must be a whole number from 0 to ${portBaseMax}.`);
+  return Number(text);
+}
 
 async function runUp(options: UpOptions, parts: Program): Promise<number> {
   const progress = new Progress();
@@ -138,7 +144,7 @@ function greet({ installation, tokens, seconds }: { installation: Installation; 
       dim('     Held: no WHERE. In another terminal: `npm exec -- warder requests`, then as reviewer'),
       `     ${cyan(`WARDER_TOKEN=${tokens.reviewer.token} npm exec -- warder approve req_…`)}`,
       '',
-      dim('  Then: warder sessions · warder replay ses_… · warder ledger verify.   No psql here? `npm exec -- warder psql --as engineer`.'),
+      dim('  Then `npm exec -- warder` sessions · replay ses_… · ledger verify.   No psql here? `npm exec -- warder psql --as engineer`.'),
       '',
     );
   }

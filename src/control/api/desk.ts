@@ -12,6 +12,7 @@ import type { Authenticator } from '../identity/authenticate.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { Log } from '../log.ts';
 import type { Bundles } from '../policies/bundles.ts';
+import type { Administration } from '../recordings/administration.ts';
 import type { Sinks } from '../sinks/sinks.ts';
 import type { Store } from '../store/database.ts';
 import type { Sealing } from '../store/sealing.ts';
@@ -26,6 +27,7 @@ export interface ApiDesk {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
   readonly bundles: Bundles;
+  readonly administration: Administration;
   readonly resources: Resources;
   readonly approvals: Approvals;
   readonly fleet: Fleet;

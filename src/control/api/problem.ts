@@ -36,7 +36,8 @@ export function faultOf(thrown: unknown): Fault {
   if (error instanceof Fault) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     const [issue] = error.validation;
-    const where = `${error.validationContext ?? 'request'}${issue?.instancePath.replaceAll('/', '.') ?? ''}`;
+    const path = issue?.instancePath.replace(/\/$/, '').replaceAll('/', '.') ?? '';
+    const where = `${error.validationContext ?? 'request'}${path}`;
     return new Fault('INVALID_INPUT', `${where}: ${issue?.message ?? 'is wrong'}`);
   }
   if (error instanceof Error && 'statusCode' in error) {

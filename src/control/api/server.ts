@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger';
 import fastify from 'fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Fault, limits } from '#model';
@@ -14,10 +14,12 @@ import { decisionRoutes } from './routes/decisions.ts';
 import { identityRoutes } from './routes/identity.ts';
 import { installationRoutes } from './routes/installation.ts';
 import { policyRoutes } from './routes/policy.ts';
+import { recordingRoutes } from './routes/recordings.ts';
 import { requestRoutes } from './routes/requests.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { sinkRoutes } from './routes/sinks.ts';
+import { refuseUnstorable, refuseUnstorableUrl } from './storable.ts';
 
 export interface ApiRoute {
   readonly method: string;
@@ -32,6 +34,8 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     requestTimeout: 60_000,
+    // Addresses that the router itself refuses never come to the error handler.
+    frameworkErrors: (error, request, reply) => void answer(faultOf(error), request, reply),
   });
   const routes: ApiRoute[] = [];
   app.setValidatorCompiler(validatorCompiler);
@@ -40,18 +44,11 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
     const fault = faultOf(error);
     if (fault.status >= 500)
       desk.log.error({ request: request.id, url: request.routeOptions.url, error: describe(error) }, 'a request failed');
-    return reply
-      .status(fault.status)
-      .type('application/problem+json')
-      .send(problemOf(fault, instanceOf(request)));
+    return answer(fault, request, reply);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const fault = new Fault('NOT_FOUND', `there is no ${request.method} ${pathOf(request)}`);
-    return reply
-      .status(fault.status)
-      .type('application/problem+json')
-      .send(problemOf(fault, instanceOf(request)));
-  });
+  app.setNotFoundHandler((request, reply) =>
+    answer(new Fault('NOT_FOUND', `there is no ${request.method} ${pathOf(request)}`), request, reply),
+  );
   acceptEmptyBodies(app);
   app.decorateRequest('caller', undefined);
   app.addHook('onRoute', ({ method, url, config }) => {
@@ -61,6 +58,7 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
     routes.push({ method: String(method), url, access });
   });
   app.addHook('onRequest', async (request) => {
+    refuseUnstorableUrl(request.url);
     const access = request.routeOptions.config.access;
     // No access: nothing was found for this URL, and the not-found handler says so.
     if (access === undefined || access.roles === 'public') return;
@@ -70,6 +68,7 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
     }
     request.caller = caller;
   });
+  app.addHook('preValidation', async (request) => refuseUnstorable(request.body));
   await app.register(swagger, { openapi: openapiHead, transform: describeRoute, transformObject: jsonSchemaTransformObject });
   await app.register(
     async (scope) => {
@@ -80,6 +79,7 @@ export async function buildApi(desk: ApiDesk): Promise<{ app: FastifyInstance; r
         accountRoutes,
         identityRoutes,
         sessionRoutes,
+        recordingRoutes,
         decisionRoutes,
         requestRoutes,
         policyRoutes,
@@ -134,6 +134,13 @@ function bearerOf(request: FastifyRequest): string {
     throw new Fault('UNAUTHENTICATED', 'the Authorization header is not of the form Bearer TOKEN');
   }
   return token;
+}
+
+function answer(fault: Fault, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply
+    .status(fault.status)
+    .type('application/problem+json')
+    .send(problemOf(fault, instanceOf(request)));
 }
 
 function instanceOf(request: FastifyRequest): string {

@@ -128,6 +128,26 @@ test('a quorum of two needs two people, each recorded, and the second one releas
   assert.deepEqual([resolved[0]?.by, resolved[0]?.comment], [['user:bob', 'user:carl'], 'ok']);
 });
 
+test('whoever answers what has ended is told what became of it', async () => {
+  const { approvals, holder, resolved } = bench();
+  const tell = async (request: string): Promise<string> => {
+    const fault = await approvals.answer(request, { who: bob, say: 'approve' }).catch((thrown: unknown) => thrown);
+    assert.ok(fault instanceof Fault && fault.code === 'CONFLICT', String(fault));
+    return fault.message;
+  };
+  const { request } = await approvals.open(holder, testHold());
+  await approvals.answer(request, { who: bob, say: 'approve' });
+  assert.match(await tell(request), /was approved by user:bob at 20\d\d-.* already/);
+  await approvals.use('gateway-1', request, resolved[0]?.grants[0]?.grant.id ?? '');
+  assert.match(await tell(request), /was approved by user:bob at .*, and has run/);
+  const refused = await approvals.open(holder, testHold());
+  await approvals.answer(refused.request, { who: carl, say: 'refuse', comment: 'not today' });
+  assert.match(await tell(refused.request), /was refused by user:carl at .*: not today/);
+  const gone = await approvals.open(holder, testHold());
+  await approvals.withdraw('gateway-1', gone.request, 'cancelled');
+  assert.match(await tell(gone.request), /was withdrawn at .*: cancelled/);
+});
+
 test('who agreed before the quorum was there may still refuse', async () => {
   const { approvals, holder, resolved } = bench();
   const { request } = await approvals.open(holder, twoReviewers());
@@ -182,6 +202,21 @@ test('what the ledger cannot record does not happen', async () => {
   await approvals.open(holder, hold);
 });
 
+test('a request whose end the store refuses for ever does not keep the others from theirs', async () => {
+  const { approvals, holder, resolved, world } = bench();
+  const stuck = await approvals.open(holder, testHold({ timeoutMs: 60_000 }));
+  const other = await approvals.open(holder, testHold({ timeoutMs: 60_000 }));
+  // PostgreSQL has no NUL in text; the API lets none through.
+  await assert.rejects(approvals.answer(stuck.request, { who: bob, say: 'approve', comment: 'a\0b' }));
+  world.advance(60_001);
+  await assert.rejects(approvals.sweep());
+  assert.equal(await statusOf(other.request), 'expired');
+  assert.deepEqual(
+    resolved.map(({ request, status }) => [request, status]),
+    [[other.request, 'expired']],
+  );
+});
+
 test('an approval that was recorded and then lost its commit is the only one there ever is', async () => {
   const { approvals, holder, losing, records, resolved } = bench();
   const { request } = await approvals.open(holder, testHold());
@@ -232,6 +267,28 @@ test('a second use of a grant is refused', async () => {
   const uses = await Promise.allSettled([1, 2, 3].map(() => approvals.use('gateway-1', request, grant)));
   assert.equal(uses.filter((one) => one.status === 'fulfilled').length, 1);
   await assert.rejects(approvals.use('gateway-2', request, grant), code('NOT_FOUND'));
+});
+
+test('a use that the ledger has and the store lost in a crash is not recorded twice', async () => {
+  const { approvals, holder, resolved, records, losing } = bench();
+  const { request } = await approvals.open(holder, testHold());
+  await approvals.answer(request, { who: bob, say: 'approve' });
+  const grant = resolved[0]?.grants[0]?.grant.id ?? '';
+  losing.before = 1;
+  await assert.rejects(approvals.use('gateway-1', request, grant));
+  const used = records.find(({ kind }) => kind === 'approval.used');
+  assert.ok(used !== undefined && 'session' in used && 'operation' in used);
+  // What the index of the ledger has of it when the next process begins.
+  const row = { origin: 'ledger.test/uses', i: 0, kind: used.kind, t: 0, session: used.session, operation: used.operation };
+  await store.db
+    .insertInto('record')
+    .values({ ...row, line: JSON.stringify(used) })
+    .execute();
+  const next = bench();
+  await next.approvals.recover();
+  assert.equal(await statusOf(request), 'used');
+  await assert.rejects(next.approvals.use('gateway-1', request, grant), code('CONFLICT'));
+  assert.ok(!next.records.some(({ kind }) => kind === 'approval.used'));
 });
 
 test('two replicas that answer the same request at the same time end it once', async () => {

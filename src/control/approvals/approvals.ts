@@ -10,8 +10,8 @@ import { openEndings } from './endings.ts';
 import type { Ending } from './endings.ts';
 import { admitHold, insertHold } from './hold.ts';
 import type { AnswerRow, RequestRow } from './rows.ts';
-import { answersOf, approversOf, lockRequest, mayAnswerRequest, requestSatisfied, resolutionOf } from './rows.ts';
-import { grantSpender } from './spend.ts';
+import { answersOf, approversOf, fateOf, lockRequest, mayAnswerRequest, requestSatisfied, resolutionOf } from './rows.ts';
+import { grantSpender, restoreUses } from './spend.ts';
 
 /** The link on which a hold was opened; the hold lives as long as it does. */
 export interface Holder {
@@ -28,7 +28,10 @@ export interface Approvals {
   answer(request: string, answer: { who: Subject; say: 'approve' | 'refuse'; comment?: string }): Promise<void>;
   /** Withdraws everything that was held on this link. */
   lost(holder: Holder): Promise<void>;
-  /** Withdraws what an earlier process left waiting: the links that held it are gone. */
+  /**
+   * Withdraws what an earlier process left waiting: the links that held it are gone. What it recorded as used is used. The index of our own
+   * ledger must be complete.
+   */
   recover(): Promise<number>;
   /** Expires what is due and tells gateways what ended elsewhere. Runs by itself every second while something waits. */
   sweep(): Promise<void>;
@@ -139,15 +142,23 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
   }
 
   async function sweep(): Promise<void> {
-    try {
-      await endings.complete();
-      // The loss of a link may have fallen into a failure of the store.
-      for (const holder of new Set([...waiting.values()].map((entry) => entry.holder))) if (holder.closed) await lost(holder);
-      for (const [id, entry] of waiting) if (entry.deadline <= world.monotonicNs()) await expire(id);
-      await announceEnded([...waiting.keys()]);
-    } catch (error) {
-      throw storeFault(error);
-    }
+    const failures: unknown[] = [];
+    // What fails for one request must not keep the others waiting; only a store that is away fails for all.
+    const attempt = async (work: Promise<void>): Promise<void> => {
+      try {
+        await work;
+      } catch (thrown) {
+        const error = storeFault(thrown);
+        if (error instanceof Fault && error.code === 'STORE_UNREACHABLE') throw error;
+        failures.push(error);
+      }
+    };
+    await attempt(endings.complete());
+    // The loss of a link may have fallen into a failure of the store.
+    for (const holder of new Set([...waiting.values()].map((entry) => entry.holder))) if (holder.closed) await attempt(lost(holder));
+    for (const [id, entry] of waiting) if (entry.deadline <= world.monotonicNs()) await attempt(expire(id));
+    await attempt(announceEnded([...waiting.keys()]));
+    if (failures.length > 0) throw failures[0];
   }
 
   return {
@@ -188,9 +199,9 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
         refuseUnlessReviewer(row, who);
         const answers = (await answersOf(trx, [id])).get(id) ?? [];
         const before = answers.find((one) => one.subject === who.id);
-        // The same click twice changes nothing and is no error.
+        if (row.status !== 'waiting') throw new Fault('CONFLICT', fateOf(row));
+        // The same click twice changes nothing and is no error, as long as it can still be meant.
         if (before?.answer === say) return undefined;
-        if (row.status !== 'waiting') throw new Fault('CONFLICT', `request ${id} is already ${row.status}`);
         if (tooLate(row)) {
           mine.late = true;
           return endings.end(trx, row, { event: 'expire', by: [] });
@@ -218,7 +229,7 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
       });
       if (ended !== undefined) endings.settled(id);
       await announceEnded([id]);
-      if (mine.late) throw new Fault('CONFLICT', `request ${id} has expired`);
+      if (mine.late) throw new Fault('CONFLICT', `request ${id} has expired: nobody answered in time`);
       if (ended !== undefined && ended.answer?.subject !== who.id)
         throw new Fault('CONFLICT', `request ${id} was ended by ${ended.by.join(', ')}`);
     },
@@ -226,6 +237,8 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
     lost,
 
     async recover() {
+      const behind = await restoreUses(store);
+      if (behind > 0) log.info({ behind }, 'uses of approvals that the ledger had and the store had not were stored');
       const rows = await store.db.selectFrom('approval_request').select('id').where('status', '=', 'waiting').execute();
       await withdrawAll(
         rows.map((row) => row.id),

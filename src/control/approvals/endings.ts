@@ -29,7 +29,7 @@ export interface Endings {
   end(trx: Work, row: RequestRow, ending: Ending): Promise<Ending>;
   /** After a commit: the recorded ending is stored. */
   settled(request: string): void;
-  /** Ends that were recorded while the store failed are stored now. */
+  /** Ends that were recorded while the store failed are stored now. Throws the first failure, after having tried all. */
   complete(): Promise<void>;
 }
 
@@ -100,14 +100,20 @@ export function openEndings({ store, ledger, world }: { store: Store; ledger: Pi
     end,
     settled: (request) => void recorded.delete(request),
     async complete() {
+      const failures: unknown[] = [];
       for (const [id, ending] of recorded) {
-        await store.transact(async (trx) => {
-          const row = await lockRequest(trx, id);
-          // The commit that seemed to fail may have happened.
-          if (row.status === 'waiting') await end(trx, row, ending);
-        });
-        recorded.delete(id);
+        try {
+          await store.transact(async (trx) => {
+            const row = await lockRequest(trx, id);
+            // The commit that seemed to fail may have happened.
+            if (row.status === 'waiting') await end(trx, row, ending);
+          });
+          recorded.delete(id);
+        } catch (thrown) {
+          failures.push(thrown);
+        }
       }
+      if (failures.length > 0) throw failures[0];
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import { Fault } from '#model';
+import { Fault, unreachable } from '#model';
 import type { HoldResolution } from '#model';
 import type { Database, Work } from '../store/database.ts';
 import type { ControlKeys } from '../store/keys.ts';
@@ -49,6 +49,29 @@ export function mayAnswerRequest(row: RequestRow, who: Answerer): boolean {
 
 export function requestSatisfied(row: RequestRow, approvers: readonly Answerer[]): boolean {
   return row.requirements.every((requirement) => satisfied(requirement.approval, askedOf(row), approvers));
+}
+
+/** What became of a request that has ended, as a sentence for somebody who comes too late: `request req_… was refused by user:bob at 2026-…Z`. */
+export function fateOf(row: RequestRow): string {
+  const by = (row.ended_by ?? []).join(', ');
+  const at = new Date(row.ended_at ?? row.expires_at).toISOString();
+  const about = row.comment === null ? '' : `: ${row.comment}`;
+  switch (row.status) {
+    case 'waiting':
+      return `request ${row.id} is waiting`;
+    case 'approved':
+      return `request ${row.id} was approved by ${by} at ${at} already; one approval releases it once`;
+    case 'used':
+      return `request ${row.id} was approved by ${by} at ${at}, and has run; the same statement again is a new request`;
+    case 'refused':
+      return `request ${row.id} was refused by ${by} at ${at}${about}`;
+    case 'expired':
+      return `request ${row.id} expired at ${at}: nobody answered in time`;
+    case 'withdrawn':
+      return `request ${row.id} was withdrawn at ${at}${about === '' ? ': nobody waits for it any more' : about}`;
+    default:
+      return unreachable(row.status);
+  }
 }
 
 /** What the gateway is told about a request that ended with an answer or without one; `undefined` for any other state. */

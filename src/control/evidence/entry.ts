@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Fault } from '#model';
 
 /** What the index keeps of a ledger entry, beside the line itself. */
@@ -24,6 +24,8 @@ export interface IndexedEntry {
 
 /** Reads a stored line of a ledger. Throws LEDGER_TAMPERED when it is not one. */
 export function indexEntry(line: string): IndexedEntry {
+  // Canonical JSON has none, and what counts on that must not be led astray.
+  if (line.includes('\n')) throw new Fault('LEDGER_TAMPERED', 'an entry is not one line');
   const entry = parsed(line);
   const who = objectAt(entry, 'who');
   const what = objectAt(entry, 'what');
@@ -51,10 +53,7 @@ export function indexEntry(line: string): IndexedEntry {
     verdict: text(decision['verdict']),
     reason: text(decision['reason']) ?? text(entry['reason']),
     line,
-    leaf: createHash('sha256')
-      .update(Buffer.from([0]))
-      .update(line, 'utf8')
-      .digest('hex'),
+    leaf: hash('sha256', `\0${line}`),
   };
 }
 

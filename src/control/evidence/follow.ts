@@ -14,12 +14,19 @@ export interface Follower {
 }
 
 /**
- * Feeds what lives from the mirrored records: the search index and the sinks. On one replica at a time, and never in the way of the mirror,
+ * Feeds what lives from the mirrored records: the search index, the sinks and retention. On one replica at a time, and never in the way of the mirror,
  * which only rings.
  */
 export function followMirror(
   mirror: Pick<Mirror, 'onGrow'>,
-  { store, index, sinks, world, log }: { store: Store; index: SearchIndex; sinks: Follower; world: World; log: Log },
+  {
+    store,
+    index,
+    sinks,
+    retention,
+    world,
+    log,
+  }: { store: Store; index: SearchIndex; sinks: Follower; retention: (signal: AbortSignal) => Promise<void>; world: World; log: Log },
 ): { stop(): Promise<void> } {
   const bell = openBell(world);
   const unsubscribe = mirror.onGrow(() => {
@@ -42,7 +49,7 @@ export function followMirror(
     world,
     log,
     lead: async (signal) => {
-      await Promise.all([keepIndex(signal), sinks.run(signal)]);
+      await Promise.all([keepIndex(signal), sinks.run(signal), retention(signal)]);
     },
   });
   return {

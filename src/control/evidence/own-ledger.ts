@@ -22,10 +22,11 @@ export async function confirmOwnLedger(mirror: Mirror, found: FoundLog, rotation
 export async function mirrorOwnLedger(
   ledger: Pick<Ledger, 'origin' | 'vkey' | 'size' | 'read' | 'onGrow'>,
   { mirror, world, log }: { mirror: Mirror; world: World; log: Log },
-): Promise<{ stop(): Promise<void> }> {
+): Promise<{ caughtUp(): Promise<void>; stop(): Promise<void> }> {
   let next = (await mirror.attach({ origin: ledger.origin, vkey: ledger.vkey })).mirrored;
   let running: Promise<void> | undefined;
   let retry: Timer | undefined;
+  let waiters: (() => void)[] = [];
   const state = { stopped: false };
 
   async function copy(): Promise<void> {
@@ -48,6 +49,9 @@ export async function mirrorOwnLedger(
       })
       .finally(() => {
         running = undefined;
+        if (next < ledger.size && !state.stopped) return;
+        for (const tell of waiters) tell();
+        waiters = [];
       })
       // What grew between the last look and the end of the run.
       .then(() => (retry === undefined && next < ledger.size ? wake() : undefined));
@@ -60,8 +64,12 @@ export async function mirrorOwnLedger(
   });
   wake();
   return {
+    /** Resolves when every entry that is durable by then is in the index, or this was stopped. */
+    caughtUp: () =>
+      next >= ledger.size || state.stopped ? Promise.resolve() : new Promise((resolve) => void waiters.push(() => resolve())),
     async stop() {
       state.stopped = true;
+      for (const tell of waiters) tell();
       unsubscribe();
       retry?.cancel();
       await running;

@@ -45,6 +45,7 @@ const settled = z.object({
   outcome: z.object({
     status: z.enum(['done', 'error', 'refused', 'cut', 'cancelled', 'in-doubt']),
     rows: z.number(),
+    rowsChanged: z.number().optional(),
     masked: z.record(z.string(), z.number()),
     rowsWithheld: z.number(),
     code: z.string().optional(),

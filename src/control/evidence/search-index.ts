@@ -64,7 +64,8 @@ async function growStep(trx: Work, { origin, vkey }: { origin: string; vkey: str
   await insertTerms(trx, log.id, found);
   await trx
     .updateTable('search_log')
-    .set({ entries: log.entries + rows.length })
+    // Not as many as were read: old ones may have been removed.
+    .set({ entries: (rows.at(-1)?.i ?? log.entries) + 1 })
     .where('id', '=', log.id)
     .execute();
   return rows.length === limits.searchBatchEntriesMax;
@@ -96,6 +97,11 @@ function searchable(line: string): Searchable & { readonly by: string | null } {
     by: typeof by === 'string' ? clean(by) : null,
     terms: [...new Set([...ruled.map((rule) => `r:${rule}`), ...texts(what['objects']).map((object) => `o:${object}`)])],
   };
+}
+
+/** The terms of a stored line. */
+export function termsOf(line: string): readonly string[] {
+  return searchable(line).terms;
 }
 
 function matchedRules(matched: unknown): string[] {

@@ -73,4 +73,9 @@ export const evidenceMigrations: Readonly<Record<string, Migration>> = {
       await sql`alter table mirror add column signed bigint not null default 0, add column peaks text not null default ''`.execute(db);
     },
   },
+  '0014-retention': {
+    async up(db) {
+      await sql`create index record_pruned on record (origin, i) where kind = 'log.pruned'`.execute(db);
+    },
+  },
 };

@@ -17,7 +17,7 @@ export async function keepOperatorToken(
   const half = limits.tokenLifetimeMs / 2;
   const left = await remaining(path, { authenticator, world });
   if (left > half) return left - half;
-  const minted = await tokens.mint('operator', 'user:operator');
+  const minted = await tokens.mint('operator', { by: 'user:operator' });
   writePrivate(path, `${minted.token}\n`);
   return half;
 }

@@ -29,6 +29,8 @@ export interface IdentityTables {
     created_at: number;
     created_by: string;
     expires_at: number;
+    /** The token it was made with, when its holder made it for themselves: it ends with that one. */
+    parent: Generated<string | null>;
     revoked_at: Generated<number | null>;
     revoked_by: Generated<string | null>;
   };
@@ -67,6 +69,12 @@ export const identityMigrations: Readonly<Record<string, Migration>> = {
   '0010-removed-accounts': {
     async up(db) {
       await sql`alter table subject add column removed_at bigint`.execute(db);
+    },
+  },
+  '0012-token-parents': {
+    async up(db) {
+      await sql`alter table token add column parent text references token (id)`.execute(db);
+      await sql`create index token_parent on token (parent) where parent is not null`.execute(db);
     },
   },
 };

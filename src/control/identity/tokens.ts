@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Ledger } from '#ledger';
 import { Fault, limits } from '#model';
 import type { Subject, TokenVerifier, World } from '#model';
@@ -32,10 +33,21 @@ export interface LoginVerifiers {
   readonly verifiers: readonly TokenVerifier[];
 }
 
+export interface Minting {
+  readonly by: string;
+  /** How long it lives, ms; never longer than `limits.tokenLifetimeMs`, which is also the default. */
+  readonly lifetimeMs?: number;
+  /**
+   * The token with which its holder makes another for themselves. INVARIANT: the new one neither outlives it nor survives its revocation,
+   * or a stolen token could be kept alive for ever.
+   */
+  readonly parent?: { readonly id: string; readonly expiresAt: number };
+}
+
 export interface Tokens {
   /** A new token for the subject with this name or id; the oldest live ones above the limit are revoked. Recorded first. */
-  mint(nameOrId: string, by: string): Promise<MintedToken>;
-  /** NOT_FOUND when there is no such live token. Sessions opened with it end. */
+  mint(nameOrId: string, minting: Minting): Promise<MintedToken>;
+  /** NOT_FOUND when there is no such live token. Sessions opened with it, or with a token made with it, end. */
   revoke(id: string, by: string): Promise<void>;
   find(id: string): Promise<TokenInfo | undefined>;
   /** Newest first; those of one subject, or all. */
@@ -53,25 +65,18 @@ interface Parts {
 
 export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
   return {
-    async mint(nameOrId, by) {
+    async mint(nameOrId, { by, lifetimeMs = limits.tokenLifetimeMs, parent }) {
       const owner = await requireSubject(store.db, nameOrId);
       const clear = newToken(world);
       const verifier = await scramVerifier(clear.text, owner.salt, owner.iterations);
-      const expiresAt = world.now() + limits.tokenLifetimeMs;
+      const now = world.now();
+      const expiresAt = Math.min(now + Math.min(lifetimeMs, limits.tokenLifetimeMs), parent?.expiresAt ?? Infinity);
       const retired = await store.transact(async (trx) => {
-        // INVARIANT: the subject row is the lock for the number of its live tokens.
-        const still = await trx
-          .selectFrom('subject')
-          .select('id')
-          .where('id', '=', owner.id)
-          .where('removed_at', 'is', null)
-          .forUpdate()
-          .executeTakeFirst();
-        if (still === undefined) throw new Fault('NOT_FOUND', `there is no subject "${nameOrId}"`);
-        const surplus = await surplusTokens(trx, owner.id, world.now());
+        await lockTokensOf(trx, owner.id, nameOrId);
+        const surplus = await surplusTokens(trx, owner.id, { now, keep: await ancestry(trx, parent?.id) });
         await ledger.append({ kind: 'admin.token', by, action: `mint for ${owner.id}`, object: clear.id });
         for (const id of surplus) await ledger.append({ kind: 'admin.token', by, action: `retire of ${owner.id}`, object: id });
-        if (surplus.length > 0) await markRevoked(trx, surplus, { by, at: world.now() });
+        if (surplus.length > 0) await markRevoked(trx, surplus, { by, at: now });
         await trx
           .insertInto('token')
           .values({
@@ -79,9 +84,10 @@ export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
             subject: owner.id,
             stored_key: verifier.storedKey,
             server_key: verifier.serverKey,
-            created_at: world.now(),
+            created_at: now,
             created_by: by,
             expires_at: expiresAt,
+            parent: parent?.id ?? null,
           })
           .execute();
         return surplus;
@@ -91,18 +97,19 @@ export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
     },
 
     async revoke(id, by) {
-      await store.transact(async (trx) => {
-        const row = await trx
-          .selectFrom('token')
-          .select(['id', 'subject', 'revoked_at'])
-          .where('id', '=', id)
-          .forUpdate()
-          .executeTakeFirst();
-        if (row === undefined || row.revoked_at !== null) throw new Fault('NOT_FOUND', `there is no live token ${id}`);
-        await ledger.append({ kind: 'admin.token', by, action: `revoke of ${row.subject}`, object: id });
-        await markRevoked(trx, [id], { by, at: world.now() });
+      const revoked = await store.transact(async (trx) => {
+        const gone = new Fault('NOT_FOUND', `there is no live token ${id}`);
+        const found = await trx.selectFrom('token').select('subject').where('id', '=', id).executeTakeFirst();
+        if (found === undefined) throw gone;
+        await lockTokensOf(trx, found.subject, found.subject);
+        const row = await trx.selectFrom('token').select('revoked_at').where('id', '=', id).executeTakeFirst();
+        if (row === undefined || row.revoked_at !== null) throw gone;
+        const all = [id, ...(await madeWith(trx, [id], world.now()))];
+        for (const one of all) await ledger.append({ kind: 'admin.token', by, action: `revoke of ${found.subject}`, object: one });
+        await markRevoked(trx, all, { by, at: world.now() });
+        return all;
       });
-      onRevoked([id]);
+      onRevoked(revoked);
     },
 
     async find(id) {
@@ -121,10 +128,62 @@ export function openTokens({ store, ledger, world, onRevoked }: Parts): Tokens {
   };
 }
 
-/** The live tokens that must go so that one more fits. */
-async function surplusTokens(trx: Work, subject: string, now: number): Promise<readonly string[]> {
+/** INVARIANT: the subject's row is the lock for all that is done to its tokens: their number, and who was made with whom. Throws NOT_FOUND. */
+async function lockTokensOf(trx: Work, subject: string, named: string): Promise<void> {
+  const still = await trx
+    .selectFrom('subject')
+    .select('id')
+    .where('id', '=', subject)
+    .where('removed_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  if (still === undefined) throw new Fault('NOT_FOUND', `there is no subject "${named}"`);
+}
+
+/** The live tokens that must go so that one more fits: the oldest, and what was made with them. `keep` stays. */
+async function surplusTokens(
+  trx: Work,
+  subject: string,
+  { now, keep }: { now: number; keep: readonly string[] },
+): Promise<readonly string[]> {
   const live = await liveTokens(trx, subject, now);
-  return live.slice(0, Math.max(0, live.length - limits.tokensPerSubjectMax + 1));
+  const tooMany = Math.max(0, live.length - limits.tokensPerSubjectMax + 1);
+  const oldest = live.filter((id) => !keep.includes(id)).slice(0, tooMany);
+  if (oldest.length < tooMany) {
+    throw new Fault(
+      'CONFLICT',
+      `the last ${limits.tokensPerSubjectMax} tokens were each made with the one before; log in with an earlier one`,
+    );
+  }
+  return oldest.length === 0 ? [] : [...new Set([...oldest, ...(await madeWith(trx, oldest, now))])];
+}
+
+/** The token and those it was made with, back to the first. Throws UNAUTHENTICATED when it was revoked meanwhile. */
+async function ancestry(trx: Work, token: string | undefined): Promise<readonly string[]> {
+  if (token === undefined) return [];
+  const { rows } = await sql<{ id: string; revoked_at: number | null }>`
+    with recursive line as (
+      select id, parent, revoked_at from token where id = ${token}
+      union all
+      select token.id, token.parent, token.revoked_at from token join line on token.id = line.parent
+    )
+    select id, revoked_at from line
+  `.execute(trx);
+  if (rows.some((row) => row.revoked_at !== null)) throw new Fault('UNAUTHENTICATED', 'the bearer token was revoked');
+  return rows.map((row) => row.id);
+}
+
+/** Ids of the live tokens that were made with one of these, or with one that was. */
+async function madeWith(trx: Work, ids: readonly string[], now: number): Promise<readonly string[]> {
+  const { rows } = await sql<{ id: string }>`
+    with recursive line as (
+      select id from token where parent = any(${[...ids]}::text[])
+      union all
+      select token.id from token join line on token.parent = line.id
+    )
+    select token.id from token join line using (id) where token.revoked_at is null and token.expires_at > ${now} order by token.id
+  `.execute(trx);
+  return rows.map((row) => row.id);
 }
 
 /** Ids of the tokens that open something, oldest first. */

@@ -2,13 +2,29 @@ import { compileBundle } from '#policy';
 import type { BundleDocument, SourceFile } from '#policy';
 import type { RecordedDecision } from '../evidence/recorded.ts';
 
+/** A recorded decision with the text of its rules at hand. */
+export interface Explained {
+  readonly explanation: string;
+  /** Each rule that applied, with what its policy is called and the file it stands in, where the bundle tells. */
+  readonly matched: (RecordedDecision['decision']['matched'][number] & { readonly title?: string; readonly file?: string })[];
+}
+
+/** Explains a recorded decision by the bundle it names; `files` are that bundle's. */
+export function explainDecision(decided: RecordedDecision, files: readonly SourceFile[]): Explained {
+  const compiled = compileBundle(files);
+  const documents = compiled.ok ? compiled.bundle.documents : [];
+  const matched = decided.decision.matched.map((one) => {
+    const document = policyOf(one.rule, documents);
+    return document === undefined ? one : { ...one, title: document.title ?? document.name, file: document.path };
+  });
+  return { explanation: inWords(decided, documents), matched };
+}
+
 /**
  * A recorded decision in words: the verdict, each rule that applied with the place where its policy stands, and what the rules read.
  * The bundle is the one the decision names by digest.
  */
-export function explainDecision({ what, who, decision }: RecordedDecision, files: readonly SourceFile[]): string {
-  const compiled = compileBundle(files);
-  const documents = compiled.ok ? compiled.bundle.documents : [];
+function inWords({ what, who, decision }: RecordedDecision, documents: readonly BundleDocument[]): string {
   const lines = [`${who.subject}: ${what.verb} on ${what.resource} → ${decision.verdict} (${decision.reason})`];
   if (decision.matched.length === 0) lines.push('no rule applied; what no rule allows is denied');
   for (const matched of decision.matched) {
@@ -27,8 +43,12 @@ export function explainDecision({ what, who, decision }: RecordedDecision, files
 }
 
 function placeOf(rule: string, documents: readonly BundleDocument[]): string {
-  const policy = rule.split('/')[0];
-  const document = documents.find((one) => one.kind === 'Policy' && one.name === policy);
+  const document = policyOf(rule, documents);
   if (document === undefined) return '';
   return ` — ${document.title ?? document.name}, ${document.path}:${document.line}`;
+}
+
+function policyOf(rule: string, documents: readonly BundleDocument[]): BundleDocument | undefined {
+  const policy = rule.split('/')[0];
+  return documents.find((one) => one.kind === 'Policy' && one.name === policy);
 }

@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import { limits } from '#model';
 import type { Database } from '../store/database.ts';
 import type { Cursor } from './cursors.ts';
-import type { Facts } from './facts.ts';
-import { factsOf } from './facts.ts';
+import type { Entry, Facts } from './facts.ts';
+import { factsOf, parseEntry } from './facts.ts';
 
 export interface Batch {
   readonly events: readonly Facts[];
@@ -22,49 +22,120 @@ interface Line {
   readonly kind: string;
   readonly session: string | null;
   readonly line: string;
-  /** Index of the decision that an outcome belongs to. */
-  readonly decided: string | null;
-  readonly opened: string | null;
+}
+
+interface Read extends Line {
+  readonly entry: Entry;
+}
+
+/** Reads what sinks deliver. */
+export interface BatchReader {
+  /**
+   * The next entries of one ledger, with what they refer to; `undefined` when there are none. At most `entriesMax` entries and
+   * `limits.sinkBatchBytesMax` bytes, but at least one entry. What may have been delivered before is marked.
+   */
+  read(query: BatchQuery): Promise<Batch | undefined>;
 }
 
 /**
- * The next entries of one ledger, with what they refer to; `undefined` when there are none. At most `entriesMax` entries and
- * `limits.sinkBatchBytesMax` bytes, but at least one entry. What may have been delivered before is marked.
+ * One for all sinks: they mostly read the same part of a ledger. What an entry refers to is in the same ledger: its session's opening, and for
+ * an outcome the decision, which nearly always stands a few entries before it.
  */
-export async function readBatch(db: Database, { cursor, entriesMax, wanted }: BatchQuery): Promise<Batch | undefined> {
-  const end = Math.min(cursor.next + entriesMax, cursor.entries);
-  if (end <= cursor.next) return undefined;
-  // What an entry refers to is in the same ledger: its session's opening, and for an outcome the decision.
-  const { rows } = await sql<Line>`
-    select r.i, r.kind, r.session, r.line, decided.line as decided, opened.line as opened
-    from record r
-    left join lateral (
-      select d.line from record d
-      where r.kind in ('operation.settled', 'operation.indoubt') and d.origin = r.origin and d.i = (r.line::jsonb ->> 'for')::bigint
-        and d.kind = 'operation.decided'
-    ) decided on true
-    left join lateral (
-      select o.line from record o
-      where r.kind <> 'session.opened' and o.session = r.session and o.origin = r.origin and o.n is null and o.kind = 'session.opened'
-      limit 1
-    ) opened on true
-    where r.origin = ${cursor.origin} and r.i >= ${cursor.next} and r.i < ${end}
-    order by r.i`.execute(db);
-  const kept = cut(rows);
-  const last = kept.at(-1);
-  if (last === undefined) return undefined;
-  const events = kept
-    .filter((row) => wanted(row.kind))
-    .map(({ i, line, opened, decided }) =>
-      factsOf({
-        origin: cursor.origin,
-        line,
-        opened: opened ?? undefined,
-        decided: decided ?? undefined,
-        duplicate: i < cursor.sent,
-      }),
-    );
-  return { events, to: last.i + 1 };
+export function openBatchReader(db: Database): BatchReader {
+  // By the key of the ledger: another one may take its name.
+  const openings = new Remembered<Entry | undefined>(limits.sinkRememberedMax);
+  const decisions = new Remembered<Entry>(limits.sinkRememberedMax);
+
+  async function findOpenings({ origin, vkey }: Cursor, rows: readonly Read[]): Promise<void> {
+    for (const { kind, session, entry } of rows)
+      if (kind === 'session.opened' && session !== null) openings.put(`${vkey} ${session}`, entry);
+    const missing = [...new Set(rows.flatMap(({ session }) => (session === null || openings.has(`${vkey} ${session}`) ? [] : [session])))];
+    if (missing.length === 0) return;
+    // One look for each session by its index; a join would leave the way to the planner, who knows little of a table that grows fast.
+    const { rows: found } = await sql<{ session: string; line: string | null }>`
+      select wanted.session, opened.line
+      from unnest(${missing}::text[]) as wanted (session)
+      left join lateral (
+        select o.line from record o
+        where o.session = wanted.session and o.origin = ${origin} and o.n is null and o.kind = 'session.opened' order by o.i limit 1
+      ) opened on true`.execute(db);
+    for (const { session, line } of found) openings.put(`${vkey} ${session}`, line === null ? undefined : parseEntry(line));
+  }
+
+  async function findDecisions({ origin, vkey }: Cursor, rows: readonly Read[]): Promise<void> {
+    for (const { i, kind, entry } of rows) if (kind === 'operation.decided') decisions.put(`${vkey} ${i}`, entry);
+    const missing = rows.flatMap(({ entry }) => {
+      const decided = decidedAt(entry);
+      return decided === undefined || decisions.has(`${vkey} ${decided}`) ? [] : [decided];
+    });
+    if (missing.length === 0) return;
+    const { rows: found } = await sql<{ i: number; line: string }>`
+      select d.i, d.line
+      from unnest(${missing}::bigint[]) as wanted (i)
+      cross join lateral (
+        select r.i, r.line from record r where r.origin = ${origin} and r.i = wanted.i and r.kind = 'operation.decided' limit 1
+      ) d`.execute(db);
+    for (const { i, line } of found) decisions.put(`${vkey} ${i}`, parseEntry(line));
+  }
+
+  return {
+    async read({ cursor, entriesMax, wanted }) {
+      const { origin, vkey, next, sent } = cursor;
+      const end = Math.min(next + entriesMax, cursor.entries);
+      if (end <= next) return undefined;
+      const { rows } = await sql<Line>`
+        select i, kind, session, line from record where origin = ${origin} and i >= ${next} and i < ${end} order by i`.execute(db);
+      const kept = cut(rows);
+      const last = kept.at(-1);
+      if (last === undefined) return { events: [], to: await firstFrom(db, cursor) };
+      const shown = kept.filter((row) => wanted(row.kind)).map((row) => ({ ...row, entry: parseEntry(row.line) }));
+      await findOpenings(cursor, shown);
+      await findDecisions(cursor, shown);
+      const events = shown.map(({ i, kind, session, line, entry }) => {
+        const opened = session === null || kind === 'session.opened' ? undefined : openings.get(`${vkey} ${session}`);
+        return factsOf({ origin, line, entry, opened, decided: decisions.get(`${vkey} ${decidedAt(entry) ?? ''}`), duplicate: i < sent });
+      });
+      return { events, to: last.i + 1 };
+    },
+  };
+}
+
+/** Old entries were removed: a sink that begins now finds the next that is there. */
+async function firstFrom(db: Database, { origin, next, entries }: Cursor): Promise<number> {
+  const { rows } = await sql<{ i: number | null }>`
+    select min(i) as i from record where origin = ${origin} and i >= ${next} and i < ${entries}`.execute(db);
+  return rows[0]?.i ?? entries;
+}
+
+/** Index of the decision that an outcome belongs to. */
+function decidedAt({ kind, for: decided }: Entry): number | undefined {
+  return (kind === 'operation.settled' || kind === 'operation.indoubt') && Number.isSafeInteger(decided) ? Number(decided) : undefined;
+}
+
+/** The newest so many of what was looked up; what is in a ledger never changes. */
+class Remembered<Value> {
+  readonly #values = new Map<string, Value>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
+  get(key: string): Value | undefined {
+    return this.#values.get(key);
+  }
+
+  put(key: string, value: Value): void {
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    if (this.#values.size <= this.#max) return;
+    const [oldest] = this.#values.keys();
+    if (oldest !== undefined) this.#values.delete(oldest);
+  }
 }
 
 function cut(rows: readonly Line[]): readonly Line[] {

@@ -86,6 +86,30 @@ const sinkSchema = z.discriminatedUnion('type', [
       .regex(/^[a-z_][a-z0-9_]{0,62}(?:\.[a-z_][a-z0-9_]{0,62})?$/, 'table or schema.table, lower case')
       .default('warder_record'),
   }),
+  z
+    .strictObject({
+      ...common,
+      type: z.literal('kafka'),
+      brokers: z
+        .array(z.string().regex(/^(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'host:port'))
+        .min(1)
+        .max(100),
+      topic: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'letters, digits and ._-, at most 249'),
+      tls: z
+        .strictObject({ ca: path.optional(), serverName: z.string().optional(), cert: path.optional(), key: path.optional() })
+        .optional(),
+      sasl: z
+        .strictObject({
+          mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+          username: z.string().min(1),
+          password: secret,
+        })
+        .optional(),
+    })
+    .refine((sink) => sink.sasl?.mechanism !== 'PLAIN' || sink.tls !== undefined, {
+      path: ['sasl'],
+      message: 'PLAIN shows the password: it needs tls',
+    }),
   z.strictObject({
     ...common,
     type: z.literal('s3'),
@@ -104,9 +128,18 @@ const fileSchema = z.strictObject({
     .array(sinkSchema)
     .max(limits.sinksMax)
     .superRefine((sinks, context) => {
-      sinks.forEach(({ name }, at) => {
-        if (sinks.findIndex((one) => one.name === name) < at) {
-          context.addIssue({ code: 'custom', path: [at, 'name'], message: `there are two sinks with the name ${name}` });
+      sinks.forEach((sink, at) => {
+        if (sinks.findIndex(({ name }) => name === sink.name) < at) {
+          context.addIssue({ code: 'custom', path: [at, 'name'], message: `there are two sinks with the name ${sink.name}` });
+        }
+        const place = placeOf(sink);
+        const other = place === undefined ? undefined : sinks.slice(0, at).find((one) => placeOf(one) === place);
+        if (other !== undefined) {
+          context.addIssue({
+            code: 'custom',
+            path: [at],
+            message: `it would write to the same place as ${other.name}: give it one of its own`,
+          });
         }
       });
     }),
@@ -114,18 +147,42 @@ const fileSchema = z.strictObject({
 
 export type SinkConfig = z.infer<typeof sinkSchema>;
 
+/** Where two sinks would take each other's events for their own: one would cut, replace or leave out what the other wrote. */
+function placeOf(sink: SinkConfig): string | undefined {
+  switch (sink.type) {
+    case 'file':
+      return `file ${sink.path}`;
+    case 's3':
+      return `s3 ${sink.endpoint} ${sink.bucket} ${sink.prefix}`;
+    case 'postgres':
+      return `postgres ${sink.url} ${sink.table}`;
+    case 'elasticsearch':
+      return `elasticsearch ${sink.url} ${sink.index}`;
+    default:
+      // The others keep events apart by themselves, or keep both.
+      return undefined;
+  }
+}
+
 /**
  * The sinks that a file names; none when there is no file. Throws CONFIG_INVALID with path and line: a sink that is written wrongly must not
  * be missing quietly.
  */
 export function readSinks(file: string): readonly SinkConfig[] {
-  let text: string;
+  return parseSinks(file, readSinksText(file));
+}
+
+/** The text of the file; empty when there is none. */
+export function readSinksText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
     throw new Fault('CONFIG_INVALID', `${file} cannot be read`, { cause: error });
   }
+}
+
+export function parseSinks(file: string, text: string): readonly SinkConfig[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   const [broken] = document.errors;

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
-import { Fault } from '#model';
-import type { Store } from '../store/database.ts';
+import { Fault, limits } from '#model';
+import type { Database, Store, Work } from '../store/database.ts';
+import type { Facts } from './facts.ts';
 
 /** One ledger on its way to one sink. */
 export interface Cursor {
@@ -19,6 +20,13 @@ export interface Step {
   readonly to: number;
 }
 
+export interface SetAside {
+  readonly event: Facts;
+  readonly why: string;
+  readonly at: number;
+  readonly record: () => Promise<void>;
+}
+
 /**
  * The durable memory of the sinks. Every change compares what it believes to be the state: if somebody else has moved on, the fault
  * CONFLICT ends the work of whoever is late.
@@ -31,8 +39,13 @@ export interface Cursors {
   /** Takes that back: nothing of the batch has arrived. `before` is the cursor as it was before `intend`. */
   withdraw(step: Step & { readonly before: Cursor }): Promise<void>;
   /** The receiver has acknowledged everything before `to`. */
-  advance(step: Step & { readonly delivered: number; readonly marked: number; readonly at: number }): Promise<void>;
+  advance(step: Step & { readonly delivered: number; readonly marked: number; readonly at: number }): Promise<Cursor>;
   fail(sink: string, failure: { readonly why: string; readonly at: number }): Promise<void>;
+  /**
+   * Moves the cursor past one event that its receiver refuses for what it is, and keeps its position to offer it again. False, and nothing
+   * changes, when so many were set aside in a row that the receiver must be what is wrong. `record` is waited for before the cursor moves.
+   */
+  setAside(step: Step & SetAside): Promise<boolean>;
 }
 
 export function openCursors(store: Store): Cursors {
@@ -57,21 +70,33 @@ export function openCursors(store: Store): Cursors {
 
     async intend({ sink, cursor, to }) {
       const sent = Math.max(cursor.sent, to);
-      if (sent !== cursor.sent) await change(store, { sink, cursor, next: cursor.next, sent });
+      if (sent !== cursor.sent) await change(db, { sink, cursor, next: cursor.next, sent });
       return { ...cursor, sent };
     },
 
     async withdraw({ sink, cursor, before }) {
-      if (cursor.sent !== before.sent) await change(store, { sink, cursor, next: cursor.next, sent: before.sent });
+      if (cursor.sent !== before.sent) await change(db, { sink, cursor, next: cursor.next, sent: before.sent });
     },
 
     async advance({ sink, cursor, to, delivered, marked, at }) {
-      await change(store, { sink, cursor, next: to, sent: Math.max(cursor.sent, to) });
-      if (delivered === 0) return;
-      await sql`
-        update sink_state
-        set delivered = delivered + ${delivered}, marked = marked + ${marked}, delivered_at = ${at}, error = null
-        where sink = ${sink}`.execute(db);
+      const next = { ...cursor, next: to, sent: Math.max(cursor.sent, to) };
+      if (delivered === 0) {
+        await change(db, { sink, cursor, next: next.next, sent: next.sent });
+        return next;
+      }
+      // One statement, so one wait for the disk.
+      const { rows } = await sql<{ sink: string }>`
+        with moved as (
+          update sink_cursor set next = ${next.next}, sent = ${next.sent}
+          where sink = ${sink} and origin = ${cursor.origin} and vkey = ${cursor.vkey} and next = ${cursor.next} and sent = ${cursor.sent}
+          returning sink
+        )
+        update sink_state s
+        set delivered = delivered + ${delivered}, marked = marked + ${marked}, delivered_at = ${at}, error = null, aside_in_row = 0
+        from moved where s.sink = moved.sink
+        returning s.sink`.execute(db);
+      if (rows.length !== 1) throw late(sink, cursor);
+      return next;
     },
 
     async fail(sink, { why, at }) {
@@ -80,14 +105,34 @@ export function openCursors(store: Store): Cursors {
         db,
       );
     },
+
+    setAside: ({ sink, cursor, to, event, why, at, record }) =>
+      store.transact(async (trx) => {
+        const counted = await trx
+          .updateTable('sink_state')
+          .set((was) => ({ aside_in_row: was('aside_in_row', '+', 1) }))
+          .where('sink', '=', sink)
+          .where('aside_in_row', '<', limits.sinkSetAsideInRowMax)
+          .executeTakeFirst();
+        if (counted.numUpdatedRows !== 1n) return false;
+        await record();
+        await change(trx, { sink, cursor, next: to, sent: Math.max(cursor.sent, to) });
+        const { origin, i, kind } = event;
+        await trx
+          .insertInto('sink_aside')
+          .values({ sink, origin, i, kind, why: why.replaceAll('\0', ''), at })
+          .onConflict((conflict) => conflict.columns(['sink', 'origin', 'i']).doUpdateSet({ why, at }))
+          .execute();
+        return true;
+      }),
   };
 }
 
 async function change(
-  store: Store,
+  db: Database | Work,
   { sink, cursor, next, sent }: { sink: string; cursor: Cursor; next: number; sent: number },
 ): Promise<void> {
-  const changed = await store.db
+  const changed = await db
     .updateTable('sink_cursor')
     .set({ next, sent })
     .where('sink', '=', sink)
@@ -97,5 +142,9 @@ async function change(
     .where('sent', '=', cursor.sent)
     .executeTakeFirst();
   if (changed.numUpdatedRows === 1n) return;
-  throw new Fault('CONFLICT', `somebody else delivers to the sink ${sink}, or the ledger ${cursor.origin} was replaced`);
+  throw late(sink, cursor);
+}
+
+function late(sink: string, { origin }: Cursor): Fault {
+  return new Fault('CONFLICT', `somebody else delivers to the sink ${sink}, or the ledger ${origin} was replaced`);
 }

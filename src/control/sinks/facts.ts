@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * What a record says, flat: the only thing that the mappings see, after the privacy rules of the sink were applied. Absent means that the
@@ -53,6 +53,7 @@ export interface Facts {
   readonly commit?: string;
   readonly status?: string;
   readonly rows?: number;
+  readonly rowsChanged?: number;
   readonly rowsWithheld?: number;
   readonly masked?: Readonly<Record<string, number>>;
   readonly code?: string;
@@ -65,6 +66,9 @@ export interface Facts {
   readonly by?: string;
   readonly action?: string;
   readonly object?: string;
+  /** Which alarm, and what it says. */
+  readonly alarm?: string;
+  readonly message?: string;
 }
 
 /** A ledger entry as parsed JSON. */
@@ -73,18 +77,17 @@ export type Entry = Readonly<Record<string, unknown>>;
 export interface FactsSource {
   readonly origin: string;
   readonly line: string;
+  /** The same as an object. */
+  readonly entry: Entry;
   /** The `session.opened` of the same session, where there is one: who and whence. */
-  readonly opened?: string | undefined;
+  readonly opened?: Entry | undefined;
   /** The `operation.decided` that an outcome belongs to. */
-  readonly decided?: string | undefined;
+  readonly decided?: Entry | undefined;
   readonly duplicate: boolean;
 }
 
 /** Reads a stored line, together with what it refers to. Fields that are missing or of another type are left out, never guessed. */
-export function factsOf({ origin, line, opened, decided, duplicate }: FactsSource): Facts {
-  const entry = parse(line);
-  const session = opened === undefined ? {} : parse(opened);
-  const before = decided === undefined ? {} : parse(decided);
+export function factsOf({ origin, line, entry, opened: session = {}, decided: before = {}, duplicate }: FactsSource): Facts {
   const i = number(entry['i']) ?? 0;
   const facts = {
     key: `${origin}#${i}`,
@@ -107,10 +110,20 @@ export function factsOf({ origin, line, opened, decided, duplicate }: FactsSourc
     comment: text(entry['comment']),
     by: text(entry['by']),
     action: text(entry['action']),
-    object: text(entry['object']) ?? text(object(entry['bundle'])['digest']) ?? text(entry['digest']),
+    object: objectOf(entry),
+    alarm: text(entry['alarm']),
+    message: text(entry['message']),
   };
-  // Reason: only the members that are undefined go; the others have the types above.
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as unknown as Facts;
+  // Reason: members may be there and undefined; the privacy rules, which every event passes, leave those out together with what they hide.
+  return facts as unknown as Facts;
+}
+
+/** What a record is about that is about no session: a thing that was changed, a bundle, another log, a key, a range of entries. */
+function objectOf(entry: Entry): string | undefined {
+  const [from, to] = [number(entry['from']), number(entry['to'])];
+  const range = from === undefined || to === undefined ? undefined : `${from}..${to}`;
+  const named = text(entry['object']) ?? text(object(entry['bundle'])['digest']) ?? text(entry['digest']) ?? text(entry['log']);
+  return named ?? text(entry['vkey']) ?? range;
 }
 
 function whoFacts(entry: Entry, before: Entry, session: Entry) {
@@ -167,6 +180,7 @@ function outcomeFacts(entry: Entry) {
   return {
     status: text(outcome['status']) ?? (entry['kind'] === 'operation.indoubt' ? 'in-doubt' : undefined),
     rows: number(outcome['rows']),
+    rowsChanged: number(outcome['rowsChanged']),
     rowsWithheld: number(outcome['rowsWithheld']),
     masked: masked.length === 0 ? undefined : Object.fromEntries(masked),
     code: text(outcome['code']),
@@ -184,13 +198,11 @@ function readsOf(reads: Entry): Record<string, string> {
 
 /** SPEC: RFC 6962 §2.1, SHA-256(0x00 ‖ entry). */
 function leafOf(line: string): string {
-  return createHash('sha256')
-    .update(Buffer.from([0]))
-    .update(line, 'utf8')
-    .digest('hex');
+  return hash('sha256', `\0${line}`);
 }
 
-function parse(line: string): Entry {
+/** A stored line as an object; lines were checked when they were mirrored. */
+export function parseEntry(line: string): Entry {
   const value: unknown = JSON.parse(line);
   return object(value);
 }
@@ -210,4 +222,14 @@ function number(value: unknown): number | undefined {
 
 function texts(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : undefined;
+}
+
+/** The members that are there. One pass without lists in between: every event goes through it several times. */
+export function compact(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const there: Record<string, unknown> = {};
+  for (const name in value) {
+    const member = value[name];
+    if (member !== undefined) there[name] = member;
+  }
+  return there;
 }

@@ -29,17 +29,21 @@ export type PrivacyRules = Readonly<Partial<Record<PrivateField, PrivacyRule>>>;
 
 /** Makes the function that a sink's events pass through. `key` is the installation's: who does not have it cannot try values out. */
 export function privacyOf(rules: PrivacyRules, key: Uint8Array): (facts: Facts) => Facts {
-  const hidden = Object.entries(privateFields).flatMap(([field, { facts, by }]) => {
+  const hidden = new Map<string, { rule: 'hash' | 'drop'; field: string }>();
+  for (const [field, { facts, by }] of Object.entries(privateFields)) {
     // Reason: the entries of a record have its own keys.
     const rule = rules[field as PrivateField] ?? by;
-    return rule === 'keep' ? [] : facts.map((fact) => ({ fact, rule, field }));
-  });
+    if (rule !== 'keep') for (const fact of facts) hidden.set(fact, { rule, field });
+  }
   return (facts) => {
-    const shown: Record<string, unknown> = { ...facts };
-    for (const { fact, rule, field } of hidden) {
-      const value = shown[fact];
-      if (rule === 'drop' || value === undefined) delete shown[fact];
-      else shown[fact] = hashed(value, (text) => keyedHash(key, field, text));
+    const shown: Record<string, unknown> = {};
+    for (const fact in facts) {
+      // Reason: the keys of facts are its own.
+      const value = facts[fact as keyof Facts];
+      if (value === undefined) continue;
+      const how = hidden.get(fact);
+      if (how === undefined) shown[fact] = value;
+      else if (how.rule === 'hash') shown[fact] = hashed(value, (text) => keyedHash(key, how.field, text));
     }
     // Reason: values keep their shape: a text stays a text, a list a list.
     return shown as unknown as Facts;

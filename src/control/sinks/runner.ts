@@ -15,6 +15,10 @@ export interface RunnerDesk {
   readonly world: World;
   readonly log: Log;
   readonly bell: Bell;
+  /** Puts on record that a sink has failed for `limits.sinkAlarmMs`, and that it takes events again after that. */
+  readonly onFailing: (sink: string, why: string | undefined) => Promise<void>;
+  /** Puts on record that an event is set aside. */
+  readonly onSetAside: (sink: string, what: { readonly event: Facts; readonly why: string }) => Promise<void>;
 }
 
 export interface RunnerSink {
@@ -24,66 +28,180 @@ export interface RunnerSink {
   readonly shown: (facts: Facts) => Facts;
 }
 
+/** How one ledger fares at one sink. */
+interface Course {
+  /** Halved when a batch is refused for what it is; grows fast up to `ceiling` and slowly beyond it when one is taken. */
+  entriesMax: number;
+  /** What was left of the last batch that was refused: a receiver with a size limit refuses few batches that way. */
+  ceiling: number;
+  /** How often the next event alone was refused. */
+  refusals: number;
+  /** What was read while the batch before was on its way. */
+  ahead?: { readonly next: number; readonly sent: number; readonly vkey: string; readonly batch: Promise<Batch | undefined> };
+}
+
+/** How many batches of one ledger go out before the next ledger has its turn. */
+const batchesInTurn = 16;
+
 /**
  * Delivers every mirrored record to one sink, in order, until `signal` aborts. It tries for ever: a receiver that is away only makes the
  * sink late. Throws when the store fails or when somebody else delivers to the same sink.
  */
 export async function runSink(of: RunnerSink, desk: RunnerDesk, signal: AbortSignal): Promise<void> {
-  const state = { failures: 0, entriesMax: limits.sinkBatchEntriesMax as number };
+  const courses = new Map<string, Course>();
+  const now = (): number => Number(desk.world.monotonicNs() / 1_000_000n);
+  let failures = 0;
+  let failingSince = 0;
+  let alarmed = false;
   while (!signal.aborted) {
     let moved = false;
-    let failure: string | undefined;
+    let failure: FailedStep | undefined;
     for (const cursor of await desk.cursors.load(of.sink.name, of.sink.from)) {
       if (signal.aborted) return;
-      const result = await step(of, { ...desk, cursor, entriesMax: state.entriesMax }, signal);
-      if (result.kind === 'moved') {
-        moved = true;
-        state.entriesMax = Math.min(limits.sinkBatchEntriesMax, state.entriesMax * 2);
-      } else if (result.kind === 'failed') {
-        failure = result.why;
-        if (result.smaller === true) state.entriesMax = Math.max(1, Math.ceil(result.tried / 2));
-      }
+      const course = courseOf(courses, cursor);
+      const result = await follow(of, { ...desk, cursor, course }, signal);
+      if (result.moved) moved = true;
+      if (result.failed === undefined) continue;
+      if (await gotPast(of, desk, { course, result: result.failed })) moved = true;
+      else failure = result.failed;
     }
     if (failure !== undefined && !signal.aborted) {
-      state.failures += 1;
-      await desk.cursors.fail(of.sink.name, { why: failure, at: desk.world.now() });
-      if (state.failures === 1) desk.log.warn({ sink: of.sink.name, why: failure }, 'a sink does not take events; it is tried again');
-      await pause(backoffMs(state.failures, desk.world), desk.world, signal);
+      if (failures === 0) failingSince = now();
+      failures += 1;
+      if (!alarmed && now() - failingSince >= limits.sinkAlarmMs) {
+        await desk.onFailing(of.sink.name, failure.why);
+        alarmed = true;
+      }
+      await desk.cursors.fail(of.sink.name, { why: failure.why, at: desk.world.now() });
+      if (failures === 1) desk.log.warn({ sink: of.sink.name, why: failure.why }, 'a sink does not take events; it is tried again');
+      const asked = Math.min(failure.retryAfterMs ?? 0, limits.sinkRetryAfterMsMax);
+      await pause(Math.max(asked, backoffMs(failures, desk.world)), desk.world, signal);
     } else if (moved) {
-      if (state.failures > 0) desk.log.info({ sink: of.sink.name, failures: state.failures }, 'a sink takes events again');
-      state.failures = 0;
+      if (alarmed) await desk.onFailing(of.sink.name, undefined);
+      alarmed = false;
+      if (failures > 0) desk.log.info({ sink: of.sink.name, failures }, 'a sink takes events again');
+      failures = 0;
     } else {
       await desk.bell.wait(limits.followMs, signal);
     }
   }
 }
 
-type StepResult =
-  | { readonly kind: 'moved' }
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'failed'; readonly why: string; readonly smaller?: boolean; readonly tried: number };
+function courseOf(courses: Map<string, Course>, { origin }: Cursor): Course {
+  const known = courses.get(origin);
+  if (known !== undefined) return known;
+  const course: Course = { entriesMax: limits.sinkBatchEntriesMax as number, ceiling: limits.sinkBatchEntriesMax as number, refusals: 0 };
+  courses.set(origin, course);
+  return course;
+}
 
-async function step(of: RunnerSink, desk: RunnerDesk & { cursor: Cursor; entriesMax: number }, signal: AbortSignal): Promise<StepResult> {
-  const { cursors, cursor, world } = desk;
+function grow(course: Course): void {
+  const { entriesMax, ceiling } = course;
+  const larger = entriesMax < ceiling ? Math.min(ceiling, entriesMax * 2) : entriesMax + Math.ceil(entriesMax / 16);
+  course.entriesMax = Math.min(limits.sinkBatchEntriesMax, larger);
+}
+
+/** Batch after batch of one ledger, until it has no more or its turn is over: the other ledgers wait. */
+async function follow(
+  of: RunnerSink,
+  { cursor: first, course, ...desk }: RunnerDesk & { cursor: Cursor; course: Course },
+  signal: AbortSignal,
+): Promise<{ moved: boolean; failed?: FailedStep }> {
+  let cursor = first;
+  let moved = false;
+  for (let turn = 0; turn < batchesInTurn && cursor.next < cursor.entries && !signal.aborted; turn += 1) {
+    const result = await step(of, { ...desk, cursor, course }, signal);
+    if (result.kind === 'failed') return { moved, failed: result };
+    if (result.kind === 'idle') break;
+    ({ cursor } = result);
+    moved = true;
+    course.refusals = 0;
+    grow(course);
+  }
+  return { moved };
+}
+
+/** What to make of a failure: a batch that is refused becomes smaller, and an event that is refused alone again and again is set aside. */
+async function gotPast(
+  of: RunnerSink,
+  { cursors, world, log, onSetAside }: RunnerDesk,
+  { course, result }: { course: Course; result: FailedStep },
+): Promise<boolean> {
+  if (result.smaller !== true) return false;
+  const [event, another] = result.events;
+  if (event === undefined || another !== undefined) {
+    course.entriesMax = Math.max(1, Math.ceil(result.events.length / 2));
+    course.ceiling = course.entriesMax;
+    // The half is tried at once, unless the receiver wants to be left alone.
+    return result.retryAfterMs === undefined;
+  }
+  course.refusals += 1;
+  if (course.refusals < limits.sinkRefusalsMax) return false;
+  course.refusals = 0;
+  const { cursor, to, why } = result;
+  // INVARIANT: that something is missing at the receiver is on record before the cursor leaves it behind.
+  const record = (): Promise<void> => onSetAside(of.sink.name, { event, why });
+  if (!(await cursors.setAside({ sink: of.sink.name, cursor, to, event, why, at: world.now(), record }))) return false;
+  course.ceiling = limits.sinkBatchEntriesMax;
+  log.error({ sink: of.sink.name, record: event.key, why }, 'a receiver refuses a record; it is set aside');
+  return true;
+}
+
+interface FailedStep {
+  readonly kind: 'failed';
+  readonly why: string;
+  readonly smaller?: true;
+  readonly retryAfterMs?: number;
+  readonly events: readonly Facts[];
+  /** As it is after the attempt. */
+  readonly cursor: Cursor;
+  readonly to: number;
+}
+
+type StepResult = { readonly kind: 'moved'; readonly cursor: Cursor } | { readonly kind: 'idle' } | FailedStep;
+
+async function step(of: RunnerSink, desk: RunnerDesk & { cursor: Cursor; course: Course }, signal: AbortSignal): Promise<StepResult> {
+  const { cursors, cursor, course, world } = desk;
   const sink = of.sink.name;
-  const batch = await desk.read({ cursor, entriesMax: desk.entriesMax, wanted: kindFilter(of.sink.kinds) });
+  const batch = await nextBatch(of, desk);
   if (batch === undefined) return { kind: 'idle' };
   const { to, events } = batch;
   const marked = events.filter((event) => event.duplicate !== undefined).length;
   if (events.length === 0) {
-    await cursors.advance({ sink, cursor, to, delivered: 0, marked: 0, at: world.now() });
-    return { kind: 'moved' };
+    return { kind: 'moved', cursor: await cursors.advance({ sink, cursor, to, delivered: 0, marked: 0, at: world.now() }) };
   }
   // INVARIANT: what may arrive is written down before it leaves; whoever finds the note after a crash marks the events.
   const intended = await cursors.intend({ sink, cursor, to });
+  readAhead(of, { ...desk, cursor: { ...intended, next: to, sent: Math.max(intended.sent, to) } });
   const delivery = await attempt(of.transport, events.map(of.shown), { world, signal });
   if (delivery.kind === 'taken') {
-    await cursors.advance({ sink, cursor: intended, to, delivered: events.length, marked, at: world.now() });
-    return { kind: 'moved' };
+    return {
+      kind: 'moved',
+      cursor: await cursors.advance({ sink, cursor: intended, to, delivered: events.length, marked, at: world.now() }),
+    };
   }
+  delete course.ahead;
   if (delivery.arrived === 'nothing') await cursors.withdraw({ sink, cursor: intended, before: cursor, to });
-  const { why, smaller } = delivery;
-  return { kind: 'failed', why, tried: events.length, ...(smaller === undefined ? {} : { smaller }) };
+  return { ...delivery, events, cursor: delivery.arrived === 'nothing' ? cursor : intended, to };
+}
+
+/** The batch that was read ahead, when it is the one that comes now. */
+async function nextBatch(of: RunnerSink, desk: RunnerDesk & { cursor: Cursor; course: Course }): Promise<Batch | undefined> {
+  const { cursor, course } = desk;
+  const { ahead } = course;
+  delete course.ahead;
+  if (ahead?.next === cursor.next && ahead.sent === cursor.sent && ahead.vkey === cursor.vkey) {
+    const batch = await ahead.batch;
+    if (batch !== undefined) return batch;
+  }
+  return desk.read({ cursor, entriesMax: course.entriesMax, wanted: kindFilter(of.sink.kinds) });
+}
+
+/** Reads what comes next while the receiver is busy; when that fails, it is read again in its turn. */
+function readAhead(of: RunnerSink, { cursor, course, read }: RunnerDesk & { cursor: Cursor; course: Course }): void {
+  if (cursor.next >= cursor.entries) return;
+  const batch = read({ cursor, entriesMax: course.entriesMax, wanted: kindFilter(of.sink.kinds) }).catch(() => undefined);
+  course.ahead = { next: cursor.next, sent: cursor.sent, vkey: cursor.vkey, batch };
 }
 
 /** One delivery with a time limit. */

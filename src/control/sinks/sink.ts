@@ -12,8 +12,10 @@ export type Delivery =
       readonly why: string;
       /** `nothing`: certainly no event arrived. `unknown`: some may have, so the next attempt marks them. */
       readonly arrived: 'nothing' | 'unknown';
-      /** The receiver refuses this batch as it is: a smaller one may pass. */
-      readonly smaller?: boolean;
+      /** The receiver refuses this batch as it is: a smaller one may pass. A single event that is refused so is set aside after a while. */
+      readonly smaller?: true;
+      /** The receiver asks not to be tried sooner, ms. */
+      readonly retryAfterMs?: number;
     };
 
 /** A way to a receiver. One call at a time, except for a test event. */
@@ -39,6 +41,16 @@ export interface SinkCommon {
 
 export const taken: Delivery = { kind: 'taken' };
 
-export function failed(why: string, arrived: 'nothing' | 'unknown', smaller?: boolean): Delivery {
-  return { kind: 'failed', why, arrived, ...(smaller === undefined ? {} : { smaller }) };
+export function failed(
+  why: string,
+  arrived: 'nothing' | 'unknown',
+  { smaller, retryAfterMs }: { smaller?: boolean | undefined; retryAfterMs?: number | undefined } = {},
+): Delivery {
+  return {
+    kind: 'failed',
+    why,
+    arrived,
+    ...(smaller === true ? { smaller } : {}),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
 }

@@ -1,98 +1,213 @@
-import { sql } from 'kysely';
-import { Fault } from '#model';
+import type { Ledger } from '#ledger';
+import { Fault, limits } from '#model';
 import type { World } from '#model';
 import type { Bell } from '../evidence/bell.ts';
 import { openBell } from '../evidence/bell.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/database.ts';
-import { readBatch } from './batch.ts';
-import type { BatchQuery } from './batch.ts';
+import type { AsideEvent } from './aside.ts';
+import { dropAside, listAside, retryAside } from './aside.ts';
+import { openBatchReader } from './batch.ts';
 import type { SinkConfig } from './configuration.ts';
 import { openCursors } from './cursors.ts';
 import type { Facts } from './facts.ts';
+import type { SinksFile } from './live-configuration.ts';
+import { followSinksFile } from './live-configuration.ts';
 import { privacyOf } from './privacy.ts';
 import { attempt, runSink } from './runner.ts';
 import type { RunnerSink } from './runner.ts';
-import type { Delivery } from './sink.ts';
+import type { Delivery, Transport } from './sink.ts';
+import type { SinkStatus } from './status.ts';
+import { readPositions, readStates, stateOf } from './status.ts';
 import { targetOf, transportOf } from './transport.ts';
-
-export interface SinkStatus {
-  readonly name: string;
-  readonly type: SinkConfig['type'];
-  /** Where to, without secrets. */
-  readonly target: string;
-  readonly format: string;
-  /** Mirrored records that are not acknowledged yet. */
-  readonly lag: number;
-  /** Wall clock of the oldest of them, ms. */
-  readonly oldest?: number;
-  readonly delivered: number;
-  /** Events that were delivered with the mark that they may be there twice. */
-  readonly marked: number;
-  readonly deliveredAt?: number;
-  readonly failures: number;
-  /** What the last attempt failed with; absent when it succeeded. */
-  readonly error?: string;
-  readonly errorAt?: number;
-}
 
 /** Everything that receives records. */
 export interface Sinks {
-  /** Delivers to all of them until `signal` aborts; to be run by one replica at a time. One that fails never holds up another. */
+  /**
+   * Delivers to all of them until `signal` aborts; to be run by one replica at a time. One that fails never holds up another. A sink whose
+   * configuration changes begins again where its cursor is; the others go on.
+   */
   run(signal: AbortSignal): Promise<void>;
   /** There are new records. */
   ring(): void;
-  status(): Promise<readonly SinkStatus[]>;
-  /** Sends one event of the kind `sink.test` that is in no ledger. NOT_FOUND when there is no such sink. */
+  /** `problem`: `sinks.yaml` was changed and is wrong, so the sinks from before go on. */
+  status(): Promise<{ readonly items: readonly SinkStatus[]; readonly problem?: string }>;
+  /** Of each ledger, and each sink that there is, the first entry that it may still need: not delivered, or set aside. */
+  positions(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
+  /** Sends one event of the kind `sink.test` that is in no ledger. NOT_FOUND when there is no such sink, also below. */
   test(name: string): Promise<Delivery>;
+  /** The events that a receiver refused for what they are. */
+  aside(name: string): Promise<readonly AsideEvent[]>;
+  /** Offers them once more. */
+  retry(name: string): Promise<{ taken: number; refused: number; why?: string }>;
+  /** Forgets them; says how many. */
+  giveUp(name: string): Promise<number>;
 }
 
 export interface SinksDesk {
   readonly store: Store;
+  readonly ledger: Pick<Ledger, 'append'>;
   readonly world: World;
   readonly log: Log;
   /** Key of the hashes that stand for values that a sink is not shown. */
   readonly hashKey: Uint8Array;
 }
 
+interface Part {
+  readonly config: SinkConfig;
+  /** Tells whether a configuration is the same. */
+  readonly json: string;
+  readonly bell: Bell;
+  readonly runner: RunnerSink;
+}
+
 /** Throws CONFIG_INVALID when a certificate that a sink names cannot be read. */
-export function openSinks(configs: readonly SinkConfig[], desk: SinksDesk): Sinks {
-  const { store, world, log } = desk;
+export function openSinks(first: SinksFile, desk: SinksDesk): Sinks {
+  const { store, ledger, world, log } = desk;
   const cursors = openCursors(store);
-  const parts = configs.map((config) => ({
-    config,
-    bell: openBell(world),
-    runner: { sink: config, transport: transportOf(config, world), shown: privacyOf(config.privacy, desk.hashKey) } satisfies RunnerSink,
-  }));
+  let parts = partsOf(first.configs, [], desk);
+  const changes = openBell(world);
+  const file = followSinksFile(first, {
+    log,
+    record: async (digest) =>
+      void (await ledger.append({
+        kind: 'admin.configuration',
+        by: 'operator',
+        action: 'read again',
+        object: `sinks.yaml sha256:${digest}`,
+      })),
+    prepare: (configs) => {
+      const fresh = partsOf(configs, parts, desk);
+      return () => {
+        parts = fresh;
+        changes.ring();
+      };
+    },
+  });
+  const named = (name: string): Part => {
+    const part = parts.find(({ config }) => config.name === name);
+    if (part === undefined) throw new Fault('NOT_FOUND', `there is no sink ${name}; they are configured in sinks.yaml`);
+    return part;
+  };
+  const { read } = openBatchReader(store.db);
+  const worker = { read, cursors, world, log, onSetAside: alarmFor(ledger), onFailing: failingAlarm(ledger) };
 
   return {
     async run(signal) {
-      const worker = { read: (query: BatchQuery) => readBatch(store.db, query), cursors, world, log };
-      await Promise.all(parts.map(({ runner, bell }) => keepRunning(runner, { ...worker, bell }, signal)));
+      const running = new Map<Part, Running>();
+      while (!signal.aborted) {
+        await file.look();
+        await Promise.all([...running].filter(([part]) => !parts.includes(part)).map(([part, one]) => end(running, part, one)));
+        for (const part of parts) if (!running.has(part)) running.set(part, begin(part, worker, signal));
+        await changes.wait(limits.sinksFileMs, signal);
+      }
+      await Promise.all([...running].map(([part, one]) => end(running, part, one)));
     },
     ring() {
       for (const { bell } of parts) bell.ring();
     },
     async status() {
+      await file.look();
       const found = await readStates(store);
-      return parts.map(({ config }) => ({
+      const problem = file.problem();
+      const items = parts.map(({ config }) => ({
         name: config.name,
         type: config.type,
         target: targetOf(config),
         format: config.format,
         ...stateOf(found.get(config.name)),
       }));
+      return { items, ...(problem === undefined ? {} : { problem }) };
     },
-    async test(name) {
-      const part = parts.find(({ config }) => config.name === name);
-      if (part === undefined) throw new Fault('NOT_FOUND', `there is no sink ${name}; they are configured in sinks.yaml`);
-      // A connection of its own: a test never disturbs what is being delivered.
-      const transport = transportOf(part.config, world);
-      const result = await attempt(transport, [part.runner.shown(testEvent(world))], { world, signal: new AbortController().signal });
-      await transport.close();
-      return result;
+    positions: () =>
+      readPositions(
+        store,
+        parts.map(({ config }) => config.name),
+      ),
+    test: async (name) => {
+      const { runner } = named(name);
+      return apart(named(name), world, (transport) =>
+        attempt(transport, [runner.shown(testEvent(world))], { world, signal: new AbortController().signal }),
+      );
     },
+    aside: async (name) => listAside(store, named(name).config.name, limits.sinkRetryEventsMax),
+    retry: async (name) => {
+      const part = named(name);
+      const cleared = async (record: string): Promise<void> =>
+        void (await ledger.append({
+          kind: 'alarm.cleared',
+          alarm: refusedAlarm,
+          object: `${name} ${record}`,
+          message: 'the receiver took it',
+        }));
+      return apart(part, world, (transport) => retryAside(store, { runner: part.runner, transport, world }, cleared));
+    },
+    giveUp: async (name) => dropAside(store, named(name).config.name),
   };
+}
+
+const refusedAlarm = 'sink.refused';
+
+/** Says that a receiver is away, and that it is back. */
+function failingAlarm(ledger: Pick<Ledger, 'append'>): Parameters<typeof runSink>[1]['onFailing'] {
+  return async (sink, why) => {
+    const about = { alarm: 'sink.failing', object: sink } as const;
+    if (why === undefined) await ledger.append({ kind: 'alarm.cleared', ...about, message: 'the receiver takes records again' });
+    else
+      await ledger.append({
+        kind: 'alarm.raised',
+        ...about,
+        message: `the receiver takes nothing: ${why}`.slice(0, limits.readStringCharsMax),
+      });
+  };
+}
+
+/** Says that a record is missing at a receiver. An alarm of this kind that is refused raises no other: that would never end. */
+function alarmFor(ledger: Pick<Ledger, 'append'>): Parameters<typeof runSink>[1]['onSetAside'] {
+  return async (sink, { event, why }) => {
+    if (event.alarm === refusedAlarm) return;
+    const message = `the receiver refuses the record, it is set aside: ${why}`.slice(0, limits.readStringCharsMax);
+    await ledger.append({ kind: 'alarm.raised', alarm: refusedAlarm, object: `${sink} ${event.key}`, message });
+  };
+}
+
+/** What did not change stays the same object, so that it goes on undisturbed. */
+function partsOf(configs: readonly SinkConfig[], old: readonly Part[], { world, hashKey }: SinksDesk): readonly Part[] {
+  return configs.map((config) => {
+    const json = JSON.stringify(config);
+    const same = old.find((one) => one.json === json);
+    if (same !== undefined) return same;
+    const runner = { sink: config, transport: transportOf(config, world), shown: privacyOf(config.privacy, hashKey) };
+    return { config, json, bell: openBell(world), runner };
+  });
+}
+
+interface Running {
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+function begin(part: Part, worker: Omit<Parameters<typeof runSink>[1], 'bell'>, signal: AbortSignal): Running {
+  const stop = new AbortController();
+  const ended = keepRunning(part.runner, { ...worker, bell: part.bell }, AbortSignal.any([signal, stop.signal]));
+  return { stop, ended };
+}
+
+async function end(running: Map<Part, Running>, part: Part, { stop, ended }: Running): Promise<void> {
+  stop.abort();
+  await ended;
+  running.delete(part);
+  await part.runner.transport.close();
+}
+
+/** A connection of its own: what is asked for by hand never disturbs what is being delivered. */
+async function apart<T>(part: Part, world: World, action: (transport: Transport) => Promise<T>): Promise<T> {
+  const transport = transportOf(part.config, world);
+  try {
+    return await action(transport);
+  } finally {
+    await transport.close();
+  }
 }
 
 /** A store that is away, or a cursor that somebody else moved, makes this sink begin again from what is stored; the others go on. */
@@ -116,43 +231,5 @@ function testEvent(world: World): Facts {
     t,
     kind: 'sink.test',
     leaf: Buffer.from(world.randomBytes(32)).toString('hex'),
-  };
-}
-
-interface StateRow {
-  readonly sink: string;
-  readonly delivered: number;
-  readonly marked: number;
-  readonly delivered_at: number | null;
-  readonly failures: number;
-  readonly error: string | null;
-  readonly error_at: number | null;
-  readonly lag: number;
-  readonly oldest: number | null;
-}
-
-async function readStates(store: Store): Promise<ReadonlyMap<string, StateRow>> {
-  const { rows } = await sql<StateRow>`
-    select s.*, lag.*
-    from sink_state s cross join lateral (
-      select coalesce(sum(m.entries - coalesce(c.next, 0)), 0)::bigint as lag, min(r.t) as oldest
-      from mirror m
-      left join sink_cursor c on c.sink = s.sink and c.origin = m.origin and c.vkey = m.vkey
-      left join record r on r.origin = m.origin and r.i = coalesce(c.next, 0) and coalesce(c.next, 0) < m.entries
-    ) lag`.execute(store.db);
-  return new Map(rows.map((row) => [row.sink, row]));
-}
-
-function stateOf(row: StateRow | undefined): Omit<SinkStatus, 'name' | 'type' | 'target' | 'format'> {
-  if (row === undefined) return { lag: 0, delivered: 0, marked: 0, failures: 0 };
-  return {
-    lag: row.lag,
-    delivered: row.delivered,
-    marked: row.marked,
-    failures: row.failures,
-    ...(row.oldest === null ? {} : { oldest: row.oldest }),
-    ...(row.delivered_at === null ? {} : { deliveredAt: row.delivered_at }),
-    ...(row.error === null ? {} : { error: row.error }),
-    ...(row.error_at === null || row.error === null ? {} : { errorAt: row.error_at }),
   };
 }

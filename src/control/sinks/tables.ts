@@ -1,4 +1,4 @@
-import type { Migration } from 'kysely';
+import type { Generated, Migration } from 'kysely';
 import { sql } from 'kysely';
 
 export interface SinkTables {
@@ -24,7 +24,11 @@ export interface SinkTables {
     /** What the last attempt failed with; empty when it succeeded. */
     error: string | null;
     error_at: number | null;
+    /** Events set aside since one was taken. */
+    aside_in_row: Generated<number>;
   };
+  /** Events that a receiver refused for what they are: delivered or given up when somebody says so. */
+  sink_aside: { sink: string; origin: string; i: number; kind: string; why: string; at: number };
 }
 
 export const sinkMigrations: Readonly<Record<string, Migration>> = {
@@ -49,6 +53,21 @@ export const sinkMigrations: Readonly<Record<string, Migration>> = {
           failures bigint not null default 0,
           error text,
           error_at bigint
+        )`.execute(db);
+    },
+  },
+  '0013-set-aside': {
+    async up(db) {
+      await sql`alter table sink_state add column aside_in_row integer not null default 0`.execute(db);
+      await sql`
+        create table sink_aside (
+          sink text not null,
+          origin text not null,
+          i bigint not null,
+          kind text not null,
+          why text not null,
+          at bigint not null,
+          primary key (sink, origin, i)
         )`.execute(db);
     },
   },

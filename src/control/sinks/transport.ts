@@ -6,6 +6,7 @@ import type { SinkConfig } from './configuration.ts';
 import type { Transport } from './sink.ts';
 import { elasticsearchTransport } from './transports/elasticsearch.ts';
 import { fileTransport } from './transports/file.ts';
+import { kafkaTransport } from './transports/kafka.ts';
 import { otlpTransport } from './transports/otlp.ts';
 import { postgresTransport } from './transports/postgres.ts';
 import { s3Transport } from './transports/s3.ts';
@@ -38,6 +39,16 @@ export function transportOf(sink: SinkConfig, world: World): Transport {
       return otlpTransport({ url: new URL(sink.url), token: optional(sink.token), ca: pem(sink.ca) }, world);
     case 'postgres':
       return postgresTransport({ url: () => readSecret(sink.url), table: sink.table });
+    case 'kafka': {
+      const { brokers, topic, tls, sasl } = sink;
+      return kafkaTransport({
+        brokers,
+        topic,
+        format,
+        ...(tls === undefined ? {} : { tls: { serverName: tls.serverName, ca: pem(tls.ca), cert: pem(tls.cert), key: pem(tls.key) } }),
+        ...(sasl === undefined ? {} : { sasl: { ...sasl, password: () => readSecret(sasl.password) } }),
+      });
+    }
     case 's3': {
       const { region, bucket, prefix } = sink;
       const keys = { accessKeyId: () => readSecret(sink.accessKeyId), secretAccessKey: () => readSecret(sink.secretAccessKey) };
@@ -57,6 +68,8 @@ export function targetOf(sink: SinkConfig): string {
       return `${sink.tls === undefined ? 'tcp' : 'tls'}://${sink.host}:${sink.port}`;
     case 'postgres':
       return `table ${sink.table} at ${sink.url}`;
+    case 'kafka':
+      return `topic ${sink.topic} at ${sink.brokers.join(', ')}`;
     case 's3':
       return `${sink.endpoint}/${sink.bucket}/${sink.prefix}`;
     case 'webhook':

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import type { Permit } from '#ledger';
+import { Fault } from '#model';
 import { realWorld, startPostgres, type RunningPostgres } from '#host';
 import {
   laws,
@@ -67,6 +68,11 @@ spec:
       match: { sql.effects: ["drop.*"] }
       reason: NO_DROP
       message: Nothing is dropped here.
+    - id: record-some
+      effect: transform
+      match: { sql.functions: [lower] }
+      obligations:
+        - { type: record, recording: required }
     - id: route-elsewhere
       effect: transform
       match: { sql.effects: [wait] }
@@ -183,6 +189,7 @@ function postgresUnderTest(prepared: boolean): PointUnderTest {
       batch: (marker) => `INSERT INTO effects (marker) VALUES ('${marker}'); DROP TABLE effects`,
       opaque: (marker) => `DO $$ BEGIN PERFORM '${marker}'; END $$`,
       held: (marker) => `WITH one AS (INSERT INTO effects (marker) VALUES ('${marker}') RETURNING n) UPDATE people SET id = id`,
+      recorded: (marker) => `SELECT lower('${marker}') AS shown, email FROM people`,
       unenforceable: (marker) => `SELECT pg_sleep(0) /* ${marker} */`,
       secret,
     },
@@ -237,6 +244,60 @@ const twins: Readonly<Record<string, Sabotage>> = {
     }),
   },
 };
+const recordingLaw = 'in a recorded session nothing goes upstream before the recording has it, and what is shown is in it, masked';
+/** Planted bugs that must turn the law about recordings red. */
+const recordingTwins: Readonly<Record<string, Sabotage>> = {
+  'input is called durable before it is': {
+    ledger: (ledger) =>
+      replaceMethods(ledger, {
+        keepChunk: (draft, content) => {
+          setTimeout(() => void ledger.keepChunk(draft, content).catch(() => undefined), 100);
+          return Promise.resolve({ origin: ledger.origin, index: 0, leaf: '' });
+        },
+      }),
+  },
+  'the point forgets the recording': {
+    pipeline: (pipeline) => ({
+      ...pipeline,
+      admit: async (...batch) => {
+        const admission = await pipeline.admit(...batch);
+        return admission.kind === 'released' ? { kind: 'released', admitted: admission.admitted } : admission;
+      },
+    }),
+  },
+  'output goes past the recording': {
+    pipeline: (pipeline) => ({
+      ...pipeline,
+      admit: async (...batch) => {
+        const admission = await pipeline.admit(...batch);
+        if (admission.kind !== 'released' || !admission.recording) return admission;
+        const { recording } = admission;
+        let write: (pieces: readonly Uint8Array[]) => void = () => undefined;
+        const leaky: typeof recording = {
+          connect: (outlet) => {
+            write = outlet.write;
+            recording.connect(outlet);
+          },
+          input: (pieces) => recording.input(pieces),
+          output: (pieces) => write(pieces),
+          finish: () => recording.finish(),
+        };
+        return { ...admission, recording: leaky };
+      },
+    }),
+  },
+};
+for (const [name, sabotage] of Object.entries(recordingTwins)) {
+  test(`sabotaged, the law about recordings turns red: ${name}`, async () => {
+    const watched = await watch(postgresUnderTest(false), { world: realWorld, sabotage });
+    try {
+      assert.notDeepEqual(await laws[recordingLaw]?.(watched), []);
+    } finally {
+      await watched.close();
+    }
+  });
+}
+
 for (const [name, sabotage] of Object.entries(twins)) {
   test(`sabotaged, this law turns red: ${name}`, async () => {
     const watched = await watch(postgresUnderTest(false), { world: realWorld, sabotage });
@@ -278,6 +339,56 @@ test('a permit that was spent releases nothing more', async () => {
     assert.equal(await watched.under.samples.effects(), before);
     assert.ok(!watched.events.some(({ what, marker }) => what === 'upstream' && marker === 'mark_second'));
     await client.close().catch(() => undefined);
+  } finally {
+    await watched.close();
+  }
+});
+
+/** A ledger whose disk takes so many chunks of recordings and no more. */
+function chunksUpTo(most: number): Sabotage {
+  let taken = 0;
+  return {
+    ledger: (ledger) =>
+      replaceMethods(ledger, {
+        keepChunk: (draft, content) => {
+          taken += 1;
+          if (taken > most) return Promise.reject(new Fault('LEDGER_FULL', 'the disk of the ledger is full'));
+          return ledger.keepChunk(draft, content);
+        },
+      }),
+  };
+}
+
+test('what must be recorded and cannot be is refused, nothing of it goes upstream, and the session goes on', async () => {
+  const watched = await watch(postgresUnderTest(false), { world: realWorld, sabotage: chunksUpTo(0) });
+  try {
+    const client = await watched.client();
+    const refused = await watched.run(client, watched.under.samples.recorded('mark_first'), 'mark_first');
+    assert.ok(refused.kind === 'refusal' && refused.code === '57P03', JSON.stringify(refused));
+    assert.match(refused.message, /must be recorded, and its recording broke off \(LEDGER_FULL\)/);
+    assert.ok(!watched.events.some(({ what, marker }) => what === 'upstream' && marker === 'mark_first'));
+    assert.equal((await watched.run(client, watched.under.samples.effect('mark_second'), 'mark_second')).kind, 'result');
+    await client.close();
+  } finally {
+    await watched.close();
+  }
+});
+
+test('a required recording that breaks off ends the session before anything more of it runs', async () => {
+  const watched = await watch(postgresUnderTest(false), { world: realWorld, sabotage: chunksUpTo(2) });
+  try {
+    const client = await watched.client();
+    assert.equal((await watched.run(client, watched.under.samples.recorded('mark_first'), 'mark_first')).kind, 'result');
+    const answers = [];
+    for (const marker of ['mark_second', 'mark_third'])
+      answers.push(await watched.run(client, watched.under.samples.recorded(marker), marker));
+    const last = answers.at(-1);
+    assert.equal(last?.kind, 'refusal', JSON.stringify(answers));
+    assert.ok(!watched.events.some(({ what, marker }) => what === 'upstream' && marker === 'mark_third'));
+    await client.close().catch(() => undefined);
+    const kinds = (await watched.ledger.read(0, 100)).map((line) => JSON.parse(line) as { kind: string; status?: string; reason?: string });
+    const ended = kinds.find(({ kind }) => kind === 'recording.closed');
+    assert.deepEqual([ended?.status, ended?.reason], ['failed', 'LEDGER_FULL']);
   } finally {
     await watched.close();
   }

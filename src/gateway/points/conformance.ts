@@ -10,12 +10,13 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadInspectors } from '#inspect';
-import { openLedger, type Ledger } from '#ledger';
+import { decodePieces, openLedger, type Ledger } from '#ledger';
 import { compileBundle, formatProblem, type SourceFile } from '#policy';
-import type { OperationDecided, RecordDraft, ResourceConfig, Subject, World } from '#model';
+import type { OperationDecided, RecordDraft, RecordingChunk, ResourceConfig, Subject, World } from '#model';
 import { BundleInForce } from '../bundle.ts';
 import { Holds } from '../hold.ts';
 import { createPipeline } from '../pipeline.ts';
+import { Recordings } from '../recording.ts';
 import type { Listener, LoginVerifiers, Pipeline, Point } from '../point.ts';
 import { LiveSessions } from '../sessions.ts';
 import { testHoldLink, type TestHoldLink } from '../testing/hold-link.ts';
@@ -41,6 +42,8 @@ export interface PointUnderTest {
     readonly held: (marker: string) => string;
     /** Allowed, but with an obligation that the point cannot make true. */
     readonly unenforceable: (marker: string) => string;
+    /** Allowed, and a rule wants the session recorded; its answer shows the marker, and would hold `secret` if nothing masked it. */
+    readonly recorded: (marker: string) => string;
     readonly secret: string;
   };
 }
@@ -68,7 +71,7 @@ export type Answer =
 
 /** What happened, in the order in which it happened. */
 interface Event {
-  readonly what: 'durable' | 'upstream' | 'shown';
+  readonly what: 'durable' | 'recorded' | 'upstream' | 'shown';
   readonly marker: string;
   readonly verdict?: string;
 }
@@ -79,6 +82,8 @@ export interface Watched {
   readonly events: readonly Event[];
   readonly holds: TestHoldLink;
   readonly ledger: Ledger;
+  /** What became durable in recordings. */
+  readonly recorded: readonly { readonly direction: 'in' | 'out'; readonly text: string }[];
   run(client: TestClient, text: string, marker: string): Promise<Answer>;
   close(): Promise<void>;
 }
@@ -112,7 +117,8 @@ export async function watch(under: PointUnderTest, options: { readonly world: Wo
       throw fault;
     },
   });
-  const honest = observe(ledger, events);
+  const recorded: { direction: 'in' | 'out'; text: string }[] = [];
+  const honest = observe(ledger, events, recorded);
   const observed = options.sabotage?.ledger?.(honest) ?? honest;
   const holds = testHoldLink(() => world.now());
   const bundle = bundleInForce(under.policies, world);
@@ -122,7 +128,14 @@ export async function watch(under: PointUnderTest, options: { readonly world: Wo
     ...target.config,
     upstream: { ...target.config.upstream, host: '127.0.0.1', port: tap.port, tls: { mode: 'disable' } },
   };
-  const pipeline = createPipeline({ world, log, bundle, ledger: observed, holds: new Holds(world, holds), maskingKey: new Uint8Array(32) });
+  const recordings = new Recordings({
+    world,
+    log,
+    ledger: observed,
+    terminate: (session, fault) => void sessions.terminate(session, fault),
+  });
+  const parts = { world, log, bundle, ledger: observed, holds: new Holds(world, holds), recordings };
+  const pipeline = createPipeline({ ...parts, maskingKey: new Uint8Array(32) });
   const listener: Listener = await under.point.listen(
     {
       world,
@@ -143,6 +156,7 @@ export async function watch(under: PointUnderTest, options: { readonly world: Wo
     events,
     holds,
     ledger,
+    recorded,
     client: () => under.connect({ host: listener.host, port: listener.port }, login),
     run: async (client, text, marker) => {
       const answer = await client.run(text);
@@ -177,7 +191,7 @@ function bundleInForce(files: readonly SourceFile[], world: World): BundleInForc
 }
 
 /** Notes when a record with a marker became durable. */
-function observe(ledger: Ledger, events: Event[]): Ledger {
+function observe(ledger: Ledger, events: Event[], recorded: { direction: 'in' | 'out'; text: string }[]): Ledger {
   const note = (draft: RecordDraft): void => {
     if (draft.kind !== 'operation.decided') return;
     for (const marker of new Set(draft.evidence.text.match(markerPattern))) {
@@ -195,11 +209,20 @@ function observe(ledger: Ledger, events: Event[]): Ledger {
       note(draft);
       return permit;
     },
+    keepChunk: async (draft: RecordingChunk, content: Uint8Array) => {
+      const receipt = await ledger.keepChunk(draft, content);
+      for (const { direction, bytes } of decodePieces(Buffer.from(content))) {
+        const text = Buffer.from(bytes).toString('latin1');
+        recorded.push({ direction, text });
+        if (direction === 'in') for (const marker of text.match(markerPattern) ?? []) events.push({ what: 'recorded', marker });
+      }
+      return receipt;
+    },
   });
 }
 
 /** The same ledger with some methods replaced. */
-export function replaceMethods(ledger: Ledger, methods: Partial<Pick<Ledger, 'append' | 'decide'>>): Ledger {
+export function replaceMethods(ledger: Ledger, methods: Partial<Pick<Ledger, 'append' | 'decide' | 'keepChunk'>>): Ledger {
   return new Proxy(ledger, {
     get(target, property) {
       if (Object.hasOwn(methods, property)) return methods[property as keyof typeof methods];
@@ -285,6 +308,18 @@ export const laws: Readonly<Record<string, Law>> = {
     if (answer.kind !== 'result') return [`refused: ${answer.message}`];
     return answer.text.includes(watched.under.samples.secret) ? ['the labelled value was shown'] : [];
   },
+  'in a recorded session nothing goes upstream before the recording has it, and what is shown is in it, masked': async (watched) => {
+    const client = await watched.client();
+    for (let i = 0; i < 10; i += 1) await watched.run(client, watched.under.samples.recorded(`mark_r${i}`), `mark_r${i}`);
+    await client.close();
+    const output = await until(watched, 'mark_r9');
+    const lacking = Array.from({ length: 10 }, (_, i) => `mark_r${i}`).filter((marker) => !output.includes(marker));
+    return [
+      ...disorder(watched.events, 'upstream', 'recorded'),
+      ...lacking.map((marker) => `the answer with ${marker} is not in the recording`),
+      ...(watched.recorded.some(({ text }) => text.includes(watched.under.samples.secret)) ? ['the recording has the labelled value'] : []),
+    ];
+  },
   'a refusal says the public message and the decision id, and the session goes on': async (watched) => {
     const client = await watched.client();
     const refusal = await watched.run(client, watched.under.samples.denied('mark_h'), 'mark_h');
@@ -328,6 +363,13 @@ async function refusedWith(watched: Watched, text: string, marker: string): Prom
   if (answer.kind !== 'refusal') offences.push(`not refused: ${text}`);
   if (watched.events.some((event) => event.what === 'upstream' && event.marker === marker)) offences.push('it went upstream');
   return offences;
+}
+
+/** The recorded output, when the end of the session has been recorded too, or after a while. */
+async function until(watched: Watched, marker: string): Promise<string> {
+  const output = (): string => watched.recorded.map(({ direction, text }) => (direction === 'out' ? text : '')).join('');
+  for (let turns = 0; turns < 2_000 && !output().includes(marker); turns += 1) await new Promise((resolve) => setImmediate(resolve));
+  return output();
 }
 
 async function requestNumber(watched: Watched, index: number): Promise<string> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { OperationDecided, OperationSettled, RecordDraft, World } from '#model';
+import type { OperationDecided, OperationSettled, RecordDraft, RecordingChunk, RecordingClosed, World } from '#model';
 
 /** The real world, for tests that run against real files. */
 export const realWorld: World = {
@@ -75,4 +75,12 @@ export function settled(
     for: index,
     outcome: { status, rows: 1, bytesUp: 40, bytesDown: 80, masked: { 'pii.email': 1 }, rowsWithheld: 0, durationMs: 2, rules: [] },
   };
+}
+
+export function recordingChunk(session: string, chunk: number): RecordingChunk {
+  return { kind: 'recording.chunk', session, chunk, from: chunk * 1_000, to: chunk * 1_000 + 500, in: 10, out: 20 };
+}
+
+export function recordingClosed(session: string, status: RecordingClosed['status'] = 'whole'): RecordingClosed {
+  return { kind: 'recording.closed', session, status, ...(status === 'failed' ? { reason: 'LEDGER_FULL' } : {}) };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RecordDraft } from '#model';
 import type { Disk, DiskFile } from '../disk.ts';
+import type { Item } from '../composer.ts';
 import type { Machine } from '../log.ts';
 import { leafHash } from '../merkle.ts';
 import { nodeCrypto, verifyLedger } from '../verify/index.ts';
@@ -47,6 +48,7 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<{ records:
   for (const index of acknowledged.keys()) {
     // Whoever is shown a record must be able to open its evidence: keys and blobs are durable before the record.
     if (lines[index]?.includes('"evidence":') === true) bench.log.openEvidence(index);
+    if (lines[index]?.includes('"kind":"recording.chunk"') === true) bench.log.disclose(index);
   }
   bench.log.close();
   if (options.verify === true) {
@@ -79,6 +81,9 @@ function live({ disk, options, coin, life, acknowledged }: Life): void {
     const texts = Array.from({ length: operations }, () => 'x'.repeat(coin(3) === 0 ? coin(6_000) : coin(200)));
     const opened = [sessionOpened(session), ...texts.map((text, k) => decided(session, k + 1, { text }))];
     const indexes = commit(bench, opened, acknowledged).slice(1);
+    // A few sessions are recorded, sometimes several chunks in one write.
+    for (let chunk = 1; coin(3) > 0 && chunk < 9; chunk += 2)
+      commitItems(bench, [bench.chunk(session, chunk, 'r'.repeat(coin(9_000))), bench.chunk(session, chunk + 1, 'r')], acknowledged);
     // Now and then an operation is left without outcome and its session open, for the next start to find.
     if (coin(4) > 0)
       commit(bench, [...indexes.map((index, k) => settled(session, k + 1, index)), sessionClosed(session, operations)], acknowledged);
@@ -88,7 +93,15 @@ function live({ disk, options, coin, life, acknowledged }: Life): void {
 }
 
 function commit(bench: Bench, drafts: readonly RecordDraft[], acknowledged: Map<number, string>): number[] {
-  return bench.log.commit(drafts.map((draft) => bench.item(draft))).map((result) => {
+  return commitItems(
+    bench,
+    drafts.map((draft) => bench.item(draft)),
+    acknowledged,
+  );
+}
+
+function commitItems(bench: Bench, items: readonly Item[], acknowledged: Map<number, string>): number[] {
+  return bench.log.commit(items).map((result) => {
     if ('fault' in result) throw new Error(`${result.fault.code}: ${result.fault.message}`);
     acknowledged.set(result.index, result.leaf);
     return result.index;

@@ -116,7 +116,7 @@ export async function runImageCut(waitMs: number, sabotage?: 'nosync'): Promise<
       async (at) => {
         mkdirSync(join(at, 'data'));
         execFileSync('sync', ['-f', at]);
-        const child = startWriter(join(at, 'data'), [], sabotage === undefined ? [] : [sabotage]);
+        const child = startWriter(join(at, 'data'), { more: sabotage === undefined ? [] : [sabotage] });
         const ended = collect(child, acknowledged);
         await readiness(child);
         await new Promise((resolve) => setTimeout(resolve, waitMs));

@@ -12,6 +12,10 @@ export const sabotages = {
   'sign-beyond-durable': {
     wrap: (disk) => withFiles(disk, (file, path) => (path.endsWith('.wal') ? { ...file, sync: () => undefined } : file)),
   },
+  /** Recordings are not synced before the record that names their chunk. */
+  'record-before-chunk': {
+    wrap: (disk) => withFiles(disk, (file, path) => (path.endsWith('.recording') ? { ...file, sync: () => undefined } : file)),
+  },
   /** A sync takes effect only at the next one: the answer is given too early. */
   'ack-before-sync': {
     wrap: (disk) =>

@@ -29,6 +29,7 @@ export class SimulatedDisk implements Disk {
   readonly #folders = new Set<string>(['/']);
   /** Calls until the power goes. */
   fuse = Number.POSITIVE_INFINITY;
+  #losing = false;
   /** Bytes that can still be written. */
   room = Number.POSITIVE_INFINITY;
 
@@ -69,6 +70,12 @@ export class SimulatedDisk implements Disk {
       write: (bytes, position) => this.#write(file, bytes, position),
       sync: () => {
         this.#tick();
+        if (this.#losing) {
+          this.#losing = false;
+          // As a kernel does: the pages count as clean from now on, and the next sync succeeds.
+          file.dirty.clear();
+          throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+        }
         syncSectors(file);
       },
       truncate: (length) => {
@@ -109,6 +116,11 @@ export class SimulatedDisk implements Disk {
     }
   }
 
+  /** The next sync fails, and what it should have made durable is lost at the next power cut. */
+  loseNextSync(): void {
+    this.#losing = true;
+  }
+
   free(): number {
     return this.room;
   }
@@ -119,6 +131,23 @@ export class SimulatedDisk implements Disk {
     const kept = this.#pendingNames.splice(0, coin(this.#pendingNames.length + 1));
     for (const change of kept) this.#apply(change);
     for (const [path, inode] of this.#durableNames) {
+      const survived = tear(inode, coin);
+      after.#files.set(path, survived);
+      after.#durableNames.set(path, survived);
+    }
+    for (const folder of this.#folders) after.#folders.add(folder);
+    return after;
+  }
+
+  /** The same without cutting the power: this disk goes on as it was. */
+  peekPowerCut(coin: (sides: number) => number): SimulatedDisk {
+    const after = new SimulatedDisk();
+    const names = new Map(this.#durableNames);
+    for (const { path, inode } of this.#pendingNames.slice(0, coin(this.#pendingNames.length + 1))) {
+      if (inode === undefined) names.delete(path);
+      else names.set(path, inode);
+    }
+    for (const [path, inode] of names) {
       const survived = tear(inode, coin);
       after.#files.set(path, survived);
       after.#durableNames.set(path, survived);
@@ -212,11 +241,14 @@ export class SimulatedDisk implements Disk {
 }
 
 function syncSectors(inode: Inode): void {
-  if (inode.synced.length !== inode.written.length) inode.synced = Buffer.from(inode.written);
-  else
-    for (const sector of inode.dirty)
-      if (sector * sectorBytes < inode.written.length)
-        inode.written.copy(inode.synced, sector * sectorBytes, sector * sectorBytes, (sector + 1) * sectorBytes);
+  if (inode.synced.length !== inode.written.length) {
+    const resized = Buffer.alloc(inode.written.length);
+    inode.synced.copy(resized);
+    inode.synced = resized;
+  }
+  for (const sector of inode.dirty)
+    if (sector * sectorBytes < inode.written.length)
+      inode.written.copy(inode.synced, sector * sectorBytes, sector * sectorBytes, (sector + 1) * sectorBytes);
   inode.dirty.clear();
 }
 

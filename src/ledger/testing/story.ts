@@ -3,7 +3,7 @@ import type { RecordDraft } from '#model';
 import { draftText } from '../entry.ts';
 import type { Item } from '../composer.ts';
 import { Log, type LogSetting, type Machine } from '../log.ts';
-import { decided, sessionClosed, sessionOpened, settled } from './drafts.ts';
+import { decided, recordingChunk, recordingClosed, sessionClosed, sessionOpened, settled } from './drafts.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 
 /** Bytes that look random and are the same for the same seed. */
@@ -73,6 +73,19 @@ export class Bench {
       this.commit(settled(id, n, index));
     }
     this.commit(sessionClosed(id, operations));
+  }
+
+  /** A chunk of the recording of a session, ready to be committed. */
+  chunk(session: string, chunk: number, content: string): Item {
+    return { ...this.item(recordingChunk(session, chunk)), content: Buffer.from(content) };
+  }
+
+  /** One whole session that had to be recorded, with a chunk for each of these contents. */
+  recorded(id: string, contents: readonly string[]): void {
+    this.commit(sessionOpened(id));
+    const [index = -1] = this.commit({ ...decided(id, 1), recording: 'required' });
+    this.log.commit(contents.map((content, k) => this.chunk(id, k + 1, content)));
+    this.commit(settled(id, 1, index), recordingClosed(id), sessionClosed(id, 1));
   }
 
   /** Seals and signs what is there. */

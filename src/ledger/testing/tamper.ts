@@ -2,11 +2,12 @@ import { nodeCrypto, type Report, verifyLedger } from '../verify/index.ts';
 import type { SimulatedDisk } from './simulated-disk.ts';
 import { Bench, setting } from './story.ts';
 
-/** A finished log of about this many records with everything in it: full and partial tiles, blobs, several checkpoints. */
+/** A finished log of about this many records with everything in it: full and partial tiles, recordings, several checkpoints. */
 export function finishedLog(records: number, seed = 1): SimulatedDisk {
   const bench = new Bench(undefined, { seed });
   for (let s = 0; bench.log.size < records; s += 1) {
     bench.session(`ses_${seed}_${s}`, 4 + (s % 5));
+    if (s % 6 === 1) bench.recorded(`rec_${seed}_${s}`, ['a', 'b'.repeat(5_000), 'c', 'd'.repeat(4_500)]);
     if (s % 7 === 0) bench.sign();
   }
   bench.log.close();

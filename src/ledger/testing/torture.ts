@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkAcknowledged, collect, runKills, startWriter } from './kills.ts';
+import { runClockJumps } from './clock-jumps.ts';
+import { runCrashStates } from './crash-states.ts';
+import { failures, retryingSync, runFailingCall } from './failing-calls.ts';
+import { forgedLog } from './forged-log.ts';
+import { checkAcknowledged, collect, runKills, runKillsAhead, startWriter } from './kills.ts';
 import { runPowerCuts } from './power-cuts.ts';
 import { runFullDisk, runImageCut } from './real-disks.ts';
 import { sabotages } from './sabotage.ts';
+import { agree, damagedRound, filesOf, hasPython, Second, unpack } from './second-verifier.ts';
 import { seededCoin } from './story.ts';
 import { finishedLog, unnoticedFlips, verified } from './tamper.ts';
 
@@ -38,6 +43,15 @@ async function isNoticed(sabotage: object, seed: number, seeds: number): Promise
 }
 
 const strace = '/usr/bin/strace';
+
+/** What strace makes of a call: `retval` without the call is a write of which only so many bytes count, and none are written. */
+const systemFailures = [
+  { call: 'fdatasync', inject: 'error=EIO' },
+  { call: 'pwrite64', inject: 'error=EIO' },
+  { call: 'pwrite64', inject: 'retval=10' },
+  { call: 'fsync', inject: 'error=EIO' },
+  { call: 'rename', inject: 'error=EIO' },
+] as const;
 
 export const ledgerTortures: readonly Torture[] = [
   {
@@ -78,37 +92,86 @@ export const ledgerTortures: readonly Torture[] = [
       }),
   },
   {
-    name: 'ledger: an error of the disk at every k-th call ends the process with nothing lost',
+    name: 'ledger: kill -9 with operations that run ahead of their records',
+    run: ({ until, seed }) =>
+      inFolder(async (directory) => {
+        const coin = seededCoin(seed);
+        let [kills, released, lost] = [0, 0, 0];
+        do {
+          const result = await runKillsAhead(join(directory, String(kills)), { kills: 3, after: () => 100 + coin(900) });
+          kills += 3;
+          released += result.released;
+          lost = Math.max(lost, result.lost);
+        } while (performance.now() < until);
+        return `${kills} kills, ${released} operations released, at most ${lost} of one kill without a record`;
+      }),
+  },
+  {
+    name: 'ledger: every crash state of a short life',
     run: async ({ until, seed }) => {
+      let [lives, states] = [0, 0];
+      do {
+        states += await runCrashStates({ seed: seed + lives, states: 8 }).catch((cause: unknown) => {
+          throw new Error(`seed ${seed + lives}`, { cause });
+        });
+        lives += 1;
+      } while (performance.now() < until);
+      for (const name of ['nosync', 'ack-before-sync', 'sign-beyond-durable', 'no-dir-fsync'] as const) {
+        const broken = runCrashStates({ seed, states: 8, sabotage: sabotages[name].wrap });
+        await assert.rejects(broken, `${name} was not noticed`);
+      }
+      return `${states} states of ${lives} lives opened, nothing acknowledged lost; every sabotage noticed`;
+    },
+  },
+  {
+    name: 'ledger: whichever call of the disk fails',
+    run: async ({ until, seed }) => {
+      let [calls, lives] = [0, 0];
+      do {
+        for (const failure of failures) {
+          for (let call = 1; await runFailingCall({ failure, call, seed: seed + lives }); call += 1) calls += 1;
+        }
+        lives += 1;
+      } while (performance.now() < until);
+      let noticed = 0;
+      for (let call = 1; call < 60; call += 1)
+        await runFailingCall({ failure: 'sync', call, seed, sabotage: retryingSync }).catch(() => (noticed += 1));
+      assert.ok(noticed > 0, 'a writer that tries a failed sync again was not noticed');
+      return `${calls} failing calls in ${lives} lives, nothing acknowledged lost; a writer that tries again is noticed ${noticed} times`;
+    },
+  },
+  {
+    name: 'ledger: clock jumps',
+    run: async ({ until, seed }) => {
+      let [lives, steps] = [0, 0];
+      do {
+        steps += await inFolder((directory) => runClockJumps(directory, seed + lives));
+        lives += 1;
+      } while (performance.now() < until);
+      return `${steps} steps of the wall clock, all recorded within 5 s; order and proof unharmed`;
+    },
+  },
+  {
+    name: 'ledger: an error or a short write of the system at every k-th call ends the process with nothing lost',
+    run: async ({ until }) => {
       if (!existsSync(strace)) return 'skipped: strace is not installed';
-      const coin = seededCoin(seed);
       let rounds = 0;
       do {
-        const call = ['fdatasync', 'fsync', 'pwrite64', 'rename'][rounds % 4] ?? 'fdatasync';
-        // The start takes some twenty of each; before that a refusal to start is right too.
-        const when = 30 + coin(60);
+        const { call, inject } = systemFailures[rounds % systemFailures.length] ?? systemFailures[0];
+        // One call later in each turn; some twenty of each are made while the ledger is opened.
+        const when = 1 + Math.floor(rounds / systemFailures.length);
         await inFolder(async (directory) => {
           const acknowledged = new Map<number, string>();
-          const code = await collect(
-            startWriter(directory, [
-              strace,
-              '-f',
-              '-qq',
-              '-o',
-              '/dev/null',
-              '-e',
-              `trace=${call}`,
-              '-e',
-              `inject=${call}:error=EIO:when=${when}+`,
-            ]),
-            acknowledged,
-          );
-          assert.equal(code, 75, `EIO at ${call} ${when} ended with ${code}`);
-          await checkAcknowledged(directory, acknowledged);
+          const options = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:${inject}:when=${when}+`];
+          const code = await collect(startWriter(directory, { prefix: [strace, ...options], quiet: true }), acknowledged);
+          // A start that fails is no start, however it says so.
+          if (acknowledged.size > 0) assert.equal(code, 75, `${inject} at ${call} ${when} ended with ${code}`);
+          else assert.notEqual(code, 0);
+          if (acknowledged.size > 0) await checkAcknowledged(directory, acknowledged);
         });
         rounds += 1;
       } while (performance.now() < until);
-      return `${rounds} injected errors, each ended with 75 and a clean recovery`;
+      return `${rounds} injected failures, each ended the process with a clean recovery`;
     },
   },
   {
@@ -180,5 +243,34 @@ export const ledgerTortures: readonly Torture[] = [
       } while (performance.now() < until);
       return `${edits} edits, all noticed`;
     },
+  },
+  {
+    name: 'ledger: both verifiers agree on damaged and on forged logs',
+    run: ({ until, seed }) =>
+      inFolder(async (directory) => {
+        if (!hasPython) return 'skipped: python3 is not installed';
+        const second = new Second(false);
+        const coin = seededCoin(seed);
+        let [rounds, forged] = [0, 0];
+        try {
+          do {
+            const folder = unpack(finishedLog(300, seed + forged), join(directory, 'damaged'));
+            const foreign = unpack(finishedLog(300, seed + forged + 1), join(directory, 'foreign'));
+            const logs = { folder, foreign, files: filesOf(folder) };
+            for (let round = 0; round < 200 && performance.now() < until; round += 1, rounds += 1)
+              await damagedRound(second, logs, { coin, round });
+            for (let k = 0; k < 200 && (k === 0 || performance.now() < until); k += 1, forged += 1) {
+              const lying = unpack(forgedLog(seed + forged), join(directory, 'forged'));
+              await agree(second, lying, `forged with seed ${seed + forged}`);
+              rmSync(lying, { recursive: true });
+            }
+            rmSync(folder, { recursive: true });
+            rmSync(foreign, { recursive: true });
+          } while (performance.now() < until);
+        } finally {
+          second.end();
+        }
+        return `${rounds} damaged and ${forged} forged logs: the same verdict, the same entry named`;
+      }),
   },
 ];

@@ -16,7 +16,7 @@ export interface ApprovalRecord {
   readonly uses?: number;
   readonly who: { readonly subject: string; readonly onBehalfOf?: string };
   readonly what: { readonly bound: readonly string[] };
-  readonly approval?: { readonly grant: string; readonly request: string; readonly uses?: number };
+  readonly approval?: { readonly grant: string; readonly request: string; readonly record?: string; readonly uses?: number };
 }
 
 interface Request {

@@ -13,7 +13,6 @@ export interface SignedEntry {
 }
 
 interface Place {
-  readonly source: LedgerSource;
   readonly crypto: VerifyCrypto;
   readonly findings: Findings;
 }
@@ -31,11 +30,44 @@ export async function readTile(
   return undefined;
 }
 
+/** What the files have of 256 entries: the bundle and the tile with its hashes. */
+export interface LoadedBundle {
+  readonly number: number;
+  readonly width: number;
+  readonly bundle: { readonly bytes: Uint8Array; readonly path: string } | undefined;
+  readonly tile: { readonly bytes: Uint8Array; readonly path: string } | undefined;
+}
+
+export async function loadBundle(source: LedgerSource, number: number, width: number): Promise<LoadedBundle> {
+  const [bundle, tile] = await Promise.all([
+    readTile(source, { level: 'entries', number, width }),
+    readTile(source, { level: 0, number, width }),
+  ]);
+  return { number, width, bundle, tile };
+}
+
+// Enough to keep the processor busy while files are read, wherever they come from.
+const bundlesAhead = 8;
+
+/** The bundles of a log of this size in order, read ahead. */
+export async function* loadBundles(source: LedgerSource, size: number): AsyncGenerator<LoadedBundle> {
+  const ahead: Promise<LoadedBundle>[] = [];
+  for (let first = 0; first < size || ahead.length > 0; first += 256) {
+    if (first < size) {
+      const loading = loadBundle(source, first / 256, Math.min(256, size - first));
+      // A failure is thrown when it is this one's turn.
+      loading.catch(() => undefined);
+      ahead.push(loading);
+    }
+    const next = ahead.length > bundlesAhead || first >= size ? ahead.shift() : undefined;
+    if (next !== undefined) yield await next;
+  }
+}
+
 /** The hash over a bundle that was removed together with its tile, from the tile above; undefined when it was not removed. */
-export async function prunedHash(source: LedgerSource, number: number, size: number): Promise<Uint8Array | undefined> {
-  if ((number + 1) * 256 > size) return undefined;
-  for (const level of ['entries', 0] as const)
-    if ((await source.read(tilePath(level, number), { offset: 0, length: 1 })) !== undefined) return undefined;
+export async function prunedHash(source: LedgerSource, loaded: LoadedBundle, size: number): Promise<Uint8Array | undefined> {
+  const { number } = loaded;
+  if ((number + 1) * 256 > size || loaded.bundle !== undefined || loaded.tile !== undefined) return undefined;
   const above = Math.floor(number / 256);
   const width = Math.min(256, Math.floor(size / 256) - above * 256);
   const tile = await readTile(source, { level: 1, number: above, width });
@@ -47,9 +79,7 @@ export async function prunedHash(source: LedgerSource, number: number, size: num
  * The entries of one bundle, each against its hash in the tile. One finding at most for each bundle names the first entry that is
  * wrong: behind a length that was changed or an entry that was taken out, everything is shifted.
  */
-export async function readBundle(place: Place, number: number, width: number): Promise<SignedEntry[]> {
-  const bundle = await readTile(place.source, { level: 'entries', number, width });
-  const tile = await readTile(place.source, { level: 0, number, width });
+export function checkBundle(place: Place, { number, width, bundle, tile }: LoadedBundle): SignedEntry[] {
   const first = number * 256;
   if (bundle === undefined)
     place.findings.tampered(tilePath('entries', number), `the entries ${first} to ${first + width - 1} were signed but are missing`, first);

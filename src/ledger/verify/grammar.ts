@@ -45,6 +45,7 @@ const outcome: Shape = {
   fields: {
     status: { oneOf: ['done', 'error', 'refused', 'cut', 'cancelled', 'in-doubt'] },
     rows: 'count',
+    'rowsChanged?': 'count',
     bytesUp: 'count',
     bytesDown: 'count',
     'code?': 'text',
@@ -112,6 +113,8 @@ export const kinds: { readonly [kind: string]: Fields } = {
     },
     evidence,
     decision,
+    'ahead?': { fields: { operations: 'count', ms: 'count' } },
+    'recording?': { oneOf: ['required', 'best_effort'] },
     'approval?': { fields: { grant: 'text', request: 'text', 'record?': 'text', 'uses?': 'count' } },
   },
   'operation.settled': { ...ofOperation, outcome },
@@ -148,12 +151,44 @@ export const kinds: { readonly [kind: string]: Fields } = {
   'admin.resource': admin,
   'admin.session': admin,
   'admin.configuration': admin,
-  'recording.read': { by: 'text', session: 'text', operations: 'count' },
+  'recording.read': {
+    by: 'text',
+    session: 'text',
+    operations: 'count',
+    'action?': { oneOf: ['recording.read', 'recording.export'] },
+    'decision?': decision,
+    'chunks?': 'count',
+    'manifest?': 'text',
+  },
+  'recording.chunk': {
+    session: 'text',
+    chunk: 'count',
+    from: 'integer',
+    to: 'integer',
+    in: 'count',
+    out: 'count',
+    stored: { fields: { bytes: 'count', commit: 'hash', 'sealed?': 'text', 'at?': 'count', 'hash?': 'hash' } },
+  },
+  'recording.closed': {
+    session: 'text',
+    status: { oneOf: ['whole', 'failed'] },
+    'reason?': 'text',
+    chunks: 'count',
+    bytes: 'count',
+  },
+  'evidence.shredded': { session: 'text', by: 'text', reason: 'text' },
 };
 
 /** Undefined when the value is a record; otherwise the first thing wrong with it. */
 export function recordProblem(value: unknown): string | undefined {
   if (!isObject(value)) return 'is not a JSON object';
+  const check = typeof value.kind === 'string' ? checks.get(value.kind) : undefined;
+  if (check?.(value) === true && value.v === 1) return undefined;
+  return problemOf(value) ?? 'does not have the form of its kind';
+}
+
+/** The same in words, slowly: for what has just been found wrong. */
+function problemOf(value: { readonly [name: string]: unknown }): string | undefined {
   const general = fieldsProblem(value, every, '');
   if (general !== undefined) return general;
   if (value.v !== 1) return `has version ${String(value.v)}, which this verifier does not know`;
@@ -222,8 +257,54 @@ function isSimple(value: unknown, shape: Extract<Shape, string>): boolean {
 function isWhole(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value);
   if (typeof value !== 'object' || value === null) return true;
-  return Object.values(value).every(isWhole);
+  for (const member of Object.values(value)) if (!isWhole(member)) return false;
+  return true;
 }
+
+type Check = (value: unknown) => boolean;
+
+/** The shape as a function: nearly every record is right, and there are millions of them. */
+function checkOf(shape: Shape): Check {
+  if (typeof shape === 'string') return simpleChecks[shape];
+  if (isList(shape)) {
+    const member = checkOf(shape[0]);
+    return (value) => Array.isArray(value) && value.every(member);
+  }
+  if ('oneOf' in shape) return (value) => typeof value === 'string' && shape.oneOf.includes(value);
+  if ('map' in shape) {
+    const member = checkOf(shape.map);
+    return (value) => isObject(value) && Object.values(value).every(member);
+  }
+  return fieldsCheck(shape.fields);
+}
+
+function fieldsCheck(fields: Fields): Check {
+  const members = Object.entries(fields).map(([spec, shape]) => {
+    const optional = spec.endsWith('?');
+    return { name: optional ? spec.slice(0, -1) : spec, optional, check: checkOf(shape) };
+  });
+  return (value) => {
+    if (!isObject(value)) return false;
+    for (const { name, optional, check } of members) {
+      const member = value[name];
+      if (member === undefined ? !optional : !check(member)) return false;
+    }
+    return true;
+  };
+}
+
+const simpleChecks: Readonly<Record<Extract<Shape, string>, Check>> = {
+  text: (value) => typeof value === 'string',
+  hash: (value) => isSimple(value, 'hash'),
+  count: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  integer: (value) => Number.isSafeInteger(value),
+  flag: (value) => typeof value === 'boolean',
+  whole: isWhole,
+};
+
+const checks: ReadonlyMap<string, Check> = new Map(
+  Object.entries(kinds).map(([kind, fields]) => [kind, fieldsCheck({ ...every, ...fields })]),
+);
 
 export function isObject(value: unknown): value is { readonly [name: string]: unknown } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

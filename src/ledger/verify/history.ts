@@ -113,6 +113,10 @@ async function* readHistory({ source, crypto, origin, keys, findings, historyByt
       findings.add('hole', 'checkpoints.log', `line ${number} is unfinished`);
       return;
     }
+    if (line.last && line.bytes.includes(0)) {
+      findings.add('hole', 'checkpoints.log', `line ${number} was torn while it was written`);
+      return;
+    }
     const note = parseJson(toText(line.bytes));
     // A quote mark could be escaped in other ways and still read the same; only one form is ours.
     const whole = typeof note === 'string' && JSON.stringify(note) === toText(line.bytes);
@@ -132,6 +136,8 @@ function sizeIn(note: unknown): number | undefined {
 interface Line {
   readonly bytes: Uint8Array;
   readonly unfinished: boolean;
+  /** Nothing follows as far as was read: a line with zeros in it is then one that a power cut tore apart. */
+  readonly last: boolean;
 }
 
 async function* lines(source: LedgerSource, path: string, limit = Number.POSITIVE_INFINITY): AsyncGenerator<Line> {
@@ -143,22 +149,29 @@ async function* lines(source: LedgerSource, path: string, limit = Number.POSITIV
     bytes.set(rest);
     bytes.set(chunk, rest.length);
     let from = 0;
+    let line: Uint8Array | undefined;
     for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, from)) {
-      yield { bytes: bytes.subarray(from, end), unfinished: false };
+      if (line !== undefined) yield { bytes: line, unfinished: false, last: false };
+      line = bytes.subarray(from, end);
       from = end + 1;
     }
     rest = bytes.slice(from);
+    // Whether anything follows the last line of a piece is known when the next piece is there.
+    if (line !== undefined) {
+      const more = rest.length > 0 || (await source.read(path, { offset: offset + chunk.length, length: 1 }))?.length === 1;
+      yield { bytes: line, unfinished: false, last: !more || offset + chunk.length >= limit };
+    }
   }
-  if (rest.length > 0) yield { bytes: rest, unfinished: true };
+  if (rest.length > 0) yield { bytes: rest, unfinished: true, last: true };
 }
 
 /** The last whole line's note, unchecked, and how long checkpoints.log was when it was read. */
 export async function lastNote(source: LedgerSource): Promise<{ readonly note: string | undefined; readonly bytes: number }> {
   let last: Uint8Array | undefined;
   let read = 0;
-  for await (const { bytes, unfinished } of lines(source, 'checkpoints.log')) {
-    read += bytes.length + (unfinished ? 0 : 1);
-    if (!unfinished) last = bytes.slice();
+  for await (const line of lines(source, 'checkpoints.log')) {
+    read += line.bytes.length + (line.unfinished ? 0 : 1);
+    if (!line.unfinished && !(line.last && line.bytes.includes(0))) last = line.bytes.slice();
   }
   const note = last === undefined ? undefined : parseJson(toText(last));
   return { note: typeof note === 'string' ? note : undefined, bytes: read };

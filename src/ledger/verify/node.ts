@@ -1,4 +1,4 @@
-import { createPublicKey, hash, verify } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LedgerSource, VerifyCrypto } from './source.ts';
@@ -18,10 +18,20 @@ const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 export const nodeCrypto: VerifyCrypto = {
   sha256: (bytes) => hash('sha256', bytes, 'buffer'),
   verifyEd25519: (publicKey, message, signature) => {
-    const key = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: 'der', type: 'spki' });
+    const name = Buffer.from(publicKey).toString('hex');
+    let key = keys.get(name);
+    if (key === undefined) {
+      key = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: 'der', type: 'spki' });
+      if (keys.size >= keysMax) keys.clear();
+      keys.set(name, key);
+    }
     return verify(null, message, key, signature);
   },
 };
+
+/** A log has a few keys and thousands of signatures; opening a key takes nearly as long as a signature. */
+const keys = new Map<string, KeyObject>();
+const keysMax = 64;
 
 async function readPart(path: string, range: { offset: number; length: number }): Promise<Uint8Array> {
   const file = await open(path);

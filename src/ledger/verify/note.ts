@@ -21,6 +21,8 @@ export interface Checkpoint {
   readonly root: Uint8Array;
   /** Name of each known witness that signed it → when, in seconds since 1970. */
   readonly witnesses: Readonly<Record<string, number>>;
+  /** Their verifier keys. */
+  readonly cosigners: ReadonlySet<string>;
 }
 
 type Problem = { readonly problem: string };
@@ -46,6 +48,7 @@ export async function openCheckpoint(note: string, keys: readonly VerifierKey[],
   if (split < 0 || !note.endsWith('\n')) return { problem: 'is not a signed note' };
   const text = note.slice(0, split + 1);
   const witnesses: Record<string, number> = {};
+  const cosigners = new Set<string>();
   let signed = false;
   for (const line of note.slice(split + 2, -1).split('\n')) {
     const [, name, data] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
@@ -61,14 +64,17 @@ export async function openCheckpoint(note: string, keys: readonly VerifierKey[],
     const seconds = await checkSignature(key, { text, signature: bytes.subarray(4), crypto });
     if (seconds === undefined) return { problem: `has a wrong signature by ${key.vkey}` };
     if (key.kind === 'log') signed = true;
-    else witnesses[key.name] = seconds;
+    else {
+      witnesses[key.name] = seconds;
+      cosigners.add(key.vkey);
+    }
   }
   if (!signed) return { problem: 'is not signed by a key that is trusted' };
   const [origin, size, root, end, ...more] = text.split('\n');
   const rootBytes = fromBase64(root ?? '');
   if (origin === undefined || !/^[1-9]\d{0,14}$/.test(size ?? '') || rootBytes?.length !== 32 || end !== '' || more.length > 0)
     return { problem: 'is not a checkpoint' };
-  return { origin, size: Number(size), root: rootBytes, witnesses };
+  return { origin, size: Number(size), root: rootBytes, witnesses, cosigners };
 }
 
 /** When a witness signed, 0 for a log's key, undefined when the signature is wrong. */

@@ -1,8 +1,9 @@
-import { readBundle, readTile } from './bundles.ts';
+import { checkBundle, loadBundle, readTile } from './bundles.ts';
 import { equalBytes, fromBase64, parseJson, toBase64, toText } from './bytes.ts';
 import { isObject, recordProblem } from './grammar.ts';
 import { lastNote } from './history.ts';
 import { openCheckpoint, parseVkey, type VerifierKey } from './note.ts';
+import type { TrustPolicy } from './policy.ts';
 import { Findings } from './report.ts';
 import { followRotations } from './rotations.ts';
 import type { LedgerSource, VerifyCrypto } from './source.ts';
@@ -41,7 +42,7 @@ export async function proveRecord(
     const size = Number(sizeText);
     if (!Number.isSafeInteger(size) || index >= size) continue;
     const width = Math.min(256, size - Math.floor(index / 256) * 256);
-    const entries = await readBundle({ source, crypto, findings: new Findings() }, Math.floor(index / 256), width);
+    const entries = checkBundle({ crypto, findings: new Findings() }, await loadBundle(source, Math.floor(index / 256), width));
     const entry = entries[index % 256]?.bytes;
     if (entry === undefined) return undefined;
     const path = await pathTo({ source, crypto, size }, index);
@@ -58,16 +59,24 @@ export async function proveRecord(
 /** Checks the proof of one record. Never throws for a bad one. The key must come from elsewhere: the proof itself names none. */
 export async function verifyProof(
   text: string,
-  options: { readonly crypto: VerifyCrypto; readonly trust: readonly { readonly vkey: string }[] },
+  options: { readonly crypto: VerifyCrypto; readonly trust: readonly { readonly vkey: string }[]; readonly policy?: TrustPolicy },
 ): Promise<ProofReport> {
   const none = { origin: '', index: -1, size: 0, witnesses: {}, record: '' };
   const parts = parseProof(text);
   if (parts === 'other') return { ...none, status: 'unreadable', problem: 'this is not the proof of a record' };
   if (parts === undefined) return { ...none, status: 'tampered', problem: 'the proof is damaged' };
   const { entry, index, path, note } = parts;
-  const keys = options.trust.map(({ vkey }) => parseVkey(vkey, options.crypto)).filter((key) => key !== undefined);
+  const named = options.trust.map(({ vkey }) => parseVkey(vkey, options.crypto)).filter((key) => key !== undefined);
+  const keys = options.policy === undefined ? named : [...options.policy.logs, ...options.policy.witnesses];
   const opened = await openCheckpoint(note, keys, options.crypto);
   if ('problem' in opened) return { ...none, status: 'tampered', index, problem: `the checkpoint of the proof ${opened.problem}` };
+  if (options.policy?.quorum(opened.cosigners) === false)
+    return {
+      ...none,
+      status: 'tampered',
+      index,
+      problem: 'the checkpoint of the proof does not have the witnesses that the policy asks for',
+    };
   const record = toText(entry) ?? '';
   const about = { ...none, origin: opened.origin, size: opened.size, witnesses: opened.witnesses, index, record };
   const value = parseJson(record);
@@ -102,7 +111,7 @@ function parseProof(text: string): Parts | 'other' | undefined {
 }
 
 /** SPEC: RFC 9162 §2.1.3.2. Undefined when the index is outside or the path has another length than it must. */
-function rootFrom(
+export function rootFrom(
   at: { readonly index: number; readonly size: number; readonly leaf: Uint8Array },
   path: readonly Uint8Array[],
   crypto: VerifyCrypto,

@@ -28,6 +28,10 @@ export interface Holes {
   clockSteps: number;
   /** Evidence whose blob is not there. */
   missingBlobs: number;
+  /** Recordings that broke off or have no end. */
+  recordings: number;
+  /** Chunks of recordings whose file is not there. */
+  missingChunks: number;
 }
 
 export interface Report {
@@ -65,7 +69,17 @@ const findingsPerSeverityMax = 100;
 export class Findings {
   readonly list: Finding[] = [];
   readonly counts: Record<Severity, number> = { tampered: 0, hole: 0, note: 0 };
-  readonly holes: Holes = { inDoubt: 0, unsettled: 0, openSessions: 0, missingOperations: 0, gaps: 0, clockSteps: 0, missingBlobs: 0 };
+  readonly holes: Holes = {
+    inDoubt: 0,
+    unsettled: 0,
+    openSessions: 0,
+    missingOperations: 0,
+    gaps: 0,
+    clockSteps: 0,
+    missingBlobs: 0,
+    recordings: 0,
+    missingChunks: 0,
+  };
 
   add(severity: Severity, what: string, message: string, index?: number): void {
     this.counts[severity] += 1;

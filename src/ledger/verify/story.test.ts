@@ -39,6 +39,9 @@ const writable: Record<RecordDraft['kind'] | OwnDraft['kind'], true> = {
   'admin.session': true,
   'admin.configuration': true,
   'recording.read': true,
+  'recording.chunk': true,
+  'recording.closed': true,
+  'evidence.shredded': true,
 };
 
 test('the verifier knows every kind of record that can be written', () => {

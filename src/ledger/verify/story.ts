@@ -1,9 +1,11 @@
 import { Approvals, type ApprovalRecord } from './approvals.ts';
 import { isObject, recordProblem } from './grammar.ts';
+import { type RecordingRecord, Recordings } from './recordings.ts';
 import type { Findings } from './report.ts';
+import { Told } from './together.ts';
 
 /** A record after its grammar was checked; which fields are present follows from its kind. */
-interface Entry extends ApprovalRecord {
+interface Entry extends ApprovalRecord, RecordingRecord {
   readonly prev: string;
   readonly mono: number;
   readonly boot: string;
@@ -18,7 +20,10 @@ interface Entry extends ApprovalRecord {
   readonly previous: string;
   readonly signature: string;
   readonly accepted: string;
-  readonly decision: { readonly verdict: string };
+  readonly decision: { readonly verdict: string; readonly bundle: { readonly digest: string } };
+  readonly bundle: { readonly digest: string };
+  readonly continues?: string;
+  readonly ahead?: { readonly operations: number; readonly ms: number };
   readonly outcome: { readonly status: string };
   readonly evidence?: { readonly commit: string; readonly sealed?: string; readonly blob?: string };
 }
@@ -37,6 +42,8 @@ interface OpenSession {
   decided: number;
   /** Operations that wait for an answer, by number. */
   readonly held: Map<number, string>;
+  /** Operations that may have run without their record, when the writer died. */
+  ahead: number;
   /** The writer was started anew since it was opened. */
   beforeStart: boolean;
 }
@@ -55,6 +62,7 @@ export class Story {
   readonly #findings: Findings;
   readonly #origin: string;
   readonly #approvals: Approvals;
+  readonly #recordings: Recordings;
   #stopped = false;
   #sealed: number | undefined;
   /** Everything before this index may be unknown: some of it was removed. */
@@ -62,6 +70,8 @@ export class Story {
   readonly #pruned: { readonly from: number; readonly to: number }[] = [];
   /** The last entry, when it is a change of keys. */
   rotation: Pick<Entry, 'previous' | 'vkey' | 'signature' | 'accepted'> | undefined;
+  /** The last entry, when it is a chunk of a recording. */
+  chunk: Pick<RecordingRecord, 'session' | 'chunk' | 'stored'> | undefined;
   #last: { mono: number; boot: string } | undefined;
   /** By session id. */
   readonly #sessions = new Map<string, OpenSession>();
@@ -73,20 +83,27 @@ export class Story {
     this.#origin = origin;
     this.#findings = findings;
     this.#approvals = new Approvals(findings);
+    this.#recordings = new Recordings(findings);
   }
+
+  /** What other logs must agree with. */
+  readonly told = new Told();
 
   stop(): void {
     this.#stopped = true;
+    this.told.partial = true;
   }
 
   /** Entries up to this index were removed by the log's owner; what they said is not known. */
   gap(end: number): void {
     this.#after = end;
+    this.told.pruned = true;
     this.#last = undefined;
     this.#sessions.clear();
     this.#unsettled.clear();
     this.#refused.clear();
     this.#approvals.gap();
+    this.#recordings.gap();
   }
 
   /** Ranges that records say were removed. */
@@ -97,6 +114,7 @@ export class Story {
   /** The next entry; `prev` is the hex leaf hash of the one before, undefined when that was removed. Returns the evidence blob it points to. */
   take(index: number, value: unknown, prev: string | undefined): string | undefined {
     this.rotation = undefined;
+    this.chunk = undefined;
     if (this.#stopped) return undefined;
     const problem = recordProblem(value);
     if (problem !== undefined) {
@@ -112,6 +130,8 @@ export class Story {
     if (record.node !== this.#origin) this.#findings.tampered('order', `the record belongs to the log ${record.node}`, index);
     if (this.#sealed !== undefined) this.#findings.tampered('order', `the log was sealed at entry ${this.#sealed}`, index);
     this.#tellTime(record, index);
+    if (record.kind === 'recording.chunk') this.chunk = record;
+    this.#recordings.take(record, index, this.#sessions.has(record.session) || (this.#after === 0 ? false : undefined));
     this.#tell(record, index);
     return this.#evidence(record, index);
   }
@@ -128,12 +148,12 @@ export class Story {
       this.#findings.holes.unsettled += 1;
       this.#findings.add('note', 'operation', `operation ${operation} has no outcome yet`, index);
     }
-    for (const [session, { beforeStart }] of this.#sessions) {
+    for (const [session, { beforeStart, ahead }] of this.#sessions) {
       this.#findings.holes.openSessions += 1;
       this.#findings.add(
         beforeStart ? 'hole' : 'note',
         'session',
-        `session ${session} ${beforeStart ? 'was cut off without a closing record' : 'is open'}`,
+        `session ${session} ${beforeStart ? `was cut off without a closing record${ahead === 0 ? '' : `; up to ${ahead} of its operations may have run without theirs`}` : 'is open'}`,
       );
     }
   }
@@ -150,6 +170,7 @@ export class Story {
   #tell(record: Entry, index: number): void {
     if ((record.kind === 'log.opened') !== (index === 0))
       this.#findings.tampered('order', 'a log begins with log.opened, and only begins with it', index);
+    this.#collect(record, index);
     switch (record.kind) {
       case 'log.recovered':
         for (const session of this.#sessions.values()) session.beforeStart = true;
@@ -168,7 +189,7 @@ export class Story {
         return this.#findings.add('note', 'clock', `the wall clock was stepped by ${record.byMs} ms`, index);
       case 'session.opened':
         if (this.#sessions.has(record.session)) this.#findings.tampered('session', `session ${record.session} is opened twice`, index);
-        this.#sessions.set(record.session, { decided: 0, held: new Map(), beforeStart: false });
+        this.#sessions.set(record.session, { decided: 0, held: new Map(), ahead: 0, beforeStart: false });
         return;
       case 'session.closed':
         return this.#closed(record, index);
@@ -179,6 +200,20 @@ export class Story {
         return this.#settled(record, index);
       default:
         return this.#approvals.take(record, index);
+    }
+  }
+
+  #collect(record: Entry, index: number): void {
+    const { told } = this;
+    if (record.kind === 'log.opened' && record.continues !== undefined) told.partial = true;
+    else if (record.kind === 'policy.activated') told.activated.add(record.bundle.digest);
+    else if (record.kind === 'approval.granted') {
+      const { grant, request, session, operation, uses = 1 } = record;
+      told.grants.set(index, { grant, request, session, operation, uses: uses * Math.max(1, record.bound.length) });
+    } else if (record.kind === 'operation.decided') {
+      told.decided(record.decision.bundle.digest, index);
+      const { session, operation, approval, decision } = record;
+      if (approval !== undefined && decision.verdict === 'allow') told.releases.push({ ...approval, index, session, operation });
     }
   }
 
@@ -208,6 +243,7 @@ export class Story {
       verdict: record.decision.verdict,
       outside: session === undefined && this.#after === 0,
     };
+    if (session !== undefined && record.ahead !== undefined) session.ahead = record.ahead.operations;
     if (session !== undefined) this.#count(session, decided, index);
     // An answer can come when the client has just left. That is no harm unless something is done after all, see `#settled`.
     else if (decided.outside)

@@ -18,12 +18,13 @@ export function leafHash(crypto: VerifyCrypto, entry: Uint8Array): Uint8Array {
 
 /** SPEC: RFC 6962 §2.1. */
 export function nodeHash(crypto: VerifyCrypto, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(65);
-  input[0] = 1;
-  input.set(left, 1);
-  input.set(right, 33);
-  return crypto.sha256(input);
+  pair.set(left, 1);
+  pair.set(right, 33);
+  return crypto.sha256(pair);
 }
+
+// Used by one call at a time: the hash is taken before anything else runs.
+const pair = new Uint8Array(65).fill(1, 0, 1);
 
 /**
  * A tree that only grows: one hash for each perfect subtree, largest first, as in a binary counter.

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Verifies a Warder ledger, or the proof of one record, from files alone.
 
-    verify.py FOLDER...            a ledger: the folder that holds `checkpoint`
+    verify.py FOLDER...            ledgers: the folders that hold `checkpoint`; what several say together is compared too
     verify.py --proof FILE         one record (a C2SP tlog-proof)
+    verify.py --evidence PATH      the evidence of one session: an archive, or the folder it was unpacked into
       --key VKEY    a key that may have signed (may be repeated); --trust FILE reads keys from a trust.json
+      --policy FILE which logs, and how many witnesses, are believed (C2SP tlog-policy), instead of keys
       --since FILE  a checkpoint kept from earlier, which the log must still contain
       --json        the report as JSON
 
@@ -166,12 +168,12 @@ def parse_vkey(vkey):
 
 
 def open_note(note, keys):
-    """(text, keys that signed, {witness: seconds}) of a note, or a sentence that says what is wrong with it."""
+    """(text, keys that signed, {witness: seconds}, keys of witnesses) of a note, or a sentence that says what is wrong with it."""
     split = note.rfind("\n\n")
     if split < 0 or not note.endswith("\n"):
         return "is not a signed note"
     text = note[: split + 1]
-    signers, witnesses = [], {}
+    signers, witnesses, cosigners = [], {}, set()
     for line in note[split + 2 : -1].split("\n"):
         found = re.fullmatch("\u2014 ([^%s]+) ([^%s]+)" % (SPACE, SPACE), line)
         data = from_base64(found[2]) if found else None
@@ -189,16 +191,17 @@ def open_note(note, keys):
             seconds = int.from_bytes(signature[:8], "big")
             message, signature = b"cosignature/v1\ntime %d\n" % seconds + message, signature[8:]
             witnesses[key.name] = seconds
+            cosigners.add(key.vkey)
         else:
             signers.append(key)
         if not ed25519(key.public, message, signature):
             return "has a wrong signature by %s" % key.vkey
-    return (text, signers, witnesses)
+    return (text, signers, witnesses, cosigners)
 
 
 class Checkpoint:
-    def __init__(self, origin, size, root, witnesses):
-        self.origin, self.size, self.root, self.witnesses = origin, size, root, witnesses
+    def __init__(self, origin, size, root, witnesses, cosigners):
+        self.origin, self.size, self.root, self.witnesses, self.cosigners = origin, size, root, witnesses, cosigners
 
 
 def open_checkpoint(note, keys):
@@ -206,14 +209,79 @@ def open_checkpoint(note, keys):
     opened = open_note(note, keys)
     if isinstance(opened, str):
         return opened
-    text, signers, witnesses = opened
+    text, signers, witnesses, cosigners = opened
     if not signers:
         return "is not signed by a key that is trusted"
     lines = text.split("\n")
     root = from_base64(lines[2]) if len(lines) == 4 else None
     if root is None or len(root) != 32 or not re.fullmatch("[1-9][0-9]{0,14}", lines[1]):
         return "is not a checkpoint"
-    return Checkpoint(lines[0], int(lines[1]), root, witnesses)
+    return Checkpoint(lines[0], int(lines[1]), root, witnesses, cosigners)
+
+
+# ---- Policies, C2SP tlog-policy -------------------------------------------------------------------------------------------------
+
+
+class Policy:
+    """Whose signatures are believed, and how many witnesses it takes. Raises ValueError with the line that is wrong."""
+
+    def __init__(self, text):
+        self.vkeys, self.named, self.members, self.rule = [], {}, set(), None
+        self.public = {ED25519: set(), COSIGNATURE: set()}
+        if re.search("[^\t\n\x20-\x7e\x80-\U0010ffff]", text):
+            raise ValueError("the policy has control characters")
+        for number, line in enumerate(text.split("\n"), 1):
+            items = re.split("[ \t]+", line.strip(" \t"))
+            if items == [""] or items[0].startswith("#"):
+                continue
+            take = {"log": self.log, "witness": self.witness, "group": self.group, "quorum": self.last}.get(items[0])
+            if take is None or not take(items[1:]):
+                raise ValueError("line %d of the policy is wrong" % number)
+        if self.rule is None:
+            raise ValueError("the policy has no quorum")
+
+    def quorum(self, cosigners):
+        return self.rule(cosigners)
+
+    def key(self, vkey, kind):
+        key = parse_vkey(vkey)
+        if key is None or key.kind != kind or key.public in self.public[kind]:
+            return False
+        self.public[kind].add(key.public)
+        self.vkeys.append(vkey)
+        return True
+
+    def free(self, name):
+        return name != "none" and name not in self.named
+
+    def log(self, items):
+        return 1 <= len(items) <= 2 and self.key(items[0], ED25519)
+
+    def witness(self, items):
+        if not 2 <= len(items) <= 3 or not self.free(items[0]) or not self.key(items[1], COSIGNATURE):
+            return False
+        self.named[items[0]] = lambda cosigners, vkey=items[1]: vkey in cosigners
+        return True
+
+    def group(self, items):
+        if len(items) < 3 or not self.free(items[0]):
+            return False
+        rules = []
+        for member in items[2:]:
+            if member not in self.named or member in self.members:
+                return False
+            self.members.add(member)
+            rules.append(self.named[member])
+        numeric = int(items[1]) if re.fullmatch("[1-9][0-9]{0,3}", items[1]) else 0
+        wanted = {"all": len(rules), "any": 1}.get(items[1], numeric)
+        self.named[items[0]] = lambda cosigners: sum(1 for rule in rules if rule(cosigners)) >= wanted
+        return 1 <= wanted <= len(rules)
+
+    def last(self, items):
+        if len(items) != 1 or self.rule is not None:
+            return False
+        self.rule = (lambda cosigners: True) if items[0] == "none" else self.named.get(items[0])
+        return self.rule is not None
 
 
 # ---- Tree, RFC 6962 §2.1 ----------------------------------------------------------------------------------------------------------
@@ -314,7 +382,8 @@ KINDS_OF["decision"] = shape(
     " shadow?:shadow errors?:errors reads:reads"
 )
 KINDS_OF["outcome"] = shape(
-    "status:status rows:count bytesUp:count bytesDown:count code?:text masked:masked rowsWithheld:count durationMs:count rules:texts"
+    "status:status rows:count rowsChanged?:count bytesUp:count bytesDown:count code?:text masked:masked rowsWithheld:count"
+    " durationMs:count rules:texts"
 )
 KINDS_OF["who"] = shape("subject:text groups:texts onBehalfOf?:text authentication:text token?:text source:text")
 KINDS_OF["claimant"] = shape("claimed:text source:text")
@@ -324,6 +393,11 @@ KINDS_OF["work"] = shape(
     "target:text resource:text verb:text objects:texts normalized:text normalizedCut?:flag certainty:certainty unknown?:texts"
 )
 KINDS_OF["asked"] = shape("resource:text rules:texts bound:texts")
+KINDS_OF["recording"] = one_of("required", "best_effort")
+KINDS_OF["reading"] = one_of("recording.read", "recording.export")
+KINDS_OF["recorded"] = one_of("whole", "failed")
+KINDS_OF["stored"] = shape("bytes:count commit:hash sealed?:text at?:count hash?:hash")
+KINDS_OF["ahead"] = shape("operations:count ms:count")
 KINDS_OF["grant"] = shape("grant:text request:text record?:text uses?:count")
 
 EVERY = shape("v:count i:count prev:text t:integer mono:integer boot:text node:text build:text nonce:text kind:text")
@@ -345,7 +419,8 @@ KINDS = {
     "session.refused": shape("session:text who:claimant what:door reason:text"),
     "session.closed": shape("session:text reason:text operations:count bytesUp:count bytesDown:count"),
     "operation.decided": shape(
-        "session:text operation:text n:count who:subject what:work evidence:evidence decision:decision approval?:grant"
+        "session:text operation:text n:count who:subject what:work evidence:evidence decision:decision recording?:recording approval?:grant"
+        " ahead?:ahead"
     ),
     "operation.settled": shape("session:text operation:text n:count for:count outcome:outcome"),
     "operation.indoubt": shape("session:text operation:text n:count for:count"),
@@ -365,7 +440,12 @@ KINDS = {
     "admin.resource": ADMIN,
     "admin.session": ADMIN,
     "admin.configuration": ADMIN,
-    "recording.read": shape("by:text session:text operations:count"),
+    "recording.read": shape(
+        "by:text session:text operations:count action?:reading decision?:decision chunks?:count manifest?:text"
+    ),
+    "recording.chunk": shape("session:text chunk:count from:integer to:integer in:count out:count stored:stored"),
+    "recording.closed": shape("session:text status:recorded reason?:text chunks:count bytes:count"),
+    "evidence.shredded": shape("session:text by:text reason:text"),
 }
 
 
@@ -443,6 +523,14 @@ class Folder:
         try:
             with open(os.path.join(self.root, path), "rb") as file:
                 return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def part(self, path, offset, length):
+        try:
+            with open(os.path.join(self.root, path), "rb") as file:
+                file.seek(offset)
+                return file.read(length)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
@@ -531,10 +619,71 @@ class Approvals:
             self.bad("grant %s was used up before" % approval["grant"], index)
 
 
+class Recordings:
+    def __init__(self, findings):
+        self.findings, self.sessions, self.required = findings, {}, {}
+
+    def gap(self):
+        self.sessions.clear()
+        self.required.clear()
+
+    def bad(self, message, index):
+        self.findings.tampered("recording", message, index)
+
+    def take(self, record, index, is_open):
+        """`is_open`: whether the session is open; None when that is not known."""
+        kind, session = record["kind"], record.get("session")
+        if kind == "recording.chunk":
+            self.chunk(record, session, index, is_open)
+        elif kind == "recording.closed":
+            self.closed(record, session, index, is_open)
+        elif kind == "operation.decided":
+            if record.get("recording") == "required" and record["decision"]["verdict"] == "allow":
+                self.required[index] = session
+        elif kind in ("operation.settled", "operation.indoubt"):
+            wanted = self.required.pop(record["for"], None)
+            if wanted is None or kind == "operation.indoubt" or self.sessions.get(wanted, [0])[0]:
+                return
+            if record["outcome"]["status"] not in ("refused", "cancelled"):
+                self.bad("an operation of session %s had to be recorded, and ran when nothing was" % wanted, index)
+        elif kind == "session.closed":
+            if not self.sessions.pop(session, (0, 0, True))[2]:
+                self.findings.add("hole", "recording", "the recording of session %s has no end" % session, index)
+
+    def chunk(self, record, session, index, is_open):
+        known, stored = self.sessions.get(session), record["stored"]
+        if is_open is False:
+            self.bad("a chunk of the recording of a session that is not open", index)
+        if known is not None and known[2]:
+            self.bad("a chunk follows the end of its recording", index)
+        chunks, end, _ = known or (0, 0, False)
+        apart = "sealed" not in stored
+        if not ("at" in stored) == ("hash" in stored) == apart:
+            self.bad("a chunk is either sealed in its record or in the file of its session", index)
+        begins = stored.get("at", end)
+        if (known is not None or is_open is not None) and (record["chunk"] != chunks + 1 or begins != end):
+            self.bad("a chunk does not follow the one before", index)
+        self.sessions[session] = (record["chunk"], begins + (stored["bytes"] if apart else 0), False)
+
+    def closed(self, record, session, index, is_open):
+        known = self.sessions.get(session)
+        if is_open is False:
+            self.bad("the end of the recording of a session that is not open", index)
+        if (known is not None or is_open is not None) and (record["chunks"], record["bytes"]) != (known or (0, 0))[:2]:
+            self.bad("a recording says that it has other chunks than are here", index)
+        if known is not None and known[2]:
+            self.bad("a recording ends twice", index)
+        if record["status"] == "failed":
+            self.findings.add("hole", "recording", "the recording of session %s broke off" % session, index)
+        self.sessions[session] = (record["chunks"], record["bytes"], True)
+
+
 class Story:
     def __init__(self, origin, keys, findings):
         self.origin, self.keys, self.findings = origin, keys, findings
         self.approvals = Approvals(findings)
+        self.recordings = Recordings(findings)
+        self.chunk = None
         self.stopped = False
         self.sealed = None
         self.after = 0  # everything before may be unknown: some of it was pruned
@@ -543,15 +692,33 @@ class Story:
         self.sessions = {}
         self.unsettled = {}
         self.refused = {}
+        # What other logs must agree with.
+        self.activated, self.grants, self.digests, self.releases = set(), {}, {}, []
+        self.partial = False
+
+    def collect(self, record, index):
+        kind = record["kind"]
+        if kind == "log.opened" and record.get("continues") is not None:
+            self.partial = True
+        elif kind == "policy.activated":
+            self.activated.add(record["bundle"]["digest"])
+        elif kind == "approval.granted":
+            self.grants[index] = record
+        elif kind == "operation.decided":
+            self.digests.setdefault(record["decision"]["bundle"]["digest"], index)
+            if record.get("approval") is not None and record["decision"]["verdict"] == "allow":
+                self.releases.append((index, record))
 
     def gap(self, end):
         self.after, self.last = end, None
         for known in (self.sessions, self.unsettled, self.refused):
             known.clear()
         self.approvals.gap()
+        self.recordings.gap()
 
     def take(self, index, value, prev):
-        """Tells the next record; returns the blob of its evidence."""
+        """Tells the next record; returns the blob of its evidence and sets `chunk` when it is one of a recording."""
+        self.chunk = None
         if self.stopped:
             return None
         problem = record_problem(value)
@@ -570,6 +737,10 @@ class Story:
         self.last = (value["mono"], value["boot"])
         if (value["kind"] == "log.opened") != (index == 0):
             self.findings.tampered("order", "a log begins with log.opened, and only begins with it", index)
+        self.chunk = value if value["kind"] == "recording.chunk" else None
+        known = value.get("session") in self.sessions or (None if self.after else False)
+        self.recordings.take(value, index, known)
+        self.collect(value, index)
         self.tell(value, index)
         evidence = value.get("evidence")
         if not isinstance(evidence, dict):
@@ -802,18 +973,57 @@ def frame_at(data, at):
 # ---- The whole log, docs/formats/ledger-layout.md ---------------------------------------------------------------------------------
 
 
+def compare_logs(verifications):
+    """What several logs of one installation say together; nothing without the log of a control plane."""
+    told = [one for one in verifications if one.story is not None]
+    controls = [one for one in told if one.story.activated or one.story.grants]
+    if not controls or len(told) < 2:
+        return
+    partial = any(one.story.partial or one.story.stopped for one in controls)
+    severity = "note" if any(one.story.after for one in controls) else "hole" if partial else "tampered"
+    activated = set().union(*(one.story.activated for one in controls))
+    grants = [grant for one in controls for grant in one.story.grants.values()]
+    used = {}
+    for one in told:
+        for digest, index in one.story.digests.items():
+            if digest not in activated:
+                one.findings.add(severity, "policy", "no control log says that the bundle %s was in force" % digest, index)
+        for index, release in one.story.releases:
+            approval = release["approval"]
+            origin, _, place = str(approval.get("record", "")).partition("#")
+            pointed = [c.story.grants.get(int(place)) for c in controls if c.origin == origin and place.isdigit()]
+            given = next((g for g in pointed if g is not None), None) or next((g for g in grants if g["grant"] == approval["grant"]), None)
+            if given is None:
+                one.findings.add(severity, "approval", "no control log has the grant %s" % approval["grant"], index)
+                continue
+            wanted = (approval["grant"], approval["request"], release["operation"], release["session"])
+            if wanted != (given["grant"], given["request"], given["operation"], given["session"]):
+                one.findings.tampered("approval", "grant %s was given for another operation" % approval["grant"], index)
+                continue
+            used[wanted[0]] = used.get(wanted[0], 0) + 1
+            if used[wanted[0]] > given.get("uses", 1) * max(1, len(given["bound"])):
+                one.findings.tampered("approval", "grant %s released more often than it was given for" % wanted[0], index)
+
+
 class Verification:
-    def __init__(self, root, vkeys, since):
+    def __init__(self, root, vkeys, since, policy=None):
         self.folder, self.findings = Folder(root), Findings()
-        self.vkeys, self.since = vkeys, since
+        self.vkeys, self.since, self.policy, self.story = policy.vkeys if policy else vkeys, since, policy, None
         self.signed, self.origin, self.witnesses = None, "", {}
-        self.agreed, self.unsigned = 0, 0
+        self.agreed, self.agreed_size, self.unsigned = 0, 0, 0
 
     def run(self):
-        status = "unreadable"
-        if self.begin():
+        self.verify()
+        return self.report()
+
+    def verify(self):
+        self.readable = self.begin()
+        if self.readable:
             self.walk()
-            counts = self.findings.counts
+
+    def report(self):
+        status, counts = "unreadable", self.findings.counts
+        if self.readable:
             status = "tampered" if counts["tampered"] else "incomplete" if counts["hole"] else "proven"
         return {
             "status": status,
@@ -845,6 +1055,9 @@ class Verification:
         published, cosigned = self.folder.read("checkpoint"), self.folder.read("cosigned")
         self.lines = (self.folder.read("checkpoints.log") or b"").split(b"\n")
         self.unfinished = self.lines.pop()
+        # A power cut can leave zeros anywhere in what was being written.
+        if not self.unfinished and self.lines and b"\0" in self.lines[-1]:
+            self.unfinished = self.lines.pop()
         last = parse_json(to_text(self.lines[-1])) if self.lines else None
         notes = [
             ("checkpoint", None if published is None else to_text(published) or ""),
@@ -885,9 +1098,15 @@ class Verification:
         self.signed = max(valid.values(), key=lambda one: one.size, default=None)
         logged, shown = valid.get("checkpoints.log"), valid.get("checkpoint")
         if shown is not None and (logged is None or logged.size < shown.size):
-            findings.tampered("checkpoints.log", "it ends before the published checkpoint")
+            findings.tampered("checkpoints.log", "it ends before the published checkpoint", logged.size if logged else 0)
         if published is None:
             findings.add("hole", "checkpoint", "no checkpoint is published")
+        if self.policy is not None:
+            enough = [one.size for one in valid.values() if self.policy.quorum(one.cosigners)]
+            if not enough:
+                findings.add("hole", "cosigned", "no checkpoint has the witnesses that the policy asks for")
+            elif max(enough) < max(one.size for one in valid.values()):
+                findings.add("note", "cosigned", "entries from here on are not witnessed as the policy asks yet", max(enough))
         self.origin = self.signed.origin if self.signed else own.name if own else ""
         self.others = [(what, one) for what, one in valid.items() if what != "checkpoints.log"]
         return True
@@ -900,11 +1119,11 @@ class Verification:
             whole = isinstance(note, str) and json.dumps(note, ensure_ascii=False) == to_text(line)
             opened = open_checkpoint(note, self.keys) if whole else "is not a JSON string"
             if isinstance(opened, str):
-                self.findings.tampered("checkpoints.log", "line %d %s" % (number, opened))
+                self.findings.tampered("checkpoints.log", "line %d %s" % (number, opened), size_in(note))
             elif opened.origin != self.origin:
-                self.findings.tampered("checkpoints.log", "line %d belongs to the log %s" % (number, opened.origin))
+                self.findings.tampered("checkpoints.log", "line %d belongs to the log %s" % (number, opened.origin), opened.size)
             elif opened.size < size:
-                self.findings.tampered("checkpoints.log", "size %d was signed after size %d" % (opened.size, size))
+                self.findings.tampered("checkpoints.log", "size %d was signed after size %d" % (opened.size, size), opened.size)
             else:
                 size = opened.size
                 yield opened
@@ -914,6 +1133,7 @@ class Verification:
     def walk(self):
         findings, size = self.findings, self.signed.size if self.signed else 0
         tree, story = Tree(), Story(self.origin, self.keys, findings)
+        self.story = story
         wal = Wal(self.folder, self.origin, size, findings)
         promised = {}
         for what, one in [("checkpoints.log", c) for c in self.history()] + self.others:
@@ -950,6 +1170,7 @@ class Verification:
                     story.stopped = True
                 else:
                     self.blob(story.take(index, parse_json(to_text(entry)), prev), index)
+                    self.recorded(story.chunk, index)
                 prev = "" if leaf is None else leaf.hex()
                 if index >= size - size % 256:
                     tail.append((leaf, entry))
@@ -961,7 +1182,7 @@ class Verification:
             self.edge(tree, size, tail)
             for later in promised:
                 if later > size:
-                    findings.tampered("checkpoints.log", "size %d was signed, but the last is %d" % (later, size))
+                    findings.tampered("checkpoints.log", "size %d was signed, but the last is %d" % (later, size), size)
         self.rest(wal, story, size, prev)
         if size == 0:
             findings.add("hole", "checkpoint", "nothing is signed yet")
@@ -973,9 +1194,10 @@ class Verification:
     def kept(self, tree, what, one, broken):
         """Compares a signed root; later ones contain the same difference, so one finding says it."""
         if tree.root() == one.root:
-            self.agreed += 1
+            self.agreed, self.agreed_size = self.agreed + 1, tree.size
         elif not broken:
-            self.findings.tampered(what, "the entries below %d are not those that were signed" % tree.size, tree.size - 1)
+            start = self.agreed_size
+            self.findings.tampered(what, "the entries %d to %d are not those that were signed" % (start, tree.size - 1), start)
             return True
         return broken
 
@@ -995,6 +1217,7 @@ class Verification:
                 break
             self.segment(taken[1], prev, story, index)
             self.blob(story.take(index, parse_json(to_text(taken[0])), prev), index)
+            self.recorded(story.chunk, index)
             prev = leaf_hash(taken[0]).hex()
             index += 1
         self.unsigned = index - size
@@ -1019,6 +1242,20 @@ class Verification:
         elif sha256(data).hex() != blob:
             self.findings.tampered("evidence", "blob %s was changed" % blob, index)
 
+    def recorded(self, record, index):
+        if record is None:
+            return
+        session, stored = record["session"], record["stored"]
+        if "at" not in stored:
+            return
+        if not re.fullmatch("[A-Za-z0-9_-]{1,64}", session):
+            return self.findings.tampered("recording", "a session id that cannot be the name of a file", index)
+        data = self.folder.part("recordings/%s/%s.recording" % (session[-2:], session), stored["at"], stored["bytes"])
+        if data is None:
+            self.findings.add("hole", "recording", "the recording of session %s is not here; it may have been removed" % session, index)
+        elif len(data) != stored["bytes"] or sha256(data).hex() != stored.get("hash"):
+            self.findings.tampered("recording", "chunk %d of session %s was changed" % (record["chunk"], session), index)
+
     def tile(self, level, number, width):
         """(bytes, path, is partial): the full tile, or the one of exactly this width."""
         full = tile_path(level, number)
@@ -1035,7 +1272,7 @@ class Verification:
         if tile is None:
             findings.add("hole", tile_path(0, number), "the tile is missing; it can be made again from the entries", first)
         elif len(tile[0]) != (width if tile[2] else 256) * 32:
-            findings.tampered(tile[1], "the tile has %d bytes" % len(tile[0]), first)
+            findings.tampered(tile[1], "the tile has %d bytes" % len(tile[0]), first + min(width - 1, len(tile[0]) // 32))
         hashes = [tile[0][k * 32 : k * 32 + 32] if tile and len(tile[0]) >= k * 32 + 32 else None for k in range(width)]
         if entries is None:
             findings.tampered(tile_path("entries", number), "signed entries are missing", first)
@@ -1073,9 +1310,13 @@ class Verification:
         stored = self.tile(level, number, len(hashes))
         if stored is None:
             return self.findings.add("hole", tile_path(level, number), "the tile is missing; it can be made again from the entries")
-        wanted = b"".join(hashes)
-        if stored[0][: len(wanted)] != wanted or len(stored[0]) != (len(hashes) if stored[2] else 256) * 32:
-            self.findings.tampered(stored[1], "the tile has other hashes than the entries give", number * 256 ** (level + 1))
+        span = 256**level
+        for k, node in enumerate(hashes):
+            if stored[0][k * 32 : k * 32 + 32] != node:
+                index = (number * 256 + k) * span
+                return self.findings.tampered(stored[1], "the tile has another hash for the entries from %d" % index, index)
+        if len(stored[0]) != (len(hashes) if stored[2] else 256) * 32:
+            self.findings.tampered(stored[1], "the tile has %d bytes" % len(stored[0]), number * 256 * span)
 
     def edge(self, tree, size, tail):
         """The tiles at the right edge, and the narrower ones kept for readers with an older checkpoint."""
@@ -1085,20 +1326,33 @@ class Verification:
             hashes = tree.filling.get(level, [])
             if hashes:
                 self.compare(level, count // 256, hashes)
-            self.narrower(tile_path(level, count // 256), len(hashes), lambda w, h=hashes: b"".join(h[:w]))
+            first, span = count // 256 * 256, 256**level
+            place = (tile_path(level, count // 256), lambda w, f=first, s=span: (f + w) * s)
+            self.narrower(place, len(hashes), lambda w, h=hashes: b"".join(h[:w]))
             level, count = level + 1, count // 256
         if all(entry is not None for _, entry in tail):
-            self.narrower(tile_path(0, size // 256), len(tail), lambda w: b"".join(leaf for leaf, _ in tail[:w]))
+            first = size // 256 * 256
+            self.narrower((tile_path(0, size // 256), first.__add__), len(tail), lambda w: b"".join(leaf for leaf, _ in tail[:w]))
             bundles = [struct.pack(">H", len(entry)) + entry for _, entry in tail]
-            self.narrower(tile_path("entries", size // 256), len(tail), lambda w: b"".join(bundles[:w]))
+            self.narrower((tile_path("entries", size // 256), first.__add__), len(tail), lambda w: b"".join(bundles[:w]))
 
-    def narrower(self, path, width, wanted):
+    def narrower(self, place, width, wanted):
+        path, first_of = place
         for name in self.folder.list(path + ".p"):
             if not re.fullmatch("[1-9][0-9]{0,2}", name) or int(name) >= width:
                 continue
-            data = self.folder.read("%s.p/%s" % (path, name))
-            if data is not None and data != wanted(int(name)):
-                self.findings.tampered("%s.p/%s" % (path, name), "differs from the entries it was made of")
+            data, right = self.folder.read("%s.p/%s" % (path, name)), wanted(int(name))
+            if data is None or data == right:
+                continue
+            at = next((k for k, byte in enumerate(data) if k >= len(right) or byte != right[k]), len(data))
+            share = min(int(at / max(1, len(right)) * int(name)), int(name) - 1)
+            self.findings.tampered("%s.p/%s" % (path, name), "differs from the entries it was made of", first_of(share))
+
+
+def size_in(note):
+    """The size that a note speaks of, signed or not."""
+    lines = note.split("\n") if isinstance(note, str) else []
+    return int(lines[1]) if len(lines) > 1 and re.fullmatch("[0-9]{1,15}", lines[1]) else None
 
 
 def entry_at(data, at):
@@ -1127,9 +1381,10 @@ def root_from_path(index, size, leaf, path):
     return node if sn == 0 else None
 
 
-def verify_proof(text, vkeys):
+def verify_proof(text, vkeys, policy=None):
+    vkeys = policy.vkeys if policy else vkeys
     report = {"status": "tampered", "origin": "", "index": -1, "size": 0, "pinned": vkeys is not None}
-    problem = proof_problem(text, vkeys, report)
+    problem = proof_problem(text, vkeys, report, policy)
     if problem is None:
         report["status"] = "proven"
     elif problem == "is not a proof":
@@ -1139,7 +1394,7 @@ def verify_proof(text, vkeys):
     return report
 
 
-def proof_problem(text, vkeys, report):
+def proof_problem(text, vkeys, report, policy=None):
     head, _, note = text.partition("\n\n")
     lines = head.split("\n")
     if lines[0] != "c2sp.org/tlog-proof@v1" or len(lines) < 3 or not lines[1].startswith("extra "):
@@ -1165,11 +1420,216 @@ def proof_problem(text, vkeys, report):
     if isinstance(opened, str):
         return "has a checkpoint that " + opened
     report.update(origin=opened.origin, size=opened.size, witnesses=opened.witnesses)
+    if policy is not None and not policy.quorum(opened.cosigners):
+        return "has a checkpoint without the witnesses that the policy asks for"
     if index >= opened.size or record["i"] != index or record["node"] != opened.origin:
         return "holds another record than it says"
     if root_from_path(index, opened.size, leaf_hash(entry), path) != opened.root:
         return "does not lead from the record to the signed root"
     return None
+
+
+# ---- Evidence files, docs/formats/recording.md ----------------------------------------------------------------------------------------
+
+
+def tar_header(name, size):
+    header = bytearray(512)
+
+    def put(text, at):
+        header[at : at + len(text)] = text.encode("ascii")
+
+    for text, at in (
+        (name, 0), ("0000644\0", 100), ("0000000\0", 108), ("0000000\0", 116), ("%011o\0" % size, 124), ("0" * 11 + "\0", 136),
+        (" " * 8, 148), ("0", 156), ("ustar\x0000", 257),
+    ):
+        put(text, at)
+    put("%06o\0 " % sum(header), 148)
+    return bytes(header)
+
+
+def read_tar(data):
+    """{path: content} of an archive that is written in the one allowed way; None for any other."""
+    files, at, before = {}, 0, ""
+    while True:
+        header = data[at : at + 512]
+        if len(header) < 512:
+            return None
+        if not any(header):
+            break
+        try:
+            name = header[:100].split(b"\0")[0].decode("ascii")
+            size = int(header[124:136].split(b"\0")[0], 8)
+        except ValueError:
+            return None
+        end = at + 512 + size
+        rest = data[end : end + -size % 512]
+        if name <= before or size < 0 or header != tar_header(name, size) or len(data) < end or len(rest) != -size % 512 or any(rest):
+            return None
+        files[name] = data[at + 512 : end]
+        at, before = end + -size % 512, name
+    return files if data[at:] == bytes(1024) else None
+
+
+def read_evidence(path):
+    if not os.path.isdir(path):
+        with open(path, "rb") as file:
+            return read_tar(file.read())
+    files = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            full = os.path.join(folder, name)
+            with open(full, "rb") as file:
+                files[os.path.relpath(full, path).replace(os.sep, "/")] = file.read()
+    return files
+
+
+class SessionStory:
+    """Whether the records of one session, taken out of their log, are all there."""
+
+    def __init__(self, session, tell):
+        self.session, self.tell = session, tell
+        self.opened = self.closed = self.recording_closed = False
+        self.operations = self.chunks = 0
+        self.unsettled, self.decided = set(), set()
+
+    def take(self, record, index):
+        kind = record["kind"]
+        if record.get("session") != self.session:
+            return self.tell("tampered", "session", "a record of another session", index)
+        if not self.opened and kind != "session.opened":
+            self.tell("hole", "session", "the record with which the session began is not here", index)
+        self.opened = True
+        if kind == "operation.decided":
+            self.decided.add(index)
+            verdict = record["decision"]["verdict"]
+            if verdict == "allow":
+                self.unsettled.add(index)
+            if verdict != "pending":
+                self.count("operations", record["n"], index)
+        elif kind in ("operation.settled", "operation.indoubt"):
+            if record["for"] not in self.decided:
+                self.tell("hole", "session", "the decision that this outcome belongs to is not here", index)
+            self.unsettled.discard(record["for"])
+        elif kind == "recording.chunk":
+            self.count("chunks", record["chunk"], index)
+        elif kind == "recording.closed":
+            self.recording_closed = True
+            if record["chunks"] != self.chunks or record["status"] == "failed":
+                self.tell("hole", "session", "the recording is not whole", index)
+        elif kind == "session.closed":
+            self.closed = True
+            if record["operations"] != self.operations:
+                self.tell("hole", "session", "not all operations are here", index)
+
+    def count(self, what, number, index):
+        if number != getattr(self, what) + 1:
+            self.tell("hole", "session", "some of the %s before are not here" % what, index)
+        setattr(self, what, number)
+
+    def end(self):
+        if not self.opened or not self.closed:
+            self.tell("hole", "session", "the session does not begin or does not end here")
+        if self.chunks and self.closed and not self.recording_closed:
+            self.tell("hole", "session", "the recording has no end")
+        for index in self.unsettled:
+            self.tell("hole" if self.closed else "note", "session", "the operation has no outcome", index)
+
+
+class Evidence:
+    def __init__(self, files, vkeys):
+        self.files, self.vkeys, self.findings = files, vkeys or [], Findings()
+        self.logs, self.witnesses, self.records = {}, set(), 0
+
+    def run(self):
+        listed = self.files.get("manifest.json") if self.files is not None else None
+        manifest = parse_json(to_text(listed)) if listed is not None else None
+        if self.files is None:
+            self.findings.tampered("archive", "this is no archive of the form that evidence has, or it was changed")
+        elif not isinstance(manifest, dict) or manifest.get("format") != "warder-evidence/v1":
+            self.findings.add("hole", "manifest.json", "this is no evidence file: it has no list of its files")
+        else:
+            return self.check(manifest, listed)
+        return self.report("tampered" if self.files is None else "unreadable", {}, SessionStory("", None))
+
+    def check(self, manifest, listed):
+        self.manifest = manifest
+        for path, data in self.files.items():
+            if path in ("manifest.json", "manifest.tlog-proof"):
+                continue
+            if manifest["files"].get(path) != sha256(data).hex():
+                self.findings.tampered(path, "the file was changed or is not in the list")
+        for path in manifest["files"]:
+            if path not in self.files:
+                self.findings.tampered(path, "the file is missing")
+        self.listed(listed)
+        story = SessionStory(manifest["session"], self.findings.add)
+        for path in sorted(self.files):
+            if path.startswith("records/"):
+                self.record(path, story)
+        story.end()
+        counts = self.findings.counts
+        return self.report("tampered" if counts["tampered"] else "incomplete" if counts["hole"] else "proven", manifest, story)
+
+    def report(self, status, manifest, story):
+        return {
+            "status": status,
+            "origin": manifest.get("session", ""),
+            "size": self.records,
+            "pinned": bool(self.logs) and all(vkey in self.vkeys for vkey in self.logs.values()),
+            "logs": self.logs,
+            "witnesses": sorted(self.witnesses),
+            "operations": story.operations,
+            "chunks": story.chunks,
+            "findings": self.findings.list,
+        }
+
+    def listed(self, listed):
+        data = to_text(self.files.get("manifest.tlog-proof", b"")) or ""
+        record = self.proven("manifest.tlog-proof", data)
+        if record is None:
+            return
+        bad = lambda message: self.findings.tampered("manifest.tlog-proof", message)
+        if sum(line.startswith("\u2014 ") for line in data.split("\n")) != 1:
+            bad("the proof of the list has more than the signature of its log")
+        if (record["kind"], record.get("action"), record.get("session")) != ("recording.read", "recording.export", self.manifest["session"]):
+            bad("the record is not that of the export of this session")
+        elif record.get("manifest") != "sha256:" + sha256(listed).hex():
+            bad("the list of files is not the one that was recorded")
+
+    def record(self, path, story):
+        record = self.proven(path, to_text(self.files[path]) or "")
+        if record is None:
+            return
+        self.records += 1
+        index = int(record["i"])
+        name = "%s/%012d" % (record["node"].split("/")[-1], index)
+        if path != "records/%s.tlog-proof" % name:
+            self.findings.tampered(path, "the record is entry %d of %s" % (index, record["node"]))
+        if record["kind"] == "recording.chunk":
+            self.committed(record["stored"], index, b"recording/v1", "recording/" + name)
+        elif isinstance(record.get("evidence"), dict):
+            self.committed(record["evidence"], index, b"evidence/v1", "evidence/" + name)
+        if record["node"] == self.manifest["gateway"]:
+            story.take(record, index)
+
+    def committed(self, said, index, prefix, path):
+        if path not in self.files:
+            self.findings.add("hole", path, "what the record committed to is not here; it may have been erased", index)
+        elif sha256(prefix, self.files[path]).hex() != said["commit"]:
+            self.findings.tampered(path, "this is not what the record committed to", index)
+
+    def proven(self, path, text):
+        origin = text[text.find("\n\n") + 2 :].split("\n")[0]
+        named = self.manifest["logs"].get(origin)
+        own = [vkey for vkey in self.vkeys if vkey.startswith(origin + "+")]
+        report = verify_proof(text, self.vkeys if own else [named] * (named is not None) + self.vkeys)
+        if report["status"] != "proven":
+            problem = report["findings"][0]["message"] if "findings" in report else "the proof does not hold"
+            self.findings.tampered(path, problem)
+            return None
+        self.logs[report["origin"]] = named if named in own else (own + [named])[0]
+        self.witnesses.update(report["witnesses"])
+        return report["record"]
 
 
 # ---- Command line -------------------------------------------------------------------------------------------------------------------
@@ -1201,21 +1661,30 @@ def main():
     parser = argparse.ArgumentParser(description="Verifies Warder ledgers and proofs of records.")
     parser.add_argument("folder", nargs="*")
     parser.add_argument("--proof")
+    parser.add_argument("--evidence")
     parser.add_argument("--key", action="append")
     parser.add_argument("--trust")
+    parser.add_argument("--policy")
     parser.add_argument("--since")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--stdin", action="store_true", help="folders from standard input, a report line for each")
     arguments = parser.parse_args()
     try:
         vkeys = trusted(arguments)
+        policy = Policy(read_text(arguments.policy)) if arguments.policy else None
         if arguments.stdin:
             return serve(vkeys)
-        if arguments.proof:
-            reports = [verify_proof(read_text(arguments.proof), vkeys)]
+        if arguments.evidence:
+            reports = [Evidence(read_evidence(arguments.evidence), vkeys).run()]
+        elif arguments.proof:
+            reports = [verify_proof(read_text(arguments.proof), vkeys, policy)]
         else:
             since = read_text(arguments.since) if arguments.since else None
-            reports = [Verification(folder, vkeys, since).run() for folder in arguments.folder]
+            verifications = [Verification(folder, vkeys, since, policy) for folder in arguments.folder]
+            for verification in verifications:
+                verification.verify()
+            compare_logs(verifications)
+            reports = [verification.report() for verification in verifications]
     except (OSError, ValueError, KeyError, TypeError) as error:
         print("verify.py: %s" % error, file=sys.stderr)
         return 3

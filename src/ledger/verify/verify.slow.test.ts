@@ -297,3 +297,26 @@ function relink(entry: Uint8Array, i: number, _all: unknown): Uint8Array {
   previous = leafHash(line).toString('hex');
   return line;
 }
+
+test('a history of many pieces is read whole; a line that a power cut tore is a hole at its end, and damage before', async () => {
+  const disk = finishedLog(60, 4);
+  const path = `${setting.directory}/checkpoints.log`;
+  const whole = disk.read(path) ?? Buffer.alloc(0);
+  const last = whole.subarray(whole.lastIndexOf(0x0a, whole.length - 2) + 1);
+  const { checkpoints } = await verified(disk);
+  // More than one piece of a mebibyte; the same size may be signed again.
+  const more = Math.ceil((1.1 * 1024 * 1024) / last.length);
+  const long = Buffer.concat([whole, ...Array.from({ length: more }, () => last)]);
+  disk.put(path, long);
+  const report = await verified(disk);
+  assert.deepEqual([report.status, report.checkpoints], ['proven', checkpoints + more]);
+  const torn = Buffer.from(last);
+  torn.fill(0, 20, 60);
+  disk.put(path, Buffer.concat([long, torn]));
+  assert.equal((await verified(disk)).status, 'incomplete');
+  disk.put(path, Buffer.concat([long, torn, last]));
+  assert.equal((await verified(disk)).status, 'tampered');
+  // It had been published, so it had been whole.
+  disk.put(path, Buffer.concat([whole.subarray(0, whole.length - last.length), torn]));
+  assert.equal((await verified(disk)).status, 'tampered');
+});

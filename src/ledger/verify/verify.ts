@@ -1,13 +1,16 @@
-import { prunedHash, readBundle, type SignedEntry } from './bundles.ts';
+import { checkBundle, loadBundles, prunedHash, type SignedEntry } from './bundles.ts';
 import { concat, equalBytes, parseJson, toBase64, toHex, toText } from './bytes.ts';
 import { isObject } from './grammar.ts';
 import { History, lastNote } from './history.ts';
 import { Levels } from './levels.ts';
 import { type Checkpoint, openCheckpoint, parseVkey, type VerifierKey } from './note.ts';
+import { checkChunk } from './recordings.ts';
 import { Findings, type Report } from './report.ts';
 import { followRotations, rotationHolds } from './rotations.ts';
 import type { LedgerSource, VerifyCrypto } from './source.ts';
 import { Story } from './story.ts';
+import type { TrustPolicy } from './policy.ts';
+import { compareLogs, type Told } from './together.ts';
 import { GrowingTree, leafHash, tilePath } from './tree.ts';
 import { type WalEntry, WalReader } from './wal.ts';
 
@@ -17,6 +20,8 @@ export interface VerifyOptions {
   readonly trust?: readonly { readonly vkey: string }[];
   /** Checkpoints kept from earlier (the texts of the notes): the log must still contain what they promised. Those of other logs are left out. */
   readonly since?: readonly string[];
+  /** Which logs and how many witnesses are believed, instead of `trust`. SPEC: C2SP tlog-policy. */
+  readonly policy?: TrustPolicy;
 }
 
 /**
@@ -26,11 +31,29 @@ export interface VerifyOptions {
  * Never throws for a bad log; whatever is wrong is a finding. Throws only what `source` throws (a disk that fails).
  */
 export async function verifyLedger(source: LedgerSource, options: VerifyOptions): Promise<Report> {
+  const [report] = await verifyLedgers([source], options);
+  if (report === undefined) throw new Error('there is a report for each log');
+  return report;
+}
+
+/**
+ * Verifies several logs of one installation, one after the other, and what they say together. A log that is being written should come before
+ * the log of its control plane, which knows a bundle or a grant before it is used.
+ */
+export async function verifyLedgers(sources: readonly LedgerSource[], options: VerifyOptions): Promise<Report[]> {
+  const verified: Awaited<ReturnType<typeof verifyOne>>[] = [];
+  for (const source of sources) verified.push(await verifyOne(source, options));
+  compareLogs(verified.flatMap(({ told, origin, findings }) => (told === undefined ? [] : [{ told, origin, findings }])));
+  return verified.map(reportOf);
+}
+
+async function verifyOne(source: LedgerSource, options: VerifyOptions): Promise<Verified> {
   const findings = new Findings();
   const started = await begin(source, options, findings);
   if (started === undefined)
-    return reportOf({
+    return {
       findings,
+      told: undefined,
       origin: '',
       vkey: '',
       pinned: false,
@@ -39,10 +62,10 @@ export async function verifyLedger(source: LedgerSource, options: VerifyOptions)
       unsigned: 0,
       checkpoints: 0,
       readable: false,
-    });
+    };
   const pass = new Pass(source, options.crypto, { ...started, findings });
   const { unsigned, checkpoints } = await pass.run();
-  return reportOf({ ...started, findings, unsigned, checkpoints, readable: true });
+  return { ...started, told: pass.told, findings, unsigned, checkpoints, readable: true };
 }
 
 interface Started {
@@ -98,11 +121,12 @@ async function begin(source: LedgerSource, options: VerifyOptions, findings: Fin
   if (shown !== undefined && (logged?.size ?? 0) < shown.size)
     findings.tampered('checkpoints.log', `it ends at size ${logged?.size ?? 0}, but size ${shown.size} was published`, logged?.size ?? 0);
   if (published === undefined) findings.add('hole', 'checkpoint', 'no checkpoint is published');
+  checkQuorum(options.policy, valid, findings);
   const origin = signed?.origin ?? own?.name ?? '';
   return {
     origin,
     vkey: (keys.find((key) => key.vkey === own?.vkey) ?? keys[0])?.vkey ?? '',
-    pinned: options.trust !== undefined,
+    pinned: options.trust !== undefined || options.policy !== undefined,
     keys,
     signed,
     witnesses: valid.find(({ what }) => what === 'cosigned')?.checkpoint.witnesses ?? {},
@@ -111,7 +135,22 @@ async function begin(source: LedgerSource, options: VerifyOptions, findings: Fin
   };
 }
 
+/** A log that too few have witnessed is not wrong, but not proven as the policy asks. */
+function checkQuorum(
+  policy: TrustPolicy | undefined,
+  notes: readonly { readonly what: string; readonly checkpoint: Checkpoint }[],
+  findings: Findings,
+): void {
+  if (policy === undefined) return;
+  const enough = notes.filter(({ checkpoint }) => policy.quorum(checkpoint.cosigners)).map(({ checkpoint }) => checkpoint.size);
+  const size = Math.max(0, ...notes.map(({ checkpoint }) => checkpoint.size));
+  if (enough.length === 0) findings.add('hole', 'cosigned', 'no checkpoint has the witnesses that the policy asks for');
+  else if (Math.max(...enough) < size)
+    findings.add('note', 'cosigned', `entries from here on are not witnessed as the policy asks yet`, Math.max(...enough));
+}
+
 function trustedKeys(options: VerifyOptions, own: VerifierKey | undefined, findings: Findings): VerifierKey[] {
+  if (options.policy !== undefined) return [...options.policy.logs, ...options.policy.witnesses];
   if (options.trust === undefined) return own === undefined ? [] : [own];
   const keys: VerifierKey[] = [];
   for (const { vkey } of options.trust) {
@@ -167,19 +206,24 @@ class Pass {
     this.#tree = new GrowingTree(crypto, (level, index, hash) => this.#levels.add(level, index, hash));
   }
 
+  /** What other logs must agree with. */
+  get told(): Told {
+    return this.#story.told;
+  }
+
   async run(): Promise<{ unsigned: number; checkpoints: number }> {
     const { findings, origin, keys, others, historyBytes } = this.#started;
     const place = { source: this.#source, crypto: this.#crypto, findings };
     const wal = await WalReader.open({ ...place, origin, signed: this.#size });
     const history = await History.open({ ...place, origin, keys, historyBytes }, others);
-    for (let first = 0; first < this.#size; first += 256) {
-      const removed = this.#treeWhole ? await prunedHash(this.#source, first / 256, this.#size) : undefined;
+    for await (const loaded of loadBundles(this.#source, this.#size)) {
+      const first = loaded.number * 256;
+      const removed = this.#treeWhole ? await prunedHash(this.#source, loaded, this.#size) : undefined;
       if (removed !== undefined) {
         await this.#jump(first, removed, history);
         continue;
       }
-      const entries = await readBundle(place, first / 256, Math.min(256, this.#size - first));
-      for (const [k, entry] of entries.entries()) {
+      for (const [k, entry] of checkBundle(place, loaded).entries()) {
         const index = first + k;
         const logged = index >= wal.next ? await wal.take(index) : undefined;
         if (logged !== undefined) this.#compareLogged(logged, entry, index);
@@ -187,8 +231,9 @@ class Pass {
           findings.tampered('wal', `the write-ahead log ends before the signed size ${this.#size}`, wal.next);
         }
         const blob = this.#take(index, entry);
-        await this.#checkRotation(index);
+        if (this.#story.rotation !== undefined) await this.#checkRotation(index);
         if (blob !== undefined) await this.#checkBlob(blob, index);
+        if (this.#story.chunk !== undefined) await checkChunk(place, this.#story.chunk, index);
         if (this.#treeWhole && history.hasAt(this.#tree.size)) await history.check(this.#tree);
       }
       if (this.#treeWhole) await this.#levels.check();
@@ -252,6 +297,8 @@ class Pass {
       const blob = this.#story.take(index, parseJson(toText(entry.bytes)), this.#prev);
       await this.#checkRotation(index);
       if (blob !== undefined) await this.#checkBlob(blob, index);
+      if (this.#story.chunk !== undefined)
+        await checkChunk({ source: this.#source, crypto: this.#crypto, findings: this.#started.findings }, this.#story.chunk, index);
       this.#prev = toHex(leafHash(this.#crypto, entry.bytes));
       index += 1;
     }
@@ -291,17 +338,21 @@ class Pass {
   }
 }
 
-function reportOf(result: {
-  findings: Findings;
-  origin: string;
-  vkey: string;
-  pinned: boolean;
-  signed: Checkpoint | undefined;
-  witnesses: Readonly<Record<string, number>>;
-  unsigned: number;
-  checkpoints: number;
-  readable: boolean;
-}): Report {
+interface Verified {
+  readonly findings: Findings;
+  /** Undefined for what is no log. */
+  readonly told: Told | undefined;
+  readonly origin: string;
+  readonly vkey: string;
+  readonly pinned: boolean;
+  readonly signed: Checkpoint | undefined;
+  readonly witnesses: Readonly<Record<string, number>>;
+  readonly unsigned: number;
+  readonly checkpoints: number;
+  readonly readable: boolean;
+}
+
+function reportOf(result: Verified): Report {
   const { findings, signed } = result;
   const { origin, vkey, pinned, unsigned, checkpoints, witnesses } = result;
   const { list, counts, holes } = findings;

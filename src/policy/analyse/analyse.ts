@@ -1,9 +1,29 @@
 import type { Bundle } from '../bundle.ts';
 import { readDocuments } from '../documents/document.ts';
+import type { Document } from '../documents/document.ts';
 import { inForce } from '../packs.ts';
 import type { SourceFile } from '../source.ts';
+import { checkAbility } from './ability.ts';
 import { checkConstant, neverApplies } from './alone.ts';
-import { checkApprovers, checkCare, checkDates } from './care.ts';
+import { checkAttributes } from './attributes.ts';
+import { checkConstants } from './constants.ts';
+import { checkLimits } from './counting.ts';
+import { checkExceptions } from './exceptions.ts';
+import { checkIndexes } from './indexes.ts';
+import { checkLabels } from './labels.ts';
+import { checkLines } from './lines.ts';
+import { checkPatterns } from './loose.ts';
+import { checkReach } from './reach.ts';
+import { checkRollouts } from './rollouts.ts';
+import { checkSchemas } from './schemas.ts';
+import { checkSpelling } from './spelling.ts';
+import { checkTests } from './tests.ts';
+import { checkTold } from './told.ts';
+import { checkUnused } from './unused.ts';
+import { checkWide } from './wide.ts';
+import { checkWords } from './words.ts';
+import type { Region } from './region.ts';
+import { checkApprovers, checkCare, checkDates, checkManifest, testedBy } from './care.ts';
 import { checkConflicts } from './conflicts.ts';
 import { Reasoning } from './cover.ts';
 import { Report } from './finding.ts';
@@ -15,11 +35,13 @@ import { checkRedundant } from './redundancy.ts';
 import { regionOf } from './region.ts';
 import { preferred } from './request.ts';
 import { checkActions, checkTargets } from './surface.ts';
-import { checkAllow, checkBuried, reportMeetings } from './winners.ts';
+import { checkAllow, checkBuried, checkOverridden, reportMeetings } from './winners.ts';
 
 export interface AnalyseOptions {
   /** The files the bundle was compiled from. */
   readonly files: readonly SourceFile[];
+  /** The documents of the files, where they were read already. */
+  readonly documents?: readonly Document[];
   /** Wall clock, ms: what has run out by then is told. Without it nothing is said about dates. */
   readonly now?: number;
   /** The files are only a part of a bundle: nothing is said about what is missing. Default false. */
@@ -43,21 +65,52 @@ export function analyse(bundle: Bundle, options: AnalyseOptions): readonly Findi
 
 /** The analysis in steps, so that whoever runs it can show progress or do other things in between. */
 export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<AnalysisProgress, readonly Finding[]> {
-  const documents = inForce(readDocuments(options.files).documents, []);
+  const everything = options.documents ?? readDocuments(options.files).documents;
+  const documents = inForce(everything, []);
   const { rules } = bundle.compiled;
   const report = new Report();
   const reasoning = new Reasoning(preferred);
   const sources = sourcesOf(documents);
   const overridden = new Set(rules.flatMap((rule) => [...rule.overrides]));
-  const shared = { bundle, documents, sources, reasoning, report, overridden, now: options.now ?? 0 };
+  const shared = {
+    bundle,
+    documents,
+    everything,
+    tested: testedBy(documents),
+    sources,
+    reasoning,
+    report,
+    overridden,
+    now: options.now ?? 0,
+  };
+  const all = new Map<string, Region>();
   let done = 0;
   let pairsCut = false;
+  for (const check of [
+    checkAttributes,
+    checkWords,
+    checkConstants,
+    checkTold,
+    checkAbility,
+    checkSchemas,
+    checkRollouts,
+    checkIndexes,
+    checkSpelling,
+    checkLabels,
+  ]) {
+    check(shared);
+    yield { done, rules: rules.length };
+  }
   for (const group of Map.groupBy(rules, ({ policy }) => `${policy.target} ${policy.phase}`).values()) {
     const regions = [];
     for (const rule of group) {
       const region = regionOf(rule, bundle.compiled);
-      if (rule.mode !== 'off' && !neverApplies(region, shared)) regions.push(region);
-      else done += 1;
+      // Every rule has its own share, whatever the one before it needed.
+      reasoning.nextOf(rules.length);
+      if (rule.mode !== 'off' && !neverApplies(region, shared)) {
+        regions.push(region);
+        all.set(rule.id, region);
+      } else done += 1;
       if (regions.length % progressEvery === 0) yield { done, rules: rules.length };
     }
     const neighbours = new Neighbours(regions);
@@ -67,8 +120,15 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
     for (const region of regions) {
       reasoning.nextOf(rules.length - done);
       checkConstant(region, ground);
+      checkLines(region, ground);
+      checkReach(region, ground);
+      checkWide(region, ground);
+      checkLimits(region, ground);
       if (region.rule.effect === 'allow') meetings.push(...checkAllow(region, ground));
-      else checkBuried(region, ground);
+      else {
+        checkBuried(region, ground);
+        checkOverridden(region, ground);
+      }
       checkRedundant(region, ground);
       checkConflicts(region, ground);
       done += 1;
@@ -79,9 +139,15 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
     if (first !== undefined && options.part !== true) checkActions(first.policy.target, first.policy.phase, regions, ground);
     pairsCut ||= neighbours.cut || denies.cut;
   }
+  reasoning.nextOf(1);
+  checkPatterns(all, shared);
+  checkExceptions(all, shared);
   if (options.part !== true) {
+    checkUnused(shared);
+    checkTests(shared);
     checkTargets(shared);
     checkCare(shared);
+    checkManifest(shared);
   }
   checkApprovers(shared);
   if (options.now !== undefined) checkDates(options.now, shared);

@@ -1,16 +1,15 @@
 import { isKind, specNode } from '../documents/document.ts';
 import type { Document, DocumentOf } from '../documents/document.ts';
 import type { RiskClass } from '../documents/kinds/policy.ts';
-import { dayMs, instantMs } from '../documents/time.ts';
+import { dayMs, durationMs, instantMs } from '../documents/time.ts';
 import type { Place } from '../problem.ts';
 import { placeOf } from './ground.ts';
 import type { Ground } from './ground.ts';
 
-type Documents = Pick<Ground, 'bundle' | 'documents' | 'report' | 'sources'>;
+type Documents = Pick<Ground, 'bundle' | 'documents' | 'report' | 'sources' | 'tested'>;
 
 /** P302: rules that count and that nothing tests; critical rules that one pair of hands can lift. */
-export function checkCare({ bundle, documents, report, sources }: Documents): void {
-  const tested = testedBy(documents);
+export function checkCare({ bundle, report, sources, tested }: Documents): void {
   for (const rule of bundle.compiled.rules) {
     const source = sources.get(rule.id);
     if (source === undefined) continue;
@@ -41,7 +40,7 @@ export function checkCare({ bundle, documents, report, sources }: Documents): vo
 }
 
 /** A rule is tested when a case names it, or when a test its policy takes part in demands that every rule fires. */
-function testedBy(documents: readonly Document[]): (rule: string, policy: string) => boolean {
+export function testedBy(documents: readonly Document[]): (rule: string, policy: string) => boolean {
   const named = new Set<string>();
   const covered: ((policy: string) => boolean)[] = [];
   for (const document of documents) {
@@ -73,12 +72,37 @@ export function checkDates(now: number, ground: Documents): void {
         rules: document.spec.rules,
       });
     } else if (isKind(document, 'RiskAcceptance')) checkAcceptance(document, now, ground);
+    else if (isKind(document, 'DataSet')) checkAge(document, now, ground);
   }
+}
+
+function checkAge({ spec, name, node }: DocumentOf<'DataSet'>, now: number, ground: Documents): void {
+  if (spec.asOf === undefined || spec.maxAge === undefined) return;
+  const until = instantMs(spec.asOf) + durationMs(spec.maxAge);
+  if (until > now) return;
+  tell(ground, {
+    code: 'P402',
+    severity: 'error',
+    place: specNode({ node }, ['asOf']),
+    message: `the DataSet "${name}" is stale for ${days(now - until)}: every rule that reads it fails`,
+    hint: 'bring it up to date, then write the date into "asOf"',
+    rules: [],
+  });
 }
 
 function checkPolicy({ spec, name, node }: DocumentOf<'Policy'>, now: number, ground: Documents): void {
   const place = (path: readonly string[]): Place => specNode({ node }, path);
   const severity = (since: number): 'warning' | 'error' => (now - since > graceDays[spec.risk.class] * dayMs ? 'error' : 'warning');
+  if (instantMs(spec.review.last) > now + dayMs) {
+    tell(ground, {
+      code: 'P402',
+      severity: 'error',
+      place: place(['review', 'last']),
+      message: `the last review of the policy "${name}" lies in the future`,
+      hint: 'write the day on which somebody read it',
+      rules: [],
+    });
+  }
   const due = instantMs(spec.review.last) + periodMs(spec.review.every);
   if (due <= now) {
     const message = `the review of the policy "${name}" (risk ${spec.risk.class}) is due for ${days(now - due)}`;
@@ -108,11 +132,29 @@ function checkException({ spec, name, node }: DocumentOf<'Exception'>, now: numb
   if (instantMs(spec.expires) <= now) {
     tell(ground, {
       code: 'P401',
-      severity: 'warning',
+      severity: 'error',
       place: specNode({ node }, ['expires']),
       message: `the exception "${name}" has expired`,
       hint: 'remove it',
       rules,
+    });
+  }
+}
+
+/** MANIFEST: a version that the changelog does not know could not be packed. */
+export function checkManifest({ documents, report }: Documents): void {
+  for (const document of documents) {
+    if (!isKind(document, 'Bundle')) continue;
+    const { version, changelog } = document.spec;
+    if (changelog === undefined || changelog.some((one) => one.version === version)) continue;
+    report.add({
+      code: 'MANIFEST',
+      severity: 'warning',
+      place: specNode(document, ['version']),
+      message: `the changelog says nothing about version ${version}: policy bundle build would refuse it`,
+      hint: 'add an entry to "changelog"',
+      rules: [],
+      proof: 'document',
     });
   }
 }

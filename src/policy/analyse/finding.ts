@@ -1,17 +1,17 @@
 import { limits } from '#model';
 import type { DecisionRequest } from '#model';
 import { compareText, problemAt } from '../problem.ts';
-import type { Place, Problem } from '../problem.ts';
+import type { Edit, Place, Problem } from '../problem.ts';
 
 /** Something the analysis found out about rules that compile. */
 export interface Finding extends Problem {
   /** The rules it is about, `policy/rule`, the one to change first; empty where it is about another document. */
   readonly rules: readonly string[];
   /**
-   * `witness`: deciding `witness` with the bundle shows it. `document`: the text of the documents shows it. `unproven`: concluded, but no
+   * `records`: recorded decisions show it. `witness`: deciding `witness` with the bundle shows it. `document`: the text of the documents shows it. `unproven`: concluded, but no
    * request was found that shows it; never an error.
    */
-  readonly proof: 'witness' | 'document' | 'unproven';
+  readonly proof: 'witness' | 'document' | 'records' | 'unproven';
   readonly witness?: DecisionRequest;
 }
 
@@ -21,9 +21,11 @@ export interface Observation {
   readonly place: Place;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** The edit that mends it, where there is only one. */
+  readonly fix?: Edit | undefined;
   readonly rules: readonly string[];
-  /** A request that shows it; `document` where the text alone does. Undefined: none was found. */
-  readonly proof: DecisionRequest | 'document' | undefined;
+  /** A request that shows it; `document` where the text alone does, `records` where recorded decisions do. Undefined: none was found. */
+  readonly proof: DecisionRequest | 'document' | 'records' | undefined;
 }
 
 /** Collects findings, at most so many of one code that a person can still read them. */
@@ -39,8 +41,13 @@ export class Report {
       const severity = complaint.severity === 'error' ? 'warning' : complaint.severity;
       const message = `${complaint.message} (unproven: no request was found that shows it)`;
       this.#findings.push({ ...problemAt(place, { ...complaint, severity, message }), rules, proof: 'unproven' });
-    } else if (proof === 'document') this.#findings.push({ ...problemAt(place, complaint), rules, proof });
+    } else if (proof === 'document' || proof === 'records') this.#findings.push({ ...problemAt(place, complaint), rules, proof });
     else this.#findings.push({ ...problemAt(place, complaint), rules, proof: 'witness', witness: proof });
+  }
+
+  /** Whether an error about the rule was added already. */
+  hasError(rule: string): boolean {
+    return this.#findings.some(({ severity, rules }) => severity === 'error' && rules.includes(rule));
   }
 
   /** Says what was left out, so that silence is never taken for a clean bill. */

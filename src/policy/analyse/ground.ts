@@ -35,6 +35,10 @@ export function sourcesOf(documents: readonly Document[]): ReadonlyMap<string, R
 export interface Ground {
   readonly bundle: Bundle;
   readonly documents: readonly Document[];
+  /** Those that are not in force, too: policies of packs that are switched off, with their tests. */
+  readonly everything: readonly Document[];
+  /** Whether a test is about a rule. */
+  readonly tested: (rule: string, policy: string) => boolean;
   readonly sources: ReadonlyMap<string, RuleSource>;
   /** Rules of the target and phase that is looked at; those that can never apply are left out. */
   readonly regions: readonly Region[];

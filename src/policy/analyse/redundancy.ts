@@ -1,7 +1,8 @@
-import { canonicalJson } from '#model';
+import { canonicalJson, maskStrategies } from '#model';
 import type { Decision } from '#model';
 import type { CompiledRule } from '../compile/compiled.ts';
 import type { RuleSpec } from '../documents/kinds/rule.ts';
+import { labelMatches } from '../match/glob.ts';
 import { at, placeOf, witnessFor } from './ground.ts';
 import type { Ground } from './ground.ts';
 import type { Region } from './region.ts';
@@ -70,8 +71,23 @@ function addsNothing(rule: CompiledRule, wider: CompiledRule, { overridden, sour
 
 function owesLess(own: RuleSpec['obligations'] = [], others: RuleSpec['obligations'] = []): boolean {
   if (own.length === 0) return true;
-  const known = new Set(others.map((obligation) => canonicalJson(obligation)));
-  return own.every((obligation) => known.has(canonicalJson(obligation)));
+  return own.every((obligation) => others.some((other) => isImplied(obligation, other)));
+}
+
+type ObligationSpec = NonNullable<RuleSpec['obligations']>[number];
+
+/** Whether the join of both is the other one. */
+function isImplied(own: ObligationSpec, other: ObligationSpec): boolean {
+  if (own.type === 'row_limit' && other.type === 'row_limit') return own.max >= other.max;
+  if (own.type === 'mask' && other.type === 'mask') {
+    const columns = own.select.columns.labels.every((label) =>
+      other.select.columns.labels.some((wider) => label === wider || labelMatches(wider, label)),
+    );
+    const lineage = other.select.columns.lineage === undefined || other.select.columns.lineage === own.select.columns.lineage;
+    const stricter = maskStrategies.indexOf(own.with.strategy) < maskStrategies.indexOf(other.with.strategy);
+    if (columns && lineage && (stricter || canonicalJson(own.with) === canonicalJson(other.with))) return true;
+  }
+  return canonicalJson(own) === canonicalJson(other);
 }
 
 /** Which of two is told to a person: the stronger tier, then the higher priority, then the id. Negative: `one`. */

@@ -92,7 +92,7 @@ function boxOf(rule: CompiledRule, data: Compiled['data']): Formula {
 }
 
 /** The literals of one line of a match, all of which must hold. */
-function literalsOf(matcher: Matcher, rule: Pick<CompiledRule, 'attributes'>, data: Compiled['data']): readonly Literal[] {
+export function literalsOf(matcher: Matcher, rule: Pick<CompiledRule, 'attributes'>, data: Compiled['data']): readonly Literal[] {
   const { path, line } = matcher;
   const found = resolveAttribute(rule.attributes, path);
   if (!found.found) return [];

@@ -1,8 +1,9 @@
 import { obligationTypes } from '#model';
-import type { DecisionRequest } from '#model';
+import type { DecisionRequest, Target } from '#model';
 import type { CompiledPolicy } from '../compile/compiled.ts';
 import { resolveAttribute } from '../schema/index.ts';
 import type { AttributeFields, AttributeType } from '../schema/index.ts';
+import { isOfClock, timeFor } from './clock.ts';
 import type { Scalar } from './scalar.ts';
 import type { Model } from './solve.ts';
 
@@ -32,6 +33,19 @@ const familiar: Readonly<Record<string, readonly Scalar[]>> = {
   'subject.type': ['user', 'agent', 'service'],
 };
 
+/** What operations of a target are usually about; of SQL the familiar values say it. */
+const resources: Partial<Record<Target, { readonly type: string; readonly id: string }>> = {
+  ssh: { type: 'host', id: 'host:shop-1' },
+  http: { type: 'service', id: 'service:shop' },
+  egress: { type: 'host', id: 'host:elsewhere' },
+  'k8s.api': { type: 'cluster', id: 'k8s:shop' },
+  'k8s.admission': { type: 'cluster', id: 'k8s:shop' },
+  tool: { type: 'tool-server', id: 'tools:shop' },
+  llm: { type: 'model-provider', id: 'llm:provider' },
+  ci: { type: 'repository', id: 'repo:shop' },
+  warder: { type: 'installation', id: 'warder' },
+};
+
 export function preferred(path: string): readonly Scalar[] {
   return familiar[path] ?? [];
 }
@@ -53,8 +67,13 @@ export function requestOf(model: Model, { attributes, policy, now }: Setting, ch
   for (const [name, attribute] of Object.entries(attributes)) {
     if (name !== 'now' && name !== 'data') roots[name] = neutral(attribute.type, name);
   }
+  const usual = resources[policy.target];
+  if (usual !== undefined && isHolder(roots['resource'])) Object.assign(roots['resource'], usual);
+  const clock = new Map<string, Scalar>();
   for (const [path, value] of model.scalars) {
-    if (typeof value !== 'object') put(roots, path, value, attributes);
+    if (isOfClock(path)) {
+      if (typeof value !== 'object') clock.set(path, value);
+    } else if (typeof value !== 'object') put(roots, path, value, attributes);
     else if (value.kind === 'present') put(roots, path, presentValue(attributes, path), attributes);
     else remove(roots, path);
   }
@@ -67,8 +86,8 @@ export function requestOf(model: Model, { attributes, policy, now }: Setting, ch
   return {
     target: policy.target,
     phase: policy.phase,
-    point: typeof point === 'string' ? point : 'postgres',
-    now,
+    point: typeof point === 'string' ? point : policy.target === 'sql' ? 'postgres' : policy.target,
+    now: clock.size === 0 ? now : timeFor(clock, now),
     // Reason: built from the schema, which describes exactly these roots.
     subject: subject as DecisionRequest['subject'],
     resource: resource as DecisionRequest['resource'],

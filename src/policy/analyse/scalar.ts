@@ -1,5 +1,5 @@
 import { limits } from '#model';
-import { inNetwork } from '../match/network.ts';
+import { inNetwork, parseNetwork } from '../match/network.ts';
 import type { Network } from '../match/network.ts';
 import { alphabetOf, exactPattern, exampleOf, findString, isExact, Language } from './pattern.ts';
 import type { Pattern, StringClause } from './pattern.ts';
@@ -191,6 +191,12 @@ function examplesOf(test: Test): string[] {
     default:
       return [];
   }
+}
+
+/** The addresses at which membership in a network, written as text, changes; none for what is no network. */
+export function addressesAround(network: string): string[] {
+  const parsed = parseNetwork(network);
+  return parsed === undefined ? [] : edgesOf(parsed);
 }
 
 /** First and last address of a network and their neighbours outside. */

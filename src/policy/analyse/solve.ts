@@ -1,6 +1,7 @@
+import { naturalBounds } from './clock.ts';
 import type { Conjunction } from './formula.ts';
 import type { ListLiteral, Literal, OpaqueLiteral, ScalarLiteral } from './literal.ts';
-import { holds, solveScalar } from './scalar.ts';
+import { holds, range, solveScalar } from './scalar.ts';
 import type { Clause, Scalar } from './scalar.ts';
 
 /** What a request must look like; attributes that are not named are free. */
@@ -96,11 +97,19 @@ function solveAttribute(
   const [first] = literals;
   if (first === undefined) return { value: anything };
   if (first.optional && literals.every(({ term }) => holds(term.test, undefined) === !term.negated)) return { value: missing };
-  const clauses = literals.map(({ term }): Clause => [term]);
+  const clauses = [...literals.map(({ term }): Clause => [term]), ...boundsOf(first.path)];
   if (literals.every(({ term }) => term.test.kind === 'present')) {
     return literals.some(({ term }) => term.negated) ? undefined : { value: anything };
   }
   return solveScalar(first.domain, clauses, preferred(first.path));
+}
+
+/** What every value there can be satisfies. */
+function boundsOf(path: string): readonly Clause[] {
+  const bounds = naturalBounds(path);
+  if (bounds === undefined) return [];
+  const [least, greatest] = bounds;
+  return [[{ test: range('>=', least), negated: false }], [{ test: range('<=', greatest), negated: false }]];
 }
 
 function solveList(literals: readonly ListLiteral[], preferred: Preferences): ListModel | undefined | 'unknown' {

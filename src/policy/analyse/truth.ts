@@ -1,6 +1,7 @@
 import { limits } from '#model';
 import { childrenOf, format } from '../cel/index.ts';
 import type { BinaryExpression, CallExpression, CelExpression, ComprehensionExpression } from '../cel/index.ts';
+import { clockSite, instantOf } from './clock.ts';
 import { and, always, disjunctive, holding, never, not, or } from './formula.ts';
 import type { Formula } from './formula.ts';
 import { constantOf, constantsOf, pathOf, readAt, readOf, unfold } from './expression.ts';
@@ -92,12 +93,14 @@ function relation(e: BinaryExpression, sense: boolean, scope: Scope): Formula | 
   if (op === '==' || op === '!=' || op === '<' || op === '<=' || op === '>' || op === '>=') {
     const sized = emptiness(e, sense, scope);
     if (sized !== undefined) return sized;
-    const left = constantOf(e.left, scope.names);
-    const right = constantOf(e.right, scope.names);
+    const left = constantOf(e.left, scope.names) ?? instantOf(e.left);
+    const right = constantOf(e.right, scope.names) ?? instantOf(e.right);
     const constant = left ?? right;
     if (constant === undefined) return undefined;
     if (left !== undefined && right !== undefined) return folded(left, op, right, sense);
-    const read = readIn(left === undefined ? e.left : e.right, scope);
+    const side = left === undefined ? e.left : e.right;
+    const clock = clockSite(side);
+    const read: Read | undefined = clock === undefined ? readIn(side, scope) : { site: clock, shape: 'scalar' };
     if (read?.shape !== 'scalar') return undefined;
     if (op === '==' || op === '!=') return compare(read, among([constant]), (op === '==') === sense);
     if (typeof constant !== 'number' || read.site.domain === 'string') return undefined;
@@ -132,6 +135,8 @@ function emptiness(e: BinaryExpression, sense: boolean, scope: Scope): Formula |
   const [argument] = sized.args;
   const list = sized.target ?? argument;
   const read = list && readIn(list, scope);
+  const whatever = read?.site.optional === false ? ofAnySize(e.op, bound) : undefined;
+  if (whatever !== undefined) return whatever === sense ? always : never;
   if (read?.shape !== 'list') return undefined;
   const any = (e.op === '>' && bound === 0) || (e.op === '!=' && bound === 0) || (e.op === '>=' && bound === 1);
   const none = (e.op === '==' && bound === 0) || (e.op === '<' && bound === 1) || (e.op === '<=' && bound === 0);
@@ -139,12 +144,21 @@ function emptiness(e: BinaryExpression, sense: boolean, scope: Scope): Formula |
   return ofList(read.site, [[]], any === sense);
 }
 
+/** The answer that a comparison with a size gives whatever the size is: no size is below zero. */
+function ofAnySize(op: BinaryExpression['op'], bound: number): boolean | undefined {
+  if (op === '>=' && bound <= 0) return true;
+  if (op === '<' && bound <= 0) return false;
+  if (bound >= 0) return undefined;
+  return op === '>' || op === '!=' ? true : op === '<=' || op === '==' ? false : undefined;
+}
+
 function membership(e: BinaryExpression, sense: boolean, scope: Scope): Formula | undefined {
   const constants = constantsOf(e.right, scope.names);
   if (constants !== undefined) {
     const constant = constantOf(e.left, scope.names);
     if (constant !== undefined) return constants.includes(constant) === sense ? always : never;
-    const read = readIn(e.left, scope);
+    const clock = clockSite(e.left);
+    const read: Read | undefined = clock === undefined ? readIn(e.left, scope) : { site: clock, shape: 'scalar' };
     return read?.shape === 'scalar' ? compare(read, among(constants), sense) : undefined;
   }
   const constant = constantOf(e.left, scope.names);

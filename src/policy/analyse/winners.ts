@@ -1,5 +1,8 @@
 import type { Decision } from '#model';
+import { disjunctive, holding, join } from './formula.ts';
 import type { Conjunction } from './formula.ts';
+import { scalarLiteral } from './literal.ts';
+import { among } from './scalar.ts';
 import { at, isSteady, placeOf, witnessFor } from './ground.ts';
 import type { Ground } from './ground.ts';
 import type { Region } from './region.ts';
@@ -134,11 +137,12 @@ export function checkBuried(region: Region, ground: Ground): void {
   const { bundle, now } = ground;
   const goal = ({ verdict, matched, decisive }: Decision): boolean =>
     verdict === 'deny' && matched.some((one) => one.rule === rule.id) && denies.some((deny) => decisive.includes(deny.id));
+  const higher = denies.every((deny) => deny.tier < rule.tier);
   ground.report.add({
     code: 'P105',
-    severity: 'error',
+    severity: higher ? 'error' : 'warning',
     place: placeOf(rule, [], ground),
-    message: `the rule "${rule.id}" never takes effect: ${denies.map((deny) => `"${deny.id}" (${at(deny)})`).join(', ')} of a higher tier refuse${denies.length === 1 ? 's' : ''} every operation it is about`,
+    message: `the rule "${rule.id}" never takes effect: ${denies.map((deny) => `"${deny.id}" (${at(deny)})`).join(', ')}${higher ? ' of a higher tier' : ''} refuse${denies.length === 1 ? 's' : ''} every operation it is about`,
     hint: 'remove the rule, or narrow the deny above it',
     rules: [rule.id, ...denies.map((deny) => deny.id)],
     proof: witnessFor(
@@ -149,7 +153,50 @@ export function checkBuried(region: Region, ground: Ground): void {
   });
 }
 
+/** P108: a deny that allows override wherever it applies. */
+export function checkOverridden(region: Region, ground: Ground): void {
+  const { rule } = region;
+  if (rule.effect !== 'deny' || !ground.overridden.has(rule.id)) return;
+  // What was not understood is overridden by nobody, and is not what the rules are about.
+  const parsed = holding(
+    scalarLiteral({ path: 'context.certainty', domain: 'string', optional: false }, { test: among(['parsed']), negated: false }),
+  );
+  const understood = disjunctive(parsed, 1)?.[0] ?? [];
+  const conjunctions = region.conjunctions.flatMap((conjunction) => {
+    const joined = join(conjunction, understood);
+    return joined === undefined || ground.reasoning.ask(joined).kind === 'impossible' ? [] : [joined];
+  });
+  if (conjunctions.length === 0) return;
+  const overriding = ground.regions.filter(({ rule: allow }) => allow.overrides.has(rule.id) && isSteady(allow));
+  const meetings = overriding.flatMap((allow): Meeting[] => {
+    const models = ground.reasoning.together(conjunctions, allow.conjunctions);
+    return models === undefined || models.length === 0 ? [] : [{ allow: region, deny: allow, models }];
+  });
+  if (meetings.length === 0 || !coveredBy({ ...region, conjunctions }, meetings.slice(0, coversMax), ground)) return;
+  const allows = meetings.map(({ deny }) => deny.rule);
+  const { bundle, now } = ground;
+  const goal = ({ matched, decisive }: Decision): boolean =>
+    matched.some((one) => one.rule === rule.id) &&
+    matched.some((one) => allows.some(({ id }) => id === one.rule)) &&
+    !decisive.includes(rule.id);
+  ground.report.add({
+    code: 'P108',
+    severity: 'warning',
+    place: placeOf(rule, [], ground),
+    message: `the deny "${rule.id}" never denies what was understood: ${allows.map((allow) => `"${allow.id}" (${at(allow)})`).join(', ')} override${allows.length === 1 ? 's' : ''} it wherever it applies`,
+    hint: 'narrow the override to whom it is for, or remove the deny',
+    rules: [rule.id, ...allows.map(({ id }) => id)],
+    proof: witnessFor(
+      rule,
+      meetings.flatMap(({ models }) => models),
+      { goal, bundle, now },
+    ),
+  });
+}
+
 /** A deny below one that may be waived is a second line of defence, not a mistake. */
 function buries(deny: Region['rule'], { rule }: Region): boolean {
-  return deny.effect === 'deny' && deny.tier < rule.tier && isSteady(deny) && (rule.effect !== 'deny' || !deny.waivable);
+  if (deny.effect !== 'deny' || !isSteady(deny)) return false;
+  // A challenge or a change of something that is refused anyway says nothing, whatever the tiers.
+  return rule.effect === 'deny' ? deny.tier < rule.tier && !deny.waivable : true;
 }

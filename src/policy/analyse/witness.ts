@@ -4,6 +4,7 @@ import type { Bundle } from '../bundle.ts';
 import { decide } from '../decide/decide.ts';
 import { resolveAttribute } from '../schema/index.ts';
 import type { AttributeFields, AttributeType } from '../schema/index.ts';
+import { samplesOf } from './pattern-samples.ts';
 import { neutral, preferred, requestOf } from './request.ts';
 import type { Setting } from './request.ts';
 import type { OpaqueLiteral } from './literal.ts';
@@ -67,7 +68,9 @@ function valuesFor(path: string, named: Named, attributes: AttributeFields): rea
 /** Constants of the expressions, what lies beside them, and what has nothing to do with them. */
 function valuesOf(type: AttributeType, path: string, named: Named): readonly unknown[] {
   const { constants } = named;
-  const texts = constants.filter((constant) => typeof constant === 'string');
+  const texts = constants
+    .filter((constant) => typeof constant === 'string')
+    .flatMap((text) => (looksLikePattern.test(text) ? [text, ...samplesOf(text)] : [text]));
   const numbers = constants.filter((constant) => typeof constant === 'number');
   switch (type.kind) {
     case 'string':
@@ -101,6 +104,9 @@ function listsOf(element: AttributeType, path: string, named: Named): readonly u
   );
   return [...values.map((value) => [value]), [], ...counted];
 }
+
+/** A constant that may be the pattern of `matches`. */
+const looksLikePattern = /[\\^$*+?[(|]/;
 
 const listItemsMax = 1_000;
 

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { admissionOf } from './admission.ts';
 
 const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: {} };
+/** As the API server hands it on. */
+const placed = { ...pod, metadata: { name: 'a', namespace: 'default' } };
 
 function made(inputs: { object?: unknown; oldObject?: unknown; request?: unknown }, attributes: Record<string, unknown> = {}) {
   return admissionOf(inputs, { ...attributes, ...inputs });
@@ -20,7 +22,7 @@ test('an object is a CREATE in its namespace', () => {
     name: 'a',
     namespaceLabels: { 'kubernetes.io/metadata.name': 'default' },
   });
-  assert.deepEqual([object, oldObject], [pod, null]);
+  assert.deepEqual([object, oldObject], [placed, null]);
 });
 
 test('with the object before it is an UPDATE, and alone that one is a DELETE', () => {
@@ -29,13 +31,13 @@ test('with the object before it is an UPDATE, and alone that one is a DELETE', (
   const removal = made({ oldObject: pod });
   assert.deepEqual(
     [(removal['request'] as { operation: string }).operation, removal['object'], removal['oldObject']],
-    ['DELETE', null, pod],
+    ['DELETE', null, placed],
   );
 });
 
 test('a DELETE of an object has it as the object before', () => {
   const { object, oldObject } = made({ object: pod, request: { operation: 'DELETE' } });
-  assert.deepEqual([object, oldObject], [null, pod]);
+  assert.deepEqual([object, oldObject], [null, placed]);
 });
 
 test('what the request says otherwise holds', () => {
@@ -59,6 +61,14 @@ test('what lives in no namespace is in none', () => {
   const { request, namespaceObject } = made({ object: { ...pod, apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' } });
   const { namespace, group, resource } = request as Record<string, unknown>; // As made above.
   assert.deepEqual([namespace, group, resource, namespaceObject], ['', 'rbac.authorization.k8s.io', 'clusterroles', null]);
+});
+
+test('the namespace of the request is that of the object, unless the object has none', () => {
+  const namespaceIn = (value: unknown): unknown => (value as { metadata: { namespace?: string } }).metadata.namespace; // As made above.
+  assert.equal(namespaceIn(made({ object: { ...pod, metadata: { name: 'a', namespace: 'shop' } } })['object']), 'shop');
+  assert.equal(namespaceIn(made({ object: pod, request: { namespace: 'shop' } })['object']), 'shop');
+  assert.equal(namespaceIn(made({ object: { ...pod, kind: 'Node' } })['object']), undefined);
+  assert.equal(namespaceIn(made({ object: { ...pod, kind: 'Namespace' } })['object']), undefined);
 });
 
 test('a request with a kind is the whole of it', () => {

@@ -16,7 +16,7 @@ export function admissionOf(inputs: CaseInputs, given: Readonly<Record<string, u
   const written = { object: withoutNulls(given['object']), oldObject: withoutNulls(given['oldObject']) };
   const subject = record(written.object ?? written.oldObject);
   if ('kind' in stated || (inputs.object === undefined && inputs.oldObject === undefined)) return {};
-  const review = reviewOf(subject, stated, written);
+  const review = reviewOf(subject, stated, placed(written, namespaceOf(text(subject['kind']), record(subject['metadata']), stated)));
   const { namespaceLabels: labels, ...said } = stated;
   const { namespace } = review.request;
   const around = 'namespaceObject' in given ? given['namespaceObject'] : namespaceNamed(namespace, labels);
@@ -33,6 +33,17 @@ export function admissionOf(inputs: CaseInputs, given: Readonly<Record<string, u
 interface Objects {
   readonly object: unknown;
   readonly oldObject: unknown;
+}
+
+/** The objects in their namespace: the API server writes it into an object that does not say it. */
+function placed({ object, oldObject }: Objects, namespace: string): Objects {
+  const inside = (value: unknown): unknown => {
+    const metadata = record(record(value)['metadata']);
+    const said =
+      value === undefined || value === null || namespace === '' || 'namespace' in metadata || record(value)['kind'] === 'Namespace';
+    return said ? value : { ...record(value), metadata: { ...metadata, namespace } };
+  };
+  return { object: inside(object), oldObject: inside(oldObject) };
 }
 
 function reviewOf(subject: Readonly<Record<string, unknown>>, stated: Readonly<Record<string, unknown>>, written: Objects) {

@@ -48,6 +48,8 @@ export interface CheckOptions {
   readonly target?: Target;
   /** Facts that producers would have found out; the same for all objects. */
   readonly facts?: Readonly<Record<string, unknown>>;
+  /** Asks for more facts about one request, such as what other engines say. */
+  readonly ask?: (request: DecisionRequest) => Promise<Readonly<Record<string, unknown>>>;
   /** When no rule allows; default: as the bundle says, but see `answering`. */
   readonly byDefault?: 'allow' | 'deny';
 }
@@ -65,7 +67,7 @@ export async function checkFiles(bundle: Bundle, files: readonly SourceFile[], o
     for (const object of found.objects) {
       const asked = await questionOf(object, { bundle, file, options });
       if ('problems' in asked) problems.push(...asked.problems);
-      else objects.push(checked(object, asked));
+      else objects.push(checked(object, await withAnswers(asked, options)));
     }
   }
   const ok = problems.length === 0 && objects.every(({ verdict }) => verdict === 'allow');
@@ -75,6 +77,11 @@ export async function checkFiles(bundle: Bundle, files: readonly SourceFile[], o
 interface Asked {
   readonly bundle: Bundle;
   readonly request: DecisionRequest;
+}
+
+async function withAnswers({ bundle, request }: Asked, { ask }: CheckOptions): Promise<Asked> {
+  if (ask === undefined) return { bundle, request };
+  return { bundle, request: { ...request, facts: { ...request.facts, ...(await ask(request)) } } };
 }
 
 interface Around {

@@ -8,7 +8,7 @@
 export { checkFiles } from './check-files.ts';
 export type { CheckedObject, CheckFinding, CheckOptions, CheckReport } from './check-files.ts';
 export { runCases } from './run.ts';
-export type { CaseReport, CaseResult, ResultStore, TestAnswer, TestReport } from './run.ts';
+export type { CaseReport, CaseResult, Progress, ResultStore, TestAnswer, TestReport } from './run.ts';
 export { percent } from './coverage.ts';
 export type { Coverage, Measure } from './coverage.ts';
 export { missed, readQuestion } from './what-if.ts';

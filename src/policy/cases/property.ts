@@ -33,10 +33,14 @@ function sampleAt(index: number, generators: readonly { path: string; values: re
     values[path] = choices[rest % choices.length];
     rest = Math.floor(rest / choices.length);
   }
-  const { name: _name, forAll: _forAll, expect: _expect, ...fixed } = property;
+  return { inputs: inputsOf(property, values), values };
+}
+
+/** The inputs of a property with values at the paths of its generators. */
+export function inputsOf({ name: _name, forAll: _forAll, expect: _expect, ...fixed }: PropertySpec, values: Sample['values']): CaseInputs {
   let inputs: Record<string, unknown> = fixed;
   for (const [path, value] of Object.entries(values)) inputs = withValue(inputs, path.split('.'), value);
-  return { inputs: inputs, values }; // Inputs of a case at whose paths values were put.
+  return inputs; // Inputs of a case at whose paths values were put.
 }
 
 function withValue(holder: Record<string, unknown>, [head = '', ...rest]: readonly string[], value: unknown): Record<string, unknown> {

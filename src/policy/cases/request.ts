@@ -10,6 +10,7 @@ import { admissionOf } from './admission.ts';
 import { CaseMistake } from './case-mistake.ts';
 import { catalogOf } from './catalog.ts';
 import { httpOf } from './http.ts';
+import { sshOf } from './ssh.ts';
 import { toolOf } from './tool.ts';
 
 /** What all cases of a file share. */
@@ -88,6 +89,7 @@ function attributesOf(
   let certainty: Certainty | undefined;
   if (inputs.http !== undefined) ({ http: attributes['http'], certainty } = httpOf(inputs.http));
   if (inputs.tool !== undefined) attributes['tool'] = toolOf(inputs.tool);
+  if (inputs.ssh !== undefined) attributes['ssh'] = sshOf(inputs.ssh);
   if (inputs.target === 'k8s.admission') Object.assign(attributes, admissionOf(inputs, attributes));
   if (inputs.sql !== undefined) {
     const parameters = inputs.parameters?.map((value) => (value === null || typeof value === 'string' ? value : JSON.stringify(value)));

@@ -1,4 +1,4 @@
-import { canonicalJson } from '#model';
+import { canonicalJson, limits } from '#model';
 import type { Decision, DecisionRequest } from '#model';
 import { loadInspectors } from '#inspect';
 import { compileDocuments } from '../bundle.ts';
@@ -13,9 +13,10 @@ import type { Place, Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { CoverageCounter, percent } from './coverage.ts';
 import type { Coverage, Measure } from './coverage.ts';
+import { MutantBundles } from './mutant-bundle.ts';
 import { mutantsOf } from './mutate.ts';
 import { compileSubset } from './subset.ts';
-import { allPass, runCase, runProperty } from './trial.ts';
+import { MutantTrial, runCase, runProperty } from './trial.ts';
 import type { Run, Trial } from './trial.ts';
 
 export interface CaseResult {
@@ -49,6 +50,11 @@ export interface CaseReport {
   readonly tests: readonly TestReport[];
 }
 
+/** Told now and then how far a run has come: `of` mutants of a test were tried, 0 while its cases run. What it returns is awaited. */
+export type Progress = (step: { readonly test: string; readonly done: number; readonly of: number }) => Promise<void> | void;
+
+const quietly: Progress = () => undefined;
+
 /** Answers of test documents, remembered under a key that names everything they depend on. */
 export interface ResultStore {
   get(key: string): TestAnswer | undefined;
@@ -65,7 +71,7 @@ export interface TestAnswer {
  * Runs the PolicyTest documents among the files against the policies among them. Files that are not YAML serve as corpora. The statement
  * texts go through the real parser, so a test also shows what an enforcement point will see.
  */
-export async function runCases(files: readonly SourceFile[], store?: ResultStore): Promise<CaseReport> {
+export async function runCases(files: readonly SourceFile[], store?: ResultStore, progress: Progress = quietly): Promise<CaseReport> {
   await loadInspectors();
   const { documents, problems: found } = readDocuments(files.filter(({ path }) => /\.ya?ml$/.test(path)));
   const present = inForce(documents, found);
@@ -77,7 +83,8 @@ export async function runCases(files: readonly SourceFile[], store?: ResultStore
   for (const document of documents) {
     if (!isKind(document, 'PolicyTest')) continue;
     const key = sha256Hex(`${others} ${document.name} ${document.place.file.path} ${document.place.file.text}`);
-    const answer = store?.get(key) ?? answerOf(document, documents, files);
+    await progress({ test: document.name, done: 0, of: 0 });
+    const answer = store?.get(key) ?? (await answerOf(document, documents, { files, progress }));
     store?.set(key, answer);
     results.push(...answer.results);
     if (answer.report !== undefined) tests.push(answer.report);
@@ -92,7 +99,11 @@ function digestOfInputs(files: readonly SourceFile[], documents: readonly Docume
   return sha256Hex(canonicalJson([engineVersion, digestOf(documents), corpora]));
 }
 
-function answerOf(document: TestDocument, documents: readonly Document[], files: readonly SourceFile[]): TestAnswer {
+async function answerOf(
+  document: TestDocument,
+  documents: readonly Document[],
+  { files, progress }: { readonly files: readonly SourceFile[]; readonly progress: Progress },
+): Promise<TestAnswer> {
   const bundle = bundleFor(document, documents);
   if (bundle === undefined) {
     return {
@@ -106,7 +117,7 @@ function answerOf(document: TestDocument, documents: readonly Document[], files:
   const count = (request: DecisionRequest): void => counter.count(request);
   const trial: Trial = { test: document.spec, bundle, catalogs: new Map(), files, path, count };
   const ran = runTest(document, trial, counter);
-  const mutation = mutationOf(document, documents, trial);
+  const mutation = await mutationOf(document, documents, { trial, progress });
   const report = { test: document.name, path, coverage: counter.report(), ...(mutation === undefined ? {} : { mutation }) };
   return { results: [...ran, ...mutationResults(document, mutation)], report };
 }
@@ -131,19 +142,34 @@ function runTest(document: TestDocument, trial: Trial, counter: CoverageCounter)
 }
 
 /** Runs the test against every mutant. Without a stated score nobody asked, and it takes a while. */
-function mutationOf(document: TestDocument, documents: readonly Document[], trial: Trial): Measure | undefined {
+async function mutationOf(
+  document: TestDocument,
+  documents: readonly Document[],
+  { trial, progress }: { readonly trial: Trial; readonly progress: Progress },
+): Promise<Measure | undefined> {
   if (document.spec.mutation === undefined) return undefined;
   const survivors: string[] = [];
   let total = 0;
-  for (const mutant of mutantsOf(documents, document.spec.policies)) {
-    const bundle = bundleFor(document, mutant.documents);
+  const all = mutantsOf(documents, document.spec.policies);
+  const bundles = new MutantBundles(trial.bundle, documents);
+  const cases = new MutantTrial(trial);
+  const stride = Math.max(1, all.length / limits.mutantsPerTestMax);
+  for (let n = 0; n < all.length; n += stride) {
+    const mutant = all[Math.floor(n)];
+    if (mutant === undefined) break;
+    if (n > 0 && Math.floor(n) % progressEvery === 0) await progress({ test: document.name, done: Math.floor(n), of: all.length });
+    const { rule } = mutant;
+    const bundle =
+      rule === undefined ? bundles.withPolicy(mutant.document, mutant.spec) : bundles.with(mutant.document, rule.id, rule.spec);
     // What does not compile is noticed without any test.
     if (bundle === undefined) continue;
     total += 1;
-    if (allPass({ ...trial, bundle, count: () => undefined })) survivors.push(mutant.name);
+    if (cases.allPass(bundle)) survivors.push(mutant.name);
   }
   return { seen: total - survivors.length, total, missing: survivors };
 }
+
+const progressEvery = 64;
 
 function mutationResults(document: TestDocument, score: Measure | undefined): CaseResult[] {
   const least = document.spec.mutation?.minScore;

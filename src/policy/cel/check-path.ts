@@ -125,7 +125,9 @@ function fieldType(checker: Checker, operand: CelType, read: FieldRead): CelType
       const known = Object.hasOwn(operand.fields, field) ? operand.fields[field] : undefined;
       if (known !== undefined) return declaredType(checker, known, read);
       if (operand.open === true) return dynType;
-      const hint = nearest(field, Object.keys(operand.fields)) ?? `it has ${Object.keys(operand.fields).join(', ')}`;
+      const hint =
+        nearest(field, Object.keys(operand.fields)) ??
+        (Object.keys(operand.fields).length === 0 ? 'it has none' : `it has ${Object.keys(operand.fields).join(', ')}`);
       return checker.problem({ code: 'UNKNOWN_ATTRIBUTE', message: `${operand.name} has no attribute ${field} here`, ...read.place, hint });
     }
     default: {

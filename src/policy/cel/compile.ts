@@ -67,6 +67,18 @@ export function compile(source: string, environment: Environment): CompileResult
   return { ok: true, program: new Compiled({ source, ast: parsed.ast, checked, cost }) };
 }
 
+/**
+ * Evaluates an expression that the check refused, the way the specification describes an evaluation without a check: what does not fit is
+ * an error of the evaluation, and another operand may decide all the same. For looking into expressions, never for policies.
+ * Throws an `EvalError`; undefined when the text does not parse.
+ */
+export function evaluateUnchecked(source: string, environment: Environment, activation: Activation): CelValue | undefined {
+  const parsed = parse(source, environment.sourceMax);
+  if (!parsed.ok) return undefined;
+  const checked = check(parsed.ast, environment);
+  return new Planner(checked).plan(parsed.ast)(new Frame(activation, checked.slots));
+}
+
 function costProblem(ast: CelExpression, cost: number, costMax: number): ProblemDraft {
   return {
     code: 'COST',

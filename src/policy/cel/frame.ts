@@ -10,31 +10,34 @@ export type Code = (frame: Frame) => CelValue;
 
 /** The state of one evaluation. */
 export class Frame {
-  readonly #find: ((name: string) => unknown) | undefined;
-  readonly #record: Readonly<Record<string, unknown>>;
+  private readonly find: ((name: string) => unknown) | undefined;
+  private readonly record: Readonly<Record<string, unknown>>;
   /** Values of local variables; a `Suspended` one is a `cel.bind` that nobody needed yet. */
   readonly slots: unknown[];
-  #steps: number = limits.celStepsMax;
+  private steps: number;
 
+  // Plain assignments: one of these is made for every evaluation, and fields with initialisers or a # take twice as long.
   constructor(activation: Activation, slots: number) {
     if (typeof activation === 'function') {
-      this.#find = activation;
-      this.#record = {};
+      this.find = activation;
+      this.record = noVariables;
     } else {
-      this.#find = undefined;
-      this.#record = activation;
+      this.find = undefined;
+      this.record = activation;
     }
-    this.slots = slots === 0 ? noSlots : [];
+    // A list that grows from nothing takes room for many; most conditions have one local variable or none.
+    this.slots = slots === 0 ? noSlots : slots === 1 ? [undefined] : [undefined, undefined];
+    this.steps = limits.celStepsMax;
   }
 
   lookup(name: string): unknown {
-    return this.#find === undefined ? this.#record[name] : this.#find(name);
+    return this.find === undefined ? this.record[name] : this.find(name);
   }
 
   /** Counts work done; an evaluation that does too much ends with an error that nothing absorbs. */
   charge(steps: number): void {
-    this.#steps -= steps;
-    if (this.#steps < 0) throw new EvalError('STEPS', `the evaluation took more than ${limits.celStepsMax} steps`);
+    this.steps -= steps;
+    if (this.steps < 0) throw new EvalError('STEPS', `the evaluation took more than ${limits.celStepsMax} steps`);
   }
 
   /** Counts a string that was made or read. */
@@ -44,6 +47,7 @@ export class Frame {
 }
 
 const noSlots: unknown[] = [];
+const noVariables: Readonly<Record<string, unknown>> = {};
 
 /** The error as a value, where the language lets another operand decide. Running out of steps is never absorbed. */
 export function absorb(thrown: unknown): EvalError {

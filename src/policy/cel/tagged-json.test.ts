@@ -82,6 +82,27 @@ test('a bad line is answered with what is wrong and where', () => {
   assert.deepEqual(Object.keys(evaluateLine(line('1 +', {}, { id: 'a' }))), ['id', 'error']);
 });
 
+test('an expression that does not pass the check has the value that evaluation gives it, and is said not to have passed', () => {
+  for (const [text, value] of [
+    ['[1] == [1.0]', true],
+    ['false && 32', false],
+    ['x || true', true],
+    ['"a".matches("[") || true', true],
+    ['true ? "cows" : 17', 'cows'],
+  ] as const) {
+    const answer = evaluateLine(line(text));
+    assert.ok('value' in answer, text);
+    assert.equal(answer.value, value, text);
+    assert.equal(answer.unchecked?.stage, 'compile', text);
+    const strict = evaluateLine(line(text, {}, { check: true }));
+    assert.ok('error' in strict && strict.error.stage === 'compile', text);
+  }
+  for (const text of ['x', '1 + "a"', 'f(1)', 'true && 1']) {
+    const answer = evaluateLine(line(text));
+    assert.ok('error' in answer && answer.error.stage === 'compile', text);
+  }
+});
+
 test('whatever JSON comes in, what goes out reads back as the same value', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (json) => {

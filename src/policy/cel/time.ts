@@ -15,9 +15,11 @@ export function parseTimestamp(text: string): CelTimestamp {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
-  const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
+  const [offsetHours, offsetMinutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
+  const onClock = hour < 24 && minute < 60 && second < 60 && offsetHours < 24 && offsetMinutes < 60;
+  const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && onClock;
   if (!real) throw new EvalError('CONVERSION', 'not a date and time that exists');
-  const offset = match[8] === undefined ? 0 : (Number(match[9]) * 3600 + Number(match[10]) * 60) * (match[8] === '-' ? -1 : 1);
+  const offset = (offsetHours * 3600 + offsetMinutes * 60) * (match[8] === '-' ? -1 : 1);
   const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
   return timestamp(seconds, Number((match[7] ?? '').padEnd(9, '0')));
 }

@@ -41,8 +41,6 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
   const { spec } = document;
   const { problems } = context;
   const complain = complainer(document, problems);
-  if (spec.maxUses !== undefined)
-    complain(['maxUses'], 'UNSUPPORTED', 'uses are not counted yet', 'leave "maxUses" out; what is not enforced is refused');
   const from = spec.notBefore === undefined ? Number.NEGATIVE_INFINITY : instantMs(spec.notBefore);
   const until = instantMs(spec.expires);
   if (until <= from) complain(['expires'], 'P401', 'the exception expires before it begins');
@@ -78,7 +76,7 @@ function compileException(
   rule: CompiledRule,
   { context, from, until }: { context: ChangeContext; from: number; until: number },
 ): CompiledException {
-  const { scope, instead = 'waive' } = document.spec;
+  const { scope, instead = 'waive', maxUses, notBefore, expires } = document.spec;
   const { problems, data } = context;
   const realm = context.realm(rule);
   const shared = { attributes: realm.attributes, problems };
@@ -110,6 +108,8 @@ function compileException(
     matchers,
     when,
     instead: typeof instead === 'string' ? instead : instead.require === undefined ? 'transform' : 'require',
+    // A renewed exception is another one: its uses are counted from the beginning.
+    uses: maxUses === undefined ? undefined : { max: maxUses, key: `${notBefore ?? ''}/${expires}` },
     require: block?.require && compileRequire(block.require, { ...shared, node: specNode(document, ['instead', 'require']) }),
     obligations: compileObligations(block?.transform, {
       ...shared,

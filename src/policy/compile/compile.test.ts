@@ -103,7 +103,8 @@ test('an exception names a waivable rule, ends, and has the approvers its length
   );
   assert.match(first(denial, exception('approvedBy: [user:a]\n  expires: 2026-12-31T00:00:00Z')), /two people/);
   assert.match(first(denial, exception('approvedBy: [user:a]')), /needs "expires"/);
-  assert.match(first(denial, exception(`${short}\n  maxUses: 3`)), /UNSUPPORTED/);
+  assert.match(first(denial, exception(`${short}\n  maxUses: 0`)), /SCHEMA/);
+  assert.doesNotThrow(() => bundleOf(denial, exception(`${short}\n  maxUses: 3`)));
 });
 
 const killSwitch = (expires: string, approvers = 'user:a, user:b'): string =>
@@ -134,6 +135,10 @@ test('a rule that a point cannot enforce is refused unless somebody accepted it'
   const point = document('EnforcementPoint', 'postgres', 'targets: [sql]\n  phases: [request]\n  obligations: [mask]');
   const asks = rule('effect: require, require: { stepUp: { acr: x } }');
   assert.match(first(asks, point), /P301.*stepUp/);
+  const records = rule('effect: transform, obligations: [{ type: record, recording: required }]');
+  const keeps = document('EnforcementPoint', 'postgres', 'targets: [sql]\n  phases: [request]\n  obligations: [record]');
+  assert.match(first(records, keeps), /P301.*recording/);
+  assert.doesNotThrow(() => bundleOf(rule('effect: transform, obligations: [{ type: record, recording: best_effort }]'), keeps));
   assert.doesNotThrow(() =>
     bundleOf(policy('p', '  points: [other]\n  rules: [{ id: r, effect: require, require: { stepUp: { acr: x } } }]'), point),
   );

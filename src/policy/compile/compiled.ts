@@ -149,6 +149,8 @@ export interface CompiledException {
   readonly matchers: readonly Matcher[];
   readonly when: Condition | undefined;
   readonly instead: 'waive' | 'audit' | 'require' | 'transform';
+  /** How many operations it may help in all, with the key of their counter; absent: any number. */
+  readonly uses: { readonly max: number; readonly key: string } | undefined;
   readonly require: CompiledRequire | undefined;
   readonly obligations: readonly CompiledObligation[];
 }

@@ -3,14 +3,16 @@ import type { Document } from '../documents/document.ts';
 import { instantMs } from '../documents/time.ts';
 import { didYouMean, problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
+import type { Steps } from '../steps.ts';
 import { changesOf } from './compiled.ts';
 import type { CompiledRule } from './compiled.ts';
 
 /** Checks what rules say about each other and about points. */
-export function checkLinks(documents: readonly Document[], rules: ReadonlyMap<string, CompiledRule>, problems: Problem[]): void {
+export function* checkLinks(documents: readonly Document[], rules: ReadonlyMap<string, CompiledRule>, problems: Problem[]): Steps<void> {
   for (const rule of rules.values()) {
     for (const id of rule.overrides) checkOverride(rule, id, { rules, problems });
   }
+  yield;
   const accepted = acceptances(documents, rules, problems);
   for (const rule of rules.values()) {
     // In a higher risk class failing open was refused already.
@@ -21,6 +23,7 @@ export function checkLinks(documents: readonly Document[], rules: ReadonlyMap<st
   }
   for (const document of documents) {
     if (!isKind(document, 'EnforcementPoint')) continue;
+    yield;
     for (const rule of rules.values()) checkCapability(rule, document, { accepted, problems });
   }
 }
@@ -84,6 +87,8 @@ function checkCapability(
 /** Obligation types and challenges a point must be able to make true for a rule. A deny without its notification still denies. */
 function needsOf(rule: CompiledRule): string[] {
   const needs = rule.effect === 'deny' ? [] : rule.obligations.map(({ spec }) => spec.type as string);
+  if (rule.effect !== 'deny' && rule.obligations.some(({ spec }) => spec.type === 'record' && spec.recording === 'required'))
+    needs.push('recording');
   for (const kind of ['approval', 'justification', 'stepUp'] as const) if (rule.require?.[kind] !== undefined) needs.push(kind);
   return [...new Set(needs)];
 }

@@ -1,28 +1,41 @@
 import type { Phase, Target } from '#model';
+import type { NothingMemory } from '../decide/memory.ts';
 import type { Atom, Matcher } from '../match/matcher.ts';
+import { candidateOf, without } from './candidate.ts';
+import type { Candidate } from './candidate.ts';
+import { allSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import type { CompiledRule, View } from './compiled.ts';
+import { groupByStem } from './stems.ts';
+import type { Stems } from './stems.ts';
 
 /**
  * Finds the rules that may apply to a request without looking at the others: by target and phase, then by the attributes whose exact
- * values tell most rules apart. A rule that cannot be told apart is a candidate for every request of its target and phase.
+ * values tell most rules apart, then by how texts begin or end. A rule that cannot be told apart is a candidate for every request of its target and phase.
  */
 export interface RuleIndex {
   /** Candidates in the order of their ordinals, each once. */
   readonly candidates: (target: Target, phase: Phase, view: View) => readonly Candidate[];
   /** All rules of a target and phase. */
   readonly all: (target: Target, phase: Phase) => readonly Candidate[];
+  /** What is decided where no rule applies. */
+  readonly nothing: NothingMemory;
 }
 
-/** A rule and the lines of its match that the way to it has not answered yet. */
-export interface Candidate {
-  readonly rule: CompiledRule;
-  readonly matchers: readonly Matcher[];
-}
-
-/** A branch: rules that need no further look, and probes that lead to more. */
+/** A branch: lines that all its rules ask for, rules that need no further look, and probes that lead to more. */
 interface Branch {
+  readonly common: readonly Matcher[];
   readonly rules: readonly Candidate[];
   readonly probes: readonly Probe[];
+  readonly stems: readonly StemProbe[];
+}
+
+/** A probe by how a text begins or ends: the way to rules with globs. It leads to some that do not fit, so their line stays. */
+interface StemProbe {
+  readonly read: Matcher['read'];
+  readonly side: Stems['side'];
+  readonly lengths: readonly number[];
+  readonly branches: ReadonlyMap<string, Branch>;
 }
 
 interface Probe {
@@ -31,57 +44,115 @@ interface Probe {
   readonly branches: ReadonlyMap<unknown, Branch>;
 }
 
+/** So many rules are looked at in well under a millisecond. */
+const rulesPerStep = 500;
+
 /** Below this many rules their matchers are faster than another probe. */
 const branchRulesMin = 4;
+/** The same for globs, whose probe takes a few looks. */
+const stemRulesMin = 16;
+
+interface Root {
+  readonly branch: Branch;
+  readonly rules: readonly Candidate[];
+}
 
 export function buildIndex(rules: readonly CompiledRule[]): RuleIndex {
-  const roots = new Map<string, { branch: Branch; rules: Candidate[] }>();
-  const groups = Map.groupBy(rules, (rule) => `${rule.policy.target} ${rule.policy.phase}`);
-  for (const [key, group] of groups) {
-    group.sort((a, b) => a.ordinal - b.ordinal);
-    const whole = group.map((rule) => ({ rule, matchers: rule.matchers }));
-    roots.set(key, { branch: grow(whole, new Set()), rules: whole });
+  return allSteps(buildingIndex(rules));
+}
+
+/** The same in steps. */
+export function* buildingIndex(rules: readonly CompiledRule[]): Steps<RuleIndex> {
+  const roots = new Map<string, Map<string, Root>>();
+  for (const [target, ofTarget] of Map.groupBy(rules, ({ policy }) => policy.target)) {
+    const phases = new Map<string, Root>();
+    for (const [phase, group] of Map.groupBy(ofTarget, ({ policy }) => policy.phase)) {
+      const whole: Candidate[] = [];
+      for (const rule of group.sort((a, b) => a.ordinal - b.ordinal)) {
+        if (whole.length % rulesPerStep === 0) yield;
+        whole.push(candidateOf(rule));
+      }
+      phases.set(phase, { branch: yield* grow(whole, new Set()), rules: whole });
+    }
+    roots.set(target, phases);
   }
+  // Requests come in runs of one target and phase.
+  let last: { readonly target: Target; readonly phase: Phase; readonly root: Root | undefined } | undefined;
   return {
     candidates(target, phase, view) {
-      const root = roots.get(`${target} ${phase}`);
-      if (root === undefined) return [];
-      if (root.branch.probes.length === 0) return root.branch.rules;
-      const found: Candidate[] = [];
-      collect(root.branch, view, found);
-      return inOrder(found);
+      if (last === undefined || last.target !== target || last.phase !== phase)
+        last = { target, phase, root: roots.get(target)?.get(phase) };
+      const { root } = last;
+      if (root === undefined) return none;
+      return inOrder(collect(root.branch, view, none));
     },
-    all: (target, phase) => roots.get(`${target} ${phase}`)?.rules ?? [],
+    all: (target, phase) => roots.get(target)?.get(phase)?.rules ?? none,
+    nothing: { last: undefined },
   };
 }
 
-function collect(branch: Branch, view: View, found: Candidate[]): void {
-  for (const rule of branch.rules) found.push(rule);
-  for (const probe of branch.probes) {
+const none: readonly never[] = [];
+
+/** What was found so far and what the branch leads to. Mostly one branch has it all: its own list is then the answer, and nothing is copied. */
+function collect(branch: Branch, view: View, before: readonly Candidate[]): readonly Candidate[] {
+  const { common, rules, probes, stems } = branch;
+  for (const line of common) if (!line.accepts(line.read(view))) return before;
+  let found = rules.length === 0 ? before : before.length === 0 ? rules : before.concat(rules);
+  for (const probe of probes) {
     const value = probe.read(view);
     if (value === undefined) continue;
     if (Array.isArray(value)) {
-      for (const element of value) descend(probe.branches.get(element), view, found);
-    } else descend(probe.branches.get(value), view, found);
+      for (let i = 0; i < value.length; i += 1) found = descend(probe.branches.get(value[i]), view, found);
+    } else found = descend(probe.branches.get(value), view, found);
   }
+  for (const stem of stems) {
+    const value = stem.read(view);
+    if (Array.isArray(value)) for (const element of value) found = descendStem(stem, element, { view, found });
+    else found = descendStem(stem, value, { view, found });
+  }
+  return found;
 }
 
-function descend(branch: Branch | undefined, view: View, found: Candidate[]): void {
-  if (branch !== undefined) collect(branch, view, found);
+function descendStem(
+  { side, lengths, branches }: StemProbe,
+  value: unknown,
+  { view, found }: { readonly view: View; readonly found: readonly Candidate[] },
+): readonly Candidate[] {
+  if (typeof value !== 'string') return found;
+  let all = found;
+  for (const length of lengths) {
+    if (length > value.length) break;
+    all = descend(branches.get(side === 'start' ? value.slice(0, length) : value.slice(-length)), view, all);
+  }
+  return all;
+}
+
+function descend(branch: Branch | undefined, view: View, found: readonly Candidate[]): readonly Candidate[] {
+  return branch === undefined ? found : collect(branch, view, found);
 }
 
 /** By ordinal, without repetition: a list attribute may lead to one rule several times. */
-function inOrder(found: Candidate[]): Candidate[] {
-  if (found.length < 2) return found;
-  if (found.length > insertionMax) found.sort((a, b) => a.rule.ordinal - b.rule.ordinal);
-  else insertionSort(found);
+function inOrder(found: readonly Candidate[]): readonly Candidate[] {
+  if (isInOrder(found)) return found;
+  const sorted = [...found];
+  if (sorted.length > insertionMax) sorted.sort((a, b) => a.ordinal - b.ordinal);
+  else insertionSort(sorted);
   let kept = 1;
-  for (let i = 1; i < found.length; i += 1) {
-    const candidate = found[i];
-    if (candidate !== undefined && candidate.rule !== found[kept - 1]?.rule) found[kept++] = candidate;
+  for (let i = 1; i < sorted.length; i += 1) {
+    const candidate = sorted[i];
+    if (candidate !== undefined && candidate.ordinal !== sorted[kept - 1]?.ordinal) sorted[kept++] = candidate;
   }
-  found.length = kept;
-  return found;
+  sorted.length = kept;
+  return sorted;
+}
+
+function isInOrder(found: readonly Candidate[]): boolean {
+  let last = -1;
+  for (const { ordinal } of found) {
+    if (ordinal <= last) return false;
+    last = ordinal;
+  }
+  return true;
 }
 
 /** Few candidates, in runs that are in order already: the library's sort is the slower one here. */
@@ -91,9 +162,9 @@ function insertionSort(found: Candidate[]): void {
   for (let i = 1; i < found.length; i += 1) {
     const candidate = found[i];
     if (candidate === undefined) return;
-    const { ordinal } = candidate.rule;
+    const { ordinal } = candidate;
     let at = i;
-    for (let before = found[at - 1]; before !== undefined && before.rule.ordinal > ordinal; before = found[at - 1]) {
+    for (let before = found[at - 1]; before !== undefined && before.ordinal > ordinal; before = found[at - 1]) {
       found[at] = before;
       at -= 1;
     }
@@ -101,12 +172,15 @@ function insertionSort(found: Candidate[]): void {
   }
 }
 
-function grow(rules: readonly Candidate[], used: ReadonlySet<string>): Branch {
-  if (rules.length < branchRulesMin) return { rules, probes: [] };
-  const frequency = countValues(rules, used);
+function* grow(all: readonly Candidate[], used: ReadonlySet<string>): Steps<Branch> {
+  const common = commonLines(all);
+  const rules = common.length === 0 ? all : all.map((candidate) => without(candidate, common));
+  if (rules.length < branchRulesMin) return { common, rules, probes: none, stems: none };
+  const frequency = yield* countValues(rules, used);
   const rest: Candidate[] = [];
   const byPath = new Map<string, Choice[]>();
-  for (const candidate of rules) {
+  for (const [i, candidate] of rules.entries()) {
+    if (i % rulesPerStep === rulesPerStep - 1) yield;
     const chosen = mostSelective(candidate, used, frequency);
     // A value that nearly every rule wants tells nothing apart.
     if (chosen === undefined || chosen.cost * 4 > rules.length * 3) {
@@ -120,31 +194,59 @@ function grow(rules: readonly Candidate[], used: ReadonlySet<string>): Branch {
   const probes: Probe[] = [];
   for (const [path, members] of byPath) {
     const read = members[0]?.matcher.read;
-    if (read !== undefined) probes.push({ path, read, branches: branchesOf(members, new Set([...used, path])) });
+    if (read !== undefined) probes.push({ path, read, branches: yield* branchesOf(members, new Set([...used, path])) });
   }
-  return { rules: rest, probes };
+  if (rest.length < stemRulesMin) return { common, rules: shared(rest), probes: shared(probes), stems: none };
+  const { groups, rest: left } = groupByStem(rest, used);
+  const stems: StemProbe[] = [];
+  for (const { key, read, side, lengths, byStem } of groups)
+    stems.push({ read, side, lengths, branches: yield* grown(byStem, new Set([...used, key])) });
+  return { common, rules: shared(left), probes: shared(probes), stems: shared(stems) };
+}
+
+/** One empty list for all: with thousands of branches, lists that are never looked at twice cost more than what is in them. */
+function shared<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? none : list;
+}
+
+/** Lines that every rule has: looked at once for all. Equal lines are one object, so comparing them is cheap. */
+function commonLines(rules: readonly Candidate[]): readonly Matcher[] {
+  const [first, ...others] = rules;
+  if (first === undefined || others.length === 0) return none;
+  return shared(first.matchers.filter((line) => others.every(({ matchers }) => matchers.includes(line))));
 }
 
 /** One branch for each value; whoever arrives there has the value, so the line that asks for it is done. */
-function branchesOf(members: readonly Choice[], used: ReadonlySet<string>): Map<unknown, Branch> {
+function* branchesOf(members: readonly Choice[], used: ReadonlySet<string>): Steps<ReadonlyMap<unknown, Branch>> {
   const byValue = new Map<unknown, Candidate[]>();
-  for (const { candidate, matcher, exact } of members) {
-    const below = { rule: candidate.rule, matchers: candidate.matchers.filter((other) => other !== matcher) };
+  for (const [i, { candidate, matcher, exact }] of members.entries()) {
+    if (i % rulesPerStep === rulesPerStep - 1) yield;
+    const below = without(candidate, [matcher]);
     for (const value of new Set(exact)) {
       const list = byValue.get(value);
       if (list === undefined) byValue.set(value, [below]);
       else list.push(below);
     }
   }
-  return new Map([...byValue].map(([value, list]) => [value, grow(list, used)]));
+  return yield* grown(byValue, used);
+}
+
+function* grown<K>(lists: ReadonlyMap<K, readonly Candidate[]>, used: ReadonlySet<string>): Steps<Map<K, Branch>> {
+  const branches = new Map<K, Branch>();
+  for (const [value, list] of lists) {
+    yield;
+    branches.set(value, yield* grow(list, used));
+  }
+  return branches;
 }
 
 /** Attribute path → value → how many rules ask for it. */
 type Frequency = ReadonlyMap<string, ReadonlyMap<Atom, number>>;
 
-function countValues(rules: readonly Candidate[], used: ReadonlySet<string>): Frequency {
+function* countValues(rules: readonly Candidate[], used: ReadonlySet<string>): Steps<Frequency> {
   const frequency = new Map<string, Map<Atom, number>>();
-  for (const { matchers } of rules) {
+  for (const [i, { matchers }] of rules.entries()) {
+    if (i % rulesPerStep === rulesPerStep - 1) yield;
     for (const { path, exact } of matchers) {
       if (exact === undefined || used.has(path)) continue;
       let counts = frequency.get(path);

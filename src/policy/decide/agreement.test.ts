@@ -1,240 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { obligationTypes } from '#model';
-import type { DecisionRequest } from '#model';
+import { canonicalJson } from '#model';
+import type { Decision, DecisionRequest, Grant } from '#model';
 import { compileBundle } from '../bundle.ts';
 import type { Bundle } from '../bundle.ts';
 import { readDocuments } from '../documents/document.ts';
-import { tiers } from '../documents/kinds/policy.ts';
+import { explain } from '../explain.ts';
 import { formatProblem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { decide } from './decide.ts';
+import { acceptable, filesOf, request, requestRule, world } from './generated-world.ts';
+import type { GeneratedWorld } from './generated-world.ts';
 import { referenceDecide } from './reference.ts';
-
-/** A rule as generated, with what is needed to build valid overrides. */
-interface GeneratedRule {
-  [field: string]: unknown;
-  effect: string;
-}
-
-const conditionsPool = [
-  'facts.a == true',
-  '!facts.a',
-  'facts.b || "dba" in subject.groups',
-  '"dba" in subject.groups && facts.a',
-  'sql.complete',
-  'has(context.purpose)',
-  'sql.verbs.exists(v, v == "drop")',
-  'sql.verbs.all(v, v != "drop")',
-];
-const lines = fc.record(
-  {
-    'subject.groups': fc.constantFrom<unknown>(['dba'], ['engineering'], ['dba', 'audit'], { notIn: ['audit'] }, ['*a*']),
-    'resource.env': fc.constantFrom<unknown>(['prod'], ['dev'], ['prod', 'dev'], { in: ['p*'] }, { notIn: ['prod'] }),
-    'sql.verbs': fc.constantFrom<unknown>(['select'], ['drop'], ['delete', 'drop'], ['d*'], { notIn: ['select'] }),
-    'context.purpose': fc.constantFrom<unknown>({ exists: true }, { exists: false }, ['support'], { notIn: ['support'] }),
-    'context.certainty': fc.constantFrom<unknown>(['parsed'], ['partial', 'opaque'], ['*']),
-  },
-  { requiredKeys: [] },
-);
-const match = fc.option(
-  lines.filter((record) => Object.keys(record).length > 0),
-  { nil: undefined },
-);
-const condition = fc.option(fc.constantFrom(...conditionsPool), { nil: undefined });
-const approval = { approval: { reviewers: [{ group: 'dba' }], quorum: 1, timeout: 'PT1M', onTimeout: 'deny', bind: ['subject.id'] } };
-
-const rule: fc.Arbitrary<GeneratedRule> = fc
-  .record({
-    effect: fc.constantFrom('deny', 'deny', 'allow', 'allow', 'require', 'observe'),
-    priority: fc.constantFrom(100, 500, 900),
-    waivable: fc.boolean(),
-    mode: fc.option(fc.constantFrom('enforce', 'audit', 'shadow', 'off'), { nil: undefined }),
-    match,
-    when: condition,
-    unless: condition,
-    onError: fc.option(fc.constantFrom('deny', 'skip', 'escalate'), { nil: undefined }),
-  })
-  .map((fields) => ({
-    ...fields,
-    ...(fields.effect === 'deny' ? { reason: 'REFUSED' } : {}),
-    ...(fields.effect === 'require' ? { require: approval } : {}),
-  }));
-
-const policy = fc.record({
-  tier: fc.constantFrom(...tiers),
-  match,
-  facts: fc.option(fc.constant(['b']), { nil: undefined }),
-  rules: fc.array(rule, { minLength: 1, maxLength: 4 }),
-});
-
-const change = fc.record({
-  kind: fc.constantFrom('Exception', 'Rollout', 'Override', 'none'),
-  rule: fc.nat(30),
-  match: lines.filter((record) => Object.keys(record).length > 0),
-  instead: fc.constantFrom<unknown>('waive', 'audit', { require: approval }),
-  live: fc.boolean(),
-  mode: fc.constantFrom('off', 'audit'),
-  from: fc.constantFrom('off', 'audit', 'shadow'),
-  percent: fc.constantFrom(0, 30, 70, 100),
-  step: fc.constantFrom(0, 1, 2),
-});
-
-interface World {
-  readonly policies: readonly { tier: string; match: unknown; facts: unknown; rules: readonly GeneratedRule[] }[];
-  readonly change: {
-    kind: string;
-    rule: number;
-    match: unknown;
-    instead: unknown;
-    live: boolean;
-    mode: string;
-    from: string;
-    percent: number;
-    step: number;
-  };
-}
-const world: fc.Arbitrary<World> = fc.record({ policies: fc.array(policy, { minLength: 1, maxLength: 4 }), change });
-
-const request: fc.Arbitrary<DecisionRequest> = fc
-  .record({
-    groups: fc.subarray(['dba', 'engineering', 'audit']),
-    env: fc.constantFrom('prod', 'dev'),
-    verbs: fc.subarray(['select', 'delete', 'drop']),
-    complete: fc.boolean(),
-    certainty: fc.constantFrom('parsed', 'parsed', 'partial'),
-    purpose: fc.option(fc.constantFrom('support', 'other'), { nil: undefined }),
-    a: fc.option(fc.oneof(fc.boolean(), fc.constant('text')), { nil: undefined }),
-    b: fc.option(fc.boolean(), { nil: undefined }),
-    id: fc.constantFrom('user:a', 'user:b', 'user:c'),
-  })
-  .map(({ groups, env, verbs, complete, certainty, purpose, a, b, id }) => ({
-    target: 'sql',
-    phase: 'request',
-    point: 'postgres',
-    now: 1_800_000_000_000,
-    subject: { type: 'user', id, name: id, groups },
-    resource: { type: 'database', id: 'pg:x', name: 'x', engine: 'postgres', env, owner: 'team:x', labels: {} },
-    context: { certainty, ...(purpose === undefined ? {} : { purpose }) },
-    attributes: { sql: { complete, verbs } },
-    facts: { ...(a === undefined ? {} : { a }), ...(b === undefined ? {} : { b }) },
-    can: obligationTypes,
-    binding: 'b',
-    grants: [],
-  }));
-
-/** Documents as YAML (JSON is YAML), one file each. */
-function filesOf({ policies, change: one }: World): SourceFile[] {
-  const ids = policies.flatMap(({ rules }, p) => rules.map((_, r) => ({ p, r })));
-  const documents: unknown[] = policies.map(({ tier, match: common, facts, rules }, p) => ({
-    apiVersion: 'warder/v1',
-    kind: 'Policy',
-    metadata: { name: `p${p}` },
-    spec: {
-      owner: 'team:x',
-      tier,
-      risk: { class: 'low' },
-      review: {
-        last: '2026-01-01',
-        every: 'P90D',
-      },
-      target: 'sql',
-      match: common,
-      ...(facts === undefined ? {} : { requires: { facts } }),
-      rules: rules.map((fields, r) => ({
-        id: `r${r}`,
-        ...fields,
-        ...(fields.effect === 'allow'
-          ? {
-              overrides: overridable(
-                {
-                  policies,
-                  change: one,
-                },
-                p,
-                r,
-              ),
-            }
-          : {}),
-      })),
-    },
-  }));
-  const chosen = ids[one.rule % ids.length] ?? { p: 0, r: 0 };
-  const changed = changeDocument(one, chosen, policies[chosen.p]?.rules[chosen.r]);
-  if (changed !== undefined) documents.push(changed);
-  return documents.map((document, i) => ({ path: `${i}.yaml`, text: JSON.stringify(document) }));
-}
-
-function rankOf(tier: string | undefined): number {
-  return tiers.findIndex((candidate) => candidate === tier);
-}
-
-/** Every deny that the allow `p/r` may name. */
-function overridable({ policies }: World, p: number, r: number): string[] | undefined {
-  const own = policies[p];
-  const allow = own?.rules[r];
-  const found = policies.flatMap(({ tier, rules }, q) =>
-    rules.flatMap((deny, s) => {
-      if (deny.effect !== 'deny' || deny['waivable'] === false) return [];
-      const higher = rankOf(own?.tier) < rankOf(tier) || (own?.tier === tier && Number(allow?.['priority']) > Number(deny['priority']));
-      return higher ? [`p${q}/r${s}`] : [];
-    }),
-  );
-  return found.length === 0 ? undefined : found;
-}
-
-function wrapped(kind: string, spec: unknown): unknown {
-  return { apiVersion: 'warder/v1', kind, metadata: { name: 'change' }, spec };
-}
-
-function changeDocument(one: World['change'], { p, r }: { p: number; r: number }, target: GeneratedRule | undefined): unknown {
-  const approvedBy = ['user:a', 'user:b'];
-  const window = one.live
-    ? { notBefore: '2027-01-15T07:00:00Z', expires: '2027-01-15T10:00:00Z' }
-    : { notBefore: '2026-01-01T00:00:00Z', expires: '2026-01-01T01:00:00Z' };
-  switch (one.kind) {
-    case 'Exception':
-      if (target?.['waivable'] === false) return undefined;
-      return wrapped('Exception', {
-        waives: [
-          {
-            policy: `p${p}`,
-            rules: [`r${r}`],
-          },
-        ],
-        scope: { match: one.match },
-        instead: one.instead,
-        reason: 'r',
-        owner: 'team:x',
-        approvedBy,
-        ...window,
-      });
-    case 'Override':
-      return wrapped('Override', { rules: [`p${p}/r${r}`], mode: one.mode, reason: 'r', approvedBy, ...window });
-    case 'Rollout':
-      return wrapped('Rollout', {
-        subject: {
-          policy: `p${p}`,
-          rules: [`r${r}`],
-        },
-        from: one.from,
-        to: 'enforce',
-        key: 'subject.id',
-        salt: 's',
-        step: one.step,
-        steps: [
-          {
-            shadow: true,
-            cohort: '"audit" in subject.groups',
-          },
-          { percent: one.percent },
-        ],
-      });
-    default:
-      return undefined;
-  }
-}
+import type { ReferenceDecision } from './reference.ts';
 
 function compiled(files: readonly SourceFile[]): Bundle {
   const result = compileBundle(files);
@@ -242,27 +21,114 @@ function compiled(files: readonly SourceFile[]): Bundle {
   return result.bundle;
 }
 
-const runs = { numRuns: 60 };
+const valid = world.map(acceptable);
+const runs = { numRuns: 150 };
 
-test('the engine and the slow reference decide alike', () => {
+/** What the reference answers for, taken from a decision of the engine. */
+function comparable(decision: Decision): ReferenceDecision {
+  return {
+    verdict: decision.verdict,
+    reason: decision.reason,
+    decisive: decision.decisive.toSorted(),
+    open: decision.requirements
+      .map((one) => `${one.rule} ${(['approval', 'justification', 'stepUp'] as const).filter((kind) => one[kind] !== undefined).join()}`)
+      .sort(),
+    obligations: decision.obligations.map((obligation) => canonicalJson(obligation)).sort(),
+    charges: (decision.limits ?? []).map(({ name, key, cost }) => `${name} ${key} ${cost}`).sort(),
+    grantsUsed: decision.grantsUsed.toSorted(),
+    matched: decision.matched.map(({ rule, effect, mode, by = '' }) => `${rule} ${effect} ${mode} ${by}`).sort(),
+    shadow: decision.shadow?.verdict,
+  };
+}
+
+/** Grants for what a decision asks: good ones, and every way in which one can be worth nothing. */
+function grantsFor(decision: Decision, { now }: DecisionRequest, choice: number): Grant[] {
+  return decision.requirements.flatMap(({ rule, bound }, i) => {
+    const good: Grant = {
+      id: `g${i}`,
+      rule,
+      bound,
+      kinds: ['approval', 'justification', 'stepUp'],
+      expiresAt: now + 1,
+      usesLeft: 1,
+    };
+    const flawed: readonly Grant[] = [
+      good,
+      { ...good, expiresAt: now },
+      { ...good, usesLeft: 0 },
+      { ...good, bound: 'sha256:other' },
+      { ...good, rule: 'p9/r9' },
+      { ...good, kinds: ['approval'] },
+    ];
+    const picked = flawed[(choice + i) % flawed.length] ?? good;
+    return choice % 2 === 0
+      ? [
+          { ...picked, id: `b${i}` },
+          { ...good, id: `a${i}`, kinds: ['stepUp', 'justification'] },
+        ]
+      : [picked];
+  });
+}
+
+test('the engine and the slow reference decide alike, in everything a decision says', () => {
   fc.assert(
-    fc.property(world, fc.array(request, { minLength: 1, maxLength: 5 }), (generated, requests) => {
+    fc.property(valid, fc.array(request, { minLength: 1, maxLength: 5 }), fc.nat(11), (generated, requests, choice) => {
       const files = filesOf(generated);
       const bundle = compiled(files);
       const { documents } = readDocuments(files);
       for (const one of requests) {
-        const { verdict, reason, decisive } = decide(bundle, one);
-        const wanted = referenceDecide(documents, one);
-        assert.deepEqual({ verdict, reason, decisive: decisive.toSorted() }, { ...wanted, decisive: wanted.decisive.toSorted() });
+        const decision = decide(bundle, one);
+        assert.deepEqual(comparable(decision), referenceDecide(documents, one, bundle.ref.digest));
+        if (decision.verdict !== 'pending') continue;
+        const again = { ...one, grants: grantsFor(decision, one, choice) };
+        assert.deepEqual(comparable(decide(bundle, again)), referenceDecide(documents, again, bundle.ref.digest));
       }
     }),
     runs,
   );
 });
 
+test('the generated worlds meet everything the semantics speak about', () => {
+  const seen = new Set<string>();
+  const requests = fc.sample(fc.noBias(request), { numRuns: 12, seed: 5 });
+  for (const generated of fc.sample(fc.noBias(valid), { numRuns: 400, seed: 7 })) {
+    const bundle = compiled(filesOf(generated));
+    for (const one of requests) {
+      const first = decide(bundle, one);
+      const granted = decide(bundle, { ...one, grants: grantsFor(first, one, 0) });
+      for (const decision of [first, granted]) {
+        seen.add(decision.verdict).add(decision.reason);
+        for (const { mode, by, effect } of decision.matched)
+          seen
+            .add(mode)
+            .add(effect)
+            .add(by?.split(':')[0] ?? 'plain');
+        for (const { type } of decision.obligations) seen.add(type);
+        for (const { name } of decision.limits ?? []) seen.add(name.startsWith('exception:') ? 'uses' : 'charge');
+        for (const { part } of decision.errors) seen.add(`error in ${part}`);
+        if (decision.shadow !== undefined) seen.add('shadow verdict');
+        if (decision.grantsUsed.length > 0) seen.add('grant');
+        if (decision.warnings.length > 0) seen.add('warning');
+        if (decision.decisive.length > 1) seen.add('several decide');
+      }
+    }
+  }
+  const wanted = [
+    ...['allow', 'deny', 'pending', 'ALLOWED', 'REFUSED', 'NO_MATCHING_ALLOW', 'EVALUATION_ERROR', 'OBLIGATION_CONFLICT', 'CANNOT_ENFORCE'],
+    ...['REQUIREMENT_OPEN', 'enforce', 'audit', 'shadow', 'off', 'require', 'transform', 'limit', 'observe'],
+    ...['exception', 'rollout', 'override', 'plain', 'uses', 'charge', 'shadow verdict', 'grant', 'warning', 'several decide'],
+    ...['notify', 'log', 'record', 'quarantine', 'row_limit', 'route', 'mask', 'redact'],
+    ...['error in match', 'error in facts', 'error in when', 'error in unless', 'error in unlessValid', 'error in limits'],
+  ];
+  assert.deepEqual(
+    wanted.filter((one) => !seen.has(one)),
+    [],
+  );
+});
+
 test('the order of files and of documents never matters', () => {
   fc.assert(
-    fc.property(world, request, fc.nat(), (generated, one, seed) => {
+    fc.property(valid, request, fc.nat(), (generated, one, seed) => {
       const files = filesOf(generated);
       const shuffled = files.toSorted((a, b) => ((a.path.charCodeAt(0) * 7919 + seed) % 31) - ((b.path.charCodeAt(0) * 7919 + seed) % 31));
       const together = [{ path: 'all.yaml', text: shuffled.map(({ text }) => text).join('\n---\n') }];
@@ -272,34 +138,61 @@ test('the order of files and of documents never matters', () => {
   );
 });
 
+test('the same request gets the same bytes, and deciding changes nothing', () => {
+  fc.assert(
+    fc.property(valid, request, (generated, one) => {
+      const bundle = compiled(filesOf(generated));
+      const before = structuredClone(one);
+      const first = JSON.stringify(decide(bundle, one));
+      assert.equal(JSON.stringify(decide(bundle, before)), first);
+      assert.deepEqual(one, before);
+    }),
+    runs,
+  );
+});
+
 test('adding a deny rule never allows what was not allowed', () => {
   fc.assert(
-    fc.property(world, rule, request, (generated, extra, one) => {
+    fc.property(valid, requestRule, request, (generated, extra, one) => {
       const before = decide(compiled(filesOf(generated)), one);
-      const deny = { ...extra, effect: 'deny', reason: 'EXTRA', require: undefined };
-      const policies = [...generated.policies, { tier: 'team', match: undefined, facts: undefined, rules: [deny] }];
-      // The new policy comes last, so the change document still speaks about the same rule; no allow names the new deny.
-      const files = [
-        ...filesOf(generated),
-        ...filesOf({ ...generated, policies, change: { ...generated.change, kind: 'none' } }).slice(
-          generated.policies.length,
-          generated.policies.length + 1,
-        ),
-      ];
-      const after = decide(compiled(files), one);
+      const deny = { ...extra, effect: 'deny', reason: 'EXTRA', require: undefined, limits: undefined, obligations: undefined };
+      const closed = { ...deny, onError: undefined, onUnavailable: undefined };
+      const added = {
+        tier: 'team',
+        response: false,
+        points: undefined,
+        match: undefined,
+        facts: undefined,
+        mode: undefined,
+        rules: [closed],
+      };
+      // The new policy is written as the last of all, so the changes still speak about the same rules; no allow names the new deny.
+      const last = filesOf({ ...generated, policies: [...generated.policies, added], changes: [] })[generated.policies.length];
+      assert.ok(last !== undefined);
+      const after = decide(compiled([...filesOf(generated), { ...last, path: 'last.yaml' }]), one);
       assert.ok(before.verdict === 'allow' || after.verdict !== 'allow');
     }),
     runs,
   );
 });
 
+function withException(generated: GeneratedWorld, match: unknown): { with_: Bundle; without: Bundle; live: boolean } {
+  const [own] = generated.changes;
+  const others = generated.changes.slice(1).filter(({ kind }) => kind === 'RiskAcceptance');
+  const exception = own && ({ ...own, kind: 'Exception', match } as const);
+  const keep = acceptable({ ...generated, changes: others });
+  return {
+    with_: compiled(filesOf({ ...keep, changes: [...others, ...(exception === undefined ? [] : [exception])] })),
+    without: compiled(filesOf(keep)),
+    live: exception?.live === true,
+  };
+}
+
 test('an exception changes nothing outside its scope and nothing after its end', () => {
   fc.assert(
-    fc.property(world, request, (generated, one) => {
-      const exception = { ...generated.change, kind: 'Exception', match: { 'subject.id': ['user:a'] } };
-      const with_ = compiled(filesOf({ ...generated, change: exception }));
-      const without = compiled(filesOf({ ...generated, change: { ...generated.change, kind: 'none' } }));
-      const outside = one.subject.id !== 'user:a' || !exception.live || one.context['certainty'] !== 'parsed';
+    fc.property(valid, request, (generated, one) => {
+      const { with_, without, live } = withException(generated, { 'resource.env': ['prod'] });
+      const outside = (one.resource as { env: string }).env !== 'prod' || !live || one.context['certainty'] !== 'parsed'; // As generated.
       if (!outside) return;
       const { bundle: _one, requirements: _two, ...first } = decide(with_, one);
       const { bundle: _three, requirements: _four, ...second } = decide(without, one);
@@ -309,18 +202,42 @@ test('an exception changes nothing outside its scope and nothing after its end',
   );
 });
 
+test('the response phase never allows anything by asking for less', () => {
+  fc.assert(
+    fc.property(valid, request, (generated, one) => {
+      const response = { ...one, phase: 'response' as const, attributes: { ...one.attributes, result: { columns: [] } } };
+      const { verdict, limits, requirements } = decide(compiled(filesOf(generated)), response);
+      assert.ok(verdict !== 'pending' && (limits ?? []).every(({ name }) => name.startsWith('exception:')) && requirements.length === 0);
+    }),
+    runs,
+  );
+});
+
 test('what was not understood is never allowed unless a rule says so', () => {
   fc.assert(
-    fc.property(world, request, (generated, one) => {
+    fc.property(valid, request, (generated, one) => {
       const silent = generated.policies.map((each) => ({
         ...each,
         match: undefined,
         rules: each.rules.map((fields) => ({ ...fields, match: undefined })),
       }));
-      const bundle = compiled(filesOf({ ...generated, policies: silent, change: { ...generated.change, kind: 'none' } }));
-      const { verdict } = decide(bundle, { ...one, context: { ...one.context, certainty: 'opaque' } });
+      const bundle = compiled(filesOf(acceptable({ ...generated, allowedByDefault: false, policies: silent, changes: [] })));
+      const { verdict } = decide(bundle, { ...one, phase: 'request', context: { ...one.context, certainty: 'opaque' } });
       assert.notEqual(verdict, 'allow');
     }),
     runs,
+  );
+});
+
+test('every decision can be explained: each rule that decided applies, and each that does not says why', () => {
+  fc.assert(
+    fc.property(valid, request, (generated, one) => {
+      const { decision, rules } = explain(compiled(filesOf(generated)), one);
+      const byId = new Map(rules.map((rule) => [rule.rule, rule]));
+      for (const { rule } of decision.matched) assert.equal(byId.get(rule)?.applies, true, rule);
+      for (const rule of decision.decisive) assert.equal(byId.get(rule)?.applies, true, rule);
+      for (const rule of rules) assert.equal(rule.applies, rule.because === undefined, rule.rule);
+    }),
+    { numRuns: 60 },
   );
 });

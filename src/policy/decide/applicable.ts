@@ -1,24 +1,14 @@
 import { unreachable } from '#model';
-import type { DecisionRequest, Effect, EvaluationError, Mode } from '#model';
-import type { Compiled, CompiledException, CompiledObligation, CompiledRequire, CompiledRule, FailMode } from '../compile/compiled.ts';
-import type { Candidate } from '../compile/rule-index.ts';
+import type { DecisionRequest, EvaluationError, Mode } from '#model';
+import { matchedBy } from '../compile/candidate.ts';
+import type { Candidate, Hit } from '../compile/candidate.ts';
+import { unchanged } from '../compile/compiled.ts';
+import type { Compiled, CompiledException, CompiledRule, FailMode } from '../compile/compiled.ts';
 import { escalation } from '../compile/require.ts';
 import type { Matcher } from '../match/matcher.ts';
 import type { Evaluation } from './condition.ts';
+import { counterOf } from './limit.ts';
 import { rolloutMode } from './rollout.ts';
-
-/** A rule that applies to the request, with what exceptions, rollouts, overrides and errors made of it. */
-export interface Hit {
-  readonly rule: CompiledRule;
-  readonly effect: Effect;
-  readonly mode: Mode;
-  /** Which document changed the rule, e.g. `exception:batch-refunds`. */
-  readonly by: string | undefined;
-  /** The rule applies because it could not be evaluated. */
-  readonly failed: boolean;
-  readonly require: CompiledRequire | undefined;
-  readonly obligations: readonly CompiledObligation[];
-}
 
 export interface Circumstances {
   readonly compiled: Compiled;
@@ -27,26 +17,42 @@ export interface Circumstances {
 }
 
 /** Whether and how a rule applies; undefined when it does not. */
-export function applyRule({ rule, matchers }: Candidate, circumstances: Circumstances): Hit | undefined {
-  const { policy } = rule;
-  if (policy.points !== undefined && !policy.points.has(circumstances.request.point)) return undefined;
+export function applyRule(candidate: Candidate, circumstances: Circumstances): Hit | undefined {
+  const { matchers, when, simple, plain } = candidate;
   if (!allAccept(matchers, circumstances.evaluation)) return undefined;
+  if (!simple) return applyWithCare(candidate, circumstances);
+  if (when === undefined) return plain;
+  const answer = circumstances.evaluation.test(when);
+  if (!answer.ok) return applyWithCare(candidate, circumstances);
+  return answer.value ? plain : undefined;
+}
+
+/** A rule whose match holds and that has more than a `when`, or whose `when` has no answer. */
+function applyWithCare({ rule, plain }: Candidate, circumstances: Circumstances): Hit | undefined {
+  const { points } = rule.policy;
+  if (points !== undefined && !points.has(circumstances.request.point)) return undefined;
   const effect = conditions(rule, circumstances);
   if (effect === undefined) return undefined;
+  if (effect === 'applies' && rule.changes === unchanged) return plain;
   const { mode, by } = modeOf(rule, circumstances);
   if (mode === 'off' && by === undefined) return undefined;
   const failed = effect !== 'applies';
+  const changed = { effect: failed ? effect : rule.effect, mode, by };
   const hit: Hit = {
     rule,
-    effect: failed ? effect : rule.effect,
-    mode,
-    by,
+    ...changed,
     failed,
     require: effect === 'require' ? escalation : rule.require,
     obligations: failed ? [] : rule.obligations,
+    exception: undefined,
+    matched: matchedBy(rule.id, changed),
+    constant: false,
+    memory: unused,
   };
   return rule.changes.exceptions.length === 0 ? hit : except(hit, circumstances);
 }
+
+const unused: Hit['memory'] = { alone: undefined, paired: undefined };
 
 /** `applies`, or the effect that an error has instead; undefined when the rule does not apply. */
 type Applied = 'applies' | 'deny' | 'allow' | 'require' | undefined;
@@ -151,6 +157,16 @@ function except(hit: Hit, circumstances: Circumstances): Hit {
   const live = hit.rule.changes.exceptions.filter((exception) => covers(exception, hit.rule, circumstances));
   const exception = leniency.map((instead) => live.find((candidate) => candidate.instead === instead)).find((found) => found !== undefined);
   if (exception === undefined) return hit;
+  const changed = changedBy(exception, hit);
+  return {
+    ...changed,
+    constant: false,
+    exception: hit.mode === 'enforce' ? exception : undefined,
+    matched: matchedBy(hit.rule.id, changed),
+  };
+}
+
+function changedBy(exception: CompiledException, hit: Hit): Hit {
   const by = `exception:${exception.name}`;
   switch (exception.instead) {
     case 'waive':
@@ -166,8 +182,14 @@ function except(hit: Hit, circumstances: Circumstances): Hit {
   }
 }
 
+function isUsedUp({ name, uses }: CompiledException, { exceptionUses = {} }: DecisionRequest): boolean {
+  if (uses === undefined) return false;
+  const counter = `${counterOf(name)} ${uses.key}`;
+  return (Object.hasOwn(exceptionUses, counter) ? (exceptionUses[counter] ?? 0) : 0) >= uses.max;
+}
+
 function covers(exception: CompiledException, rule: CompiledRule, { request, evaluation }: Circumstances): boolean {
-  if (request.now < exception.from || request.now >= exception.until) return false;
+  if (request.now < exception.from || request.now >= exception.until || isUsedUp(exception, request)) return false;
   if (!allAccept(exception.matchers, evaluation)) return false;
   if (exception.when === undefined) return true;
   const answer = evaluation.test(exception.when);

@@ -1,9 +1,10 @@
 import type { DecisionRequest, LimitCharge, Obligation, Requirement, Verdict } from '#model';
+import type { Hit } from '../compile/candidate.ts';
 import type { Compiled } from '../compile/compiled.ts';
 import { compareText } from '../problem.ts';
-import type { Hit } from './applicable.ts';
 import type { Evaluation } from './condition.ts';
 import { chargesOf } from './limit.ts';
+import type { Charges } from './limit.ts';
 import { conflictMessage, mergeObligations } from './merge.ts';
 import type { Owed } from './merge.ts';
 import { owedBy } from './obligation.ts';
@@ -17,7 +18,7 @@ export interface Conclusion {
   readonly requirements: readonly Requirement[];
   readonly grantsUsed: readonly string[];
   readonly decisive: readonly string[];
-  readonly limits?: readonly LimitCharge[];
+  readonly limits?: readonly LimitCharge[] | undefined;
   /** Obligations beside a refusal that the point cannot fulfil; the refusal stands all the same. */
   readonly unfulfilled: readonly string[];
 }
@@ -35,44 +36,85 @@ export interface Case {
  * allow rule where the target's default is to deny; obligations the rules contribute; the point's ability to make them true.
  */
 export function conclude(of: Case): Conclusion {
-  const { hits } = of;
-  const allows = hits.filter((hit) => hit.effect === 'allow');
-  const denies = hits.filter((hit) => hit.effect === 'deny' && !allows.some((allow) => overrides(allow, hit)));
+  const { allow, deny, require, owing, limiting } = byEffect(of.hits);
+  const denies = allow.length === 0 || deny.length === 0 ? deny : deny.filter((hit) => !allow.some((one) => overrides(one, hit)));
   if (denies.length > 0) return refuseBy(denies, of);
 
-  const challenged = challenge(of);
+  const challenged = require.length === 0 ? unchallenged : challenge(require, of);
   if (challenged.requirements.length > 0) return pending(challenged, of);
 
-  if (allows.length === 0 && !allowedByDefault(of)) return refuse(of, 'NO_MATCHING_ALLOW', { message: noAllowMessage });
+  if (allow.length === 0 && !allowedByDefault(of)) return refuse(of, 'NO_MATCHING_ALLOW', { message: noAllowMessage });
 
   // No deny is left that counts, so everything that is left contributes.
-  const owed = collect(
-    hits.filter((hit) => hit.effect !== 'deny'),
-    of,
-  );
+  const owed = owing ? collect(deny.length === 0 ? of.hits : of.hits.filter((hit) => hit.effect !== 'deny'), of) : nothingOwed;
   if (!owed.ok) return refuse(of, 'EVALUATION_ERROR', { message: evaluationMessage, decisive: [owed.rule] });
   const merged = mergeObligations(owed.owed);
   if (merged.conflict.length > 0) return refuse(of, 'OBLIGATION_CONFLICT', { message: conflictMessage, decisive: merged.conflict });
-  const missing = merged.obligations.find((obligation) => !of.request.can.includes(obligation.type));
+  const missing = missingNeed(merged.obligations, of.request.can);
   if (missing !== undefined) {
-    const rules = owed.owed.filter(({ obligation }) => obligation.type === missing.type).map(({ rule }) => rule);
-    return refuse(of, 'CANNOT_ENFORCE', { message: cannotMessage(missing.type), decisive: [...new Set(rules)] });
+    const rules = owed.owed.filter(({ obligation }) => missingNeed([obligation], of.request.can) === missing).map(({ rule }) => rule);
+    return refuse(of, 'CANNOT_ENFORCE', { message: cannotMessage(missing), decisive: [...new Set(rules)] });
   }
   // Last of all: what is refused for another reason must not use up anybody's quota.
-  const limited = chargesOf(hits, of.evaluation);
+  const limited = limiting ? chargesOf(of.hits, of.evaluation) : unlimited;
   if (!limited.ok) return refuse(of, 'EVALUATION_ERROR', { message: evaluationMessage, decisive: [limited.rule] });
-  const [first] = inRank(allows);
+  const first = firstInRank(allow);
   return {
-    ...(limited.charges.length === 0 ? {} : { limits: limited.charges }),
+    limits: limited.charges.length === 0 ? undefined : limited.charges,
     verdict: 'allow',
     reason: first?.rule.reason ?? 'ALLOWED',
     message: first === undefined ? '' : messageOf(first, of),
     obligations: merged.obligations,
-    requirements: [],
+    requirements: none,
     grantsUsed: challenged.used,
-    decisive: ids([...allows, ...hits.filter((hit) => hit.effect === 'require')]),
-    unfulfilled: [],
+    decisive: ids(require.length === 0 ? allow : [...allow, ...require]),
+    unfulfilled: none,
   };
+}
+
+const none: readonly never[] = Object.freeze([]);
+
+interface ByEffect {
+  readonly allow: readonly Hit[];
+  readonly deny: readonly Hit[];
+  readonly require: readonly Hit[];
+  /** Some rule brings obligations. */
+  readonly owing: boolean;
+  readonly limiting: boolean;
+}
+
+/** Tells the hits apart in one pass over them: this is the hot path. */
+function byEffect(hits: readonly Hit[]): ByEffect {
+  let allow: Hit[] | undefined;
+  let deny: Hit[] | undefined;
+  let require: Hit[] | undefined;
+  let [owing, limiting] = [false, false];
+  for (const hit of hits) {
+    if (hit.effect === 'allow') allow = joined(allow, hit);
+    else if (hit.effect === 'deny') deny = joined(deny, hit);
+    else if (hit.effect === 'require') require = joined(require, hit);
+    else if (hit.effect === 'limit') limiting = true;
+    if (hit.obligations.length > 0) owing = true;
+  }
+  return { allow: allow ?? none, deny: deny ?? none, require: require ?? none, owing, limiting };
+}
+
+/** A list that grows from nothing takes room for many; mostly there are one or two. */
+function joined(list: Hit[] | undefined, hit: Hit): Hit[] {
+  if (list === undefined) return [hit];
+  list.push(hit);
+  return list;
+}
+
+const unlimited: Charges = { ok: true, charges: none };
+
+/** What one of the obligations needs and the point cannot do: its type, or `recording` where every byte must be kept. */
+function missingNeed(obligations: readonly Obligation[], can: readonly string[]): string | undefined {
+  for (const obligation of obligations) {
+    if (!can.includes(obligation.type)) return obligation.type;
+    if (obligation.type === 'record' && obligation.recording === 'required' && !can.includes('recording')) return 'recording';
+  }
+  return undefined;
 }
 
 const noAllowMessage = 'No policy allows this operation. Ask the owner of the resource for access.';
@@ -92,9 +134,18 @@ function overrides(allow: Hit, deny: Hit): boolean {
 }
 
 /** Strongest tier first, then priority, then id: which of several refusals is told. */
+function rank(a: Hit, b: Hit): number {
+  return a.rule.tier - b.rule.tier || b.rule.priority - a.rule.priority || compareText(a.rule.id, b.rule.id);
+}
+
 function inRank(hits: readonly Hit[]): readonly Hit[] {
-  if (hits.length < 2) return hits;
-  return hits.toSorted((a, b) => a.rule.tier - b.rule.tier || b.rule.priority - a.rule.priority || compareText(a.rule.id, b.rule.id));
+  return hits.length < 2 ? hits : hits.toSorted(rank);
+}
+
+function firstInRank(hits: readonly Hit[]): Hit | undefined {
+  let first: Hit | undefined;
+  for (const hit of hits) if (first === undefined || rank(hit, first) < 0) first = hit;
+  return first;
 }
 
 function refuseBy(denies: readonly Hit[], of: Case): Conclusion {
@@ -104,16 +155,17 @@ function refuseBy(denies: readonly Hit[], of: Case): Conclusion {
     verdict: 'deny',
     reason: first === undefined || first.failed ? 'EVALUATION_ERROR' : (first.rule.reason ?? 'DENIED'),
     message: first === undefined || first.failed ? evaluationMessage : messageOf(first, of) || refusedMessage,
-    requirements: [],
-    grantsUsed: [],
+    requirements: none,
+    grantsUsed: none,
     decisive: ids(ranked),
     ...beside(ranked, of),
   };
 }
 
 /** A refusal that no deny rule asked for. */
-function refuse(of: Case, reason: string, { message, decisive = [] }: { message: string; decisive?: readonly string[] }): Conclusion {
-  return { verdict: 'deny', reason, message, requirements: [], grantsUsed: [], decisive, ...beside([], of) };
+function refuse(of: Case, reason: string, { message, decisive = none }: { message: string; decisive?: readonly string[] }): Conclusion {
+  const { obligations, unfulfilled } = beside(none, of);
+  return { verdict: 'deny', reason, message, obligations, requirements: none, grantsUsed: none, decisive, unfulfilled };
 }
 
 /**
@@ -121,8 +173,9 @@ function refuse(of: Case, reason: string, { message, decisive = [] }: { message:
  * operation does not run either way.
  */
 function beside(rules: readonly Hit[], of: Case): Pick<Conclusion, 'obligations' | 'unfulfilled'> {
-  const observing = of.hits.filter((hit) => hit.effect === 'observe');
-  const { obligations } = mergeObligations(collect([...rules, ...observing], of).owed);
+  const owing = [...rules, ...of.hits.filter((hit) => hit.effect === 'observe')];
+  if (owing.length === 0) return nothingBeside;
+  const { obligations } = mergeObligations(collect(owing, of).owed);
   if (obligations.length === 0) return nothingBeside;
   const can = (obligation: Obligation): boolean => of.request.can.includes(obligation.type);
   return {
@@ -131,7 +184,7 @@ function beside(rules: readonly Hit[], of: Case): Pick<Conclusion, 'obligations'
   };
 }
 
-const nothingBeside = { obligations: [], unfulfilled: [] };
+const nothingBeside = { obligations: none, unfulfilled: none };
 
 interface Challenged {
   readonly requirements: readonly Requirement[];
@@ -139,11 +192,9 @@ interface Challenged {
   readonly used: readonly string[];
 }
 
-const unchallenged: Challenged = { requirements: [], hits: [], used: [] };
+const unchallenged: Challenged = { requirements: none, hits: none, used: none };
 
-function challenge({ hits, request, evaluation, compiled }: Case): Challenged {
-  const requiring = hits.filter((hit) => hit.effect === 'require');
-  if (requiring.length === 0) return unchallenged;
+function challenge(requiring: readonly Hit[], { request, evaluation, compiled }: Case): Challenged {
   const requirements: Requirement[] = [];
   const unmet: Hit[] = [];
   const used = new Set<string>();
@@ -180,6 +231,8 @@ function pending({ requirements, hits }: Challenged, of: Case): Conclusion {
   };
 }
 
+const nothingOwed = { ok: true, rule: '', owed: none };
+
 function collect(hits: readonly Hit[], { evaluation }: Case): { ok: boolean; rule: string; owed: readonly Owed[] } {
   const owed: Owed[] = [];
   for (const hit of hits) {
@@ -201,5 +254,5 @@ function messageOf(hit: Hit, { evaluation }: Case): string {
 }
 
 function ids(hits: readonly Hit[]): string[] {
-  return hits.map((hit) => hit.rule.id);
+  return hits.map((hit) => hit.matched.rule);
 }

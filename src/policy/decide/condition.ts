@@ -14,12 +14,15 @@ export interface Failed {
 /** The state of one decision: the roots, computed variables, and what went wrong on the way. */
 export class Evaluation {
   readonly view: View;
-  readonly errors: EvaluationError[] = [];
+  readonly errors: EvaluationError[];
   /** Answers of computed variables; a name means the same program only within one policy, so the program is the key. */
-  readonly #computed = new Map<unknown, Answer<unknown>>();
+  private computed: Map<unknown, Answer<unknown>> | undefined;
 
+  // Plain assignments: one of these is made for every decision, and fields with initialisers or a # take twice as long.
   constructor(view: View) {
     this.view = view;
+    this.errors = [];
+    this.computed = undefined;
   }
 
   test(condition: Condition): Answer<boolean> {
@@ -30,37 +33,38 @@ export class Evaluation {
         return failure(error);
       }
     }
-    return this.#with(condition, (view) => condition.program.test(view));
+    return this.with(condition, (view) => condition.program.test(view));
   }
 
   value(condition: Condition): Answer<unknown> {
-    return this.#with(condition, (view) => condition.program.evaluate(view));
+    return this.with(condition, (view) => condition.program.evaluate(view));
   }
 
   /**
    * Computes the variables a condition reads, then the condition. A variable that cannot be computed is absent: only a condition that
    * really needs it fails, and it then names what the variable lacked.
    */
-  #with<T>(condition: Condition, run: (view: View) => T): Answer<T> {
+  private with<T>(condition: Condition, run: (view: View) => T): Answer<T> {
     const vars: Record<string, unknown> = {};
     this.view['vars'] = vars;
+    const computed = (this.computed ??= new Map());
     for (const { name, program } of condition.variables) {
-      let answer = this.#computed.get(program);
+      let answer = computed.get(program);
       if (answer === undefined) {
         answer = attempt(() => program.evaluate(this.view));
-        this.#computed.set(program, answer);
+        computed.set(program, answer);
       }
       if (answer.ok) vars[name] = answer.value;
     }
     const answer = attempt(() => run(this.view));
-    return answer.ok ? answer : this.#caused(answer, condition);
+    return answer.ok ? answer : this.caused(answer, condition);
   }
 
   /** Names the cause behind a variable that is absent because it could not be computed. */
-  #caused(failed: Failed, condition: Condition): Failed {
+  private caused(failed: Failed, condition: Condition): Failed {
     const name = failed.path?.startsWith('vars.') === true ? failed.path.split('.')[1] : undefined;
     const variable = condition.variables.find((candidate) => candidate.name === name);
-    const cause = variable && this.#computed.get(variable.program);
+    const cause = variable && this.computed?.get(variable.program);
     return cause === undefined || cause.ok ? failed : { ok: false, path: cause.path, message: `${failed.path}: ${cause.message}` };
   }
 }

@@ -136,6 +136,22 @@ test('an approval does not replace an allow', () => {
   assert.equal(told(decide(bundleOf(approve), requestWith({ request: { grants: [grantFor(asked)] } }))), 'deny NO_MATCHING_ALLOW');
 });
 
+test('a recording that is required needs a point that records; one that is only wished for does not', () => {
+  const recording = (level: string): string =>
+    policy('rec', `  rules: [{ id: r, effect: transform, obligations: [{ type: record, recording: ${level} }] }]`);
+  const verdict = (level: string, can: readonly string[]): string =>
+    told(decide(bundleOf(allowAll, recording(level)), requestWith({ request: { can } }))).split(' ')[0] ?? '';
+  assert.deepEqual(
+    [
+      verdict('required', ['record']),
+      verdict('required', ['record', 'recording']),
+      verdict('best_effort', ['record']),
+      verdict('off', ['record']),
+    ],
+    ['deny', 'allow', 'allow', 'allow'],
+  );
+});
+
 test('what a point cannot do is a deny, and a deny stays one when its notification cannot be sent', () => {
   assert.equal(told(decide(bundleOf(allowAll, approve), requestWith({ request: { can: ['approval'] } }))), 'deny CANNOT_ENFORCE');
   const cap = policy('cap', '  rules: [{ id: r, effect: transform, obligations: [{ type: row_limit, max: 5 }] }]');
@@ -195,6 +211,36 @@ test('an exception lifts a rule inside its scope and its time, and leaves a trac
     decide(bundleOf(allowAll, deny('nope'), exceptionWith('{ transform: [{ type: row_limit, max: 3 }] }')), dba).obligations,
     [{ type: 'row_limit', max: 3 }],
   );
+});
+
+test('what depends on the request is worked out for each, also where the same rules apply', () => {
+  const told = (text: string): string => decide(bundleOf(allowAll, text), requestWith()).message;
+  assert.equal(told(deny('nope', ', message: "not you"')), 'not you');
+  const bundle = bundleOf(allowAll, policy('nope', '  rules: [{ id: r, effect: deny, reason: NOPE, message: "not {subject.name}" }]'));
+  const messages = ['eve', 'bob'].map(
+    (name) => decide(bundle, requestWith({ request: { subject: { ...requestWith().subject, name } } })).message,
+  );
+  assert.deepEqual(messages, ['not eve', 'not bob']);
+  const cap = bundleOf(allowAll, policy('cap', '  rules: [{ id: r, effect: transform, obligations: [{ type: row_limit, max: 5 }] }]'));
+  const verdicts = [['row_limit'], [], ['row_limit']].map((can) => decide(cap, requestWith({ request: { can } })).verdict);
+  assert.deepEqual(verdicts, ['allow', 'deny', 'allow']);
+  const twice = [1, 2].map(() => decide(cap, requestWith()));
+  assert.deepEqual(twice[0], twice[1]);
+  assert.ok(Object.isFrozen(twice[1]));
+});
+
+test('an exception with so many uses is counted by operations it lets pass, and is none once they are made', () => {
+  const dba = requestWith({ groups: ['dba'] });
+  const bundle = bundleOf(allowAll, deny('nope'), exceptionWith('waive\n  maxUses: 2'));
+  const decision = decide(bundle, dba);
+  const [charge] = decision.limits ?? [];
+  assert.deepEqual([decision.verdict, charge?.name, charge?.burst, charge?.max], ['allow', 'exception:purge', 2, 0]);
+  const after = (made: number) => decide(bundle, { ...dba, exceptionUses: { [`${charge?.name} ${charge?.key}`]: made } });
+  assert.deepEqual([after(1).verdict, after(2).verdict, after(2).limits], ['allow', 'deny', undefined]);
+  assert.deepEqual(after(2).matched.find(({ rule }) => rule === 'nope/r')?.by, undefined);
+  const twice = bundleOf(allowAll, deny('nope'), deny('other'), exceptionWith('waive\n  maxUses: 2'));
+  assert.deepEqual([decide(twice, dba).verdict, decide(twice, dba).limits], ['deny', undefined]);
+  assert.equal(decide(bundle, requestWith()).limits, undefined);
 });
 
 test('a kill switch works for its hours', () => {

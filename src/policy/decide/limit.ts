@@ -1,7 +1,7 @@
 import { canonicalJson } from '#model';
 import type { LimitCharge } from '#model';
+import type { Hit } from '../compile/candidate.ts';
 import type { CompiledLimit } from '../compile/compiled.ts';
-import type { Hit } from './applicable.ts';
 import type { Evaluation } from './condition.ts';
 
 const exceededMessage = 'Too many operations of this kind. Wait a while and try again.';
@@ -13,7 +13,6 @@ export type Charges = { readonly ok: true; readonly charges: readonly LimitCharg
  * or a cost that is no amount is an evaluation error: with `onError: skip` the limit is left out, otherwise the operation is refused.
  */
 export function chargesOf(hits: readonly Hit[], evaluation: Evaluation): Charges {
-  if (!hits.some(({ effect }) => effect === 'limit')) return nothing;
   const charges = new Map<string, LimitCharge>();
   for (const hit of hits) {
     if (hit.effect !== 'limit') continue;
@@ -29,7 +28,23 @@ export function chargesOf(hits: readonly Hit[], evaluation: Evaluation): Charges
   return { ok: true, charges: [...charges.values()] };
 }
 
-const nothing: Charges = { ok: true, charges: [] };
+/** Name of the counter of an exception's uses; no limit has a name with a colon. */
+export function counterOf(exception: string): string {
+  return `exception:${exception}`;
+}
+
+/** What the exceptions that helped an operation are paid with, each once; whoever has used one up is decided about without it. */
+export function usesOf(hits: readonly Hit[]): LimitCharge[] {
+  const charges = new Map<string, LimitCharge>();
+  for (const { exception, rule } of hits) {
+    if (exception?.uses === undefined || charges.has(exception.name)) continue;
+    const { max, key } = exception.uses;
+    const terms = { max: 0, perMs: 1, burst: max, cost: 1, onExceed: 'deny', onStoreError: 'deny' } as const;
+    const refusal = { reason: 'EXCEPTION_USED_UP', message: 'The exception that would allow this has fewer uses left than this needs.' };
+    charges.set(exception.name, { name: counterOf(exception.name), key, ...terms, rule: rule.id, ...refusal });
+  }
+  return [...charges.values()];
+}
 
 function chargeOf(limit: CompiledLimit, { rule }: Hit, evaluation: Evaluation): LimitCharge | undefined {
   const fail = (message: string, path?: string): undefined => {

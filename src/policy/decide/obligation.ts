@@ -1,8 +1,8 @@
 import type { Obligation } from '#model';
+import type { Hit } from '../compile/candidate.ts';
 import type { CompiledObligation, View } from '../compile/compiled.ts';
 import { compileTemplate } from '../compile/template.ts';
 import type { Place } from '../problem.ts';
-import type { Hit } from './applicable.ts';
 import type { Evaluation } from './condition.ts';
 import type { Owed } from './merge.ts';
 

@@ -1,66 +1,121 @@
-import type { DecisionRequest, Effect, Mode, Verdict } from '#model';
-import { compile } from '../cel/index.ts';
-import type { Document, DocumentOf } from '../documents/document.ts';
+import { canonicalJson } from '#model';
+import type { DecisionRequest, Verdict } from '#model';
+import { sha256Hex } from '../digest.ts';
+import type { Document } from '../documents/document.ts';
 import { isKind } from '../documents/document.ts';
-import { tiers } from '../documents/kinds/policy.ts';
-import type { PolicySpec } from '../documents/kinds/policy.ts';
-import type { MatchSpec, RuleSpec } from '../documents/kinds/rule.ts';
-import { instantMs } from '../documents/time.ts';
-import { bucketOf } from './rollout.ts';
+import type { ObligationSpec, RequireSpec } from '../documents/kinds/rule.ts';
+import { durationMs } from '../documents/time.ts';
+import { applyOne } from './reference-rule.ts';
+import type { Applied, World } from './reference-rule.ts';
+
+/** What the reference says of a request; lists without a meaningful order are sorted. */
+export interface ReferenceDecision {
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly decisive: readonly string[];
+  /** `policy/rule` and the kinds that are open. */
+  readonly open: readonly string[];
+  /** Canonical JSON of each. */
+  readonly obligations: readonly string[];
+  /** `name key cost` of each. */
+  readonly charges: readonly string[];
+  readonly grantsUsed: readonly string[];
+  /** `rule effect mode by` of each. */
+  readonly matched: readonly string[];
+  /** Verdict with audit and shadow enforced too, when it differs. */
+  readonly shadow: Verdict | undefined;
+}
 
 /**
  * The decision semantics once more, slow and obvious: no index, no compiled closures, every document looked at for every request. Used
- * only by tests, as the oracle for the engine. It answers for verdict, reason and deciding rules; obligations are merged elsewhere.
+ * only by tests, as the oracle for the engine.
  */
-export function referenceDecide(
-  documents: readonly Document[],
-  request: DecisionRequest,
-): { verdict: Verdict; reason: string; decisive: string[] } {
-  const applied: Applied[] = [];
-  for (const document of documents) {
-    if (!isKind(document, 'Policy')) continue;
-    if (document.spec.target !== request.target || (document.spec.phase ?? 'request') !== request.phase) continue;
-    for (const rule of document.spec.rules) {
-      const result = applyOne(document, rule, documents, request);
-      if (result !== undefined && result.mode === 'enforce') applied.push(result);
-    }
-  }
-  applied.sort((a, b) => a.tier - b.tier || b.priority - a.priority || (a.id < b.id ? -1 : 1));
-  const allows = applied.filter(({ effect }) => effect === 'allow');
-  const denies = applied.filter((deny) => deny.effect === 'deny' && !allows.some((allow) => mayOverride(allow, deny)));
-  if (denies[0] !== undefined) {
-    return {
-      verdict: 'deny',
-      reason: denies[0].failed ? 'EVALUATION_ERROR' : (denies[0].rule.reason ?? 'DENIED'),
-      decisive: denies.map(({ id }) => id),
-    };
-  }
-  // Grants do not occur in the generated requests, so every challenge is open.
-  const open = applied.filter(({ effect }) => effect === 'require');
-  if (open[0] !== undefined) {
-    return {
-      verdict: 'pending',
-      reason: open[0].failed ? 'EVALUATION_ERROR' : (open[0].rule.reason ?? 'REQUIREMENT_OPEN'),
-      decisive: open.map(({ id }) => id),
-    };
-  }
-  if (allows.length === 0)
-    return {
-      verdict: request.phase === 'response' ? 'allow' : 'deny',
-      reason: request.phase === 'response' ? 'ALLOWED' : 'NO_MATCHING_ALLOW',
-      decisive: [],
-    };
-  return { verdict: 'allow', reason: allows[0]?.rule.reason ?? 'ALLOWED', decisive: allows.map(({ id }) => id).sort() };
+export function referenceDecide(all: readonly Document[], request: DecisionRequest, digest: string): ReferenceDecision {
+  const documents = all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const world: World = { documents, request };
+  const applied = documents
+    .filter((document) => isKind(document, 'Policy'))
+    .flatMap((document) => document.spec.rules.flatMap((rule) => applyOne(document, rule, world) ?? []))
+    .toSorted((a, b) => a.tier - b.tier || b.priority - a.priority || (a.id < b.id ? -1 : 1));
+  const enforced = conclude(
+    applied.filter(({ mode }) => mode === 'enforce'),
+    world,
+    digest,
+  );
+  const strict = conclude(
+    applied.filter(({ mode }) => mode !== 'off'),
+    world,
+    digest,
+  );
+  const uses = new Set<string>();
+  if (enforced.verdict === 'allow')
+    for (const { exception } of applied)
+      if (exception?.maxUses !== undefined) uses.add(`exception:${exception.name} ${exception.window} 1`);
+  return {
+    ...enforced,
+    charges: [...enforced.charges, ...uses].sort(),
+    matched: applied.map(({ id, effect, mode, by = '' }) => `${id} ${effect} ${mode} ${by}`).sort(),
+    shadow: strict.verdict === enforced.verdict ? undefined : strict.verdict,
+  };
 }
 
-interface Applied {
-  readonly id: string;
-  readonly rule: RuleSpec;
-  readonly effect: Effect;
-  readonly mode: Mode;
-  readonly tier: number;
-  readonly priority: number;
-  readonly failed: boolean;
+type Concluded = Omit<ReferenceDecision, 'matched' | 'shadow'>;
+
+const nothing = { decisive: [], open: [], obligations: [], charges: [], grantsUsed: [] };
+
+function conclude(applied: readonly Applied[], world: World, digest: string): Concluded {
+  const { request } = world;
+  const allows = applied.filter(({ effect }) => effect === 'allow');
+  const denies = applied.filter((deny) => deny.effect === 'deny' && !allows.some((allow) => mayOverride(allow, deny)));
+  const observes = applied.filter(({ effect }) => effect === 'observe');
+  const refuse = (reason: string, because: readonly Applied[] = [], riding: readonly Applied[] = []): Concluded => ({
+    ...nothing,
+    verdict: 'deny',
+    reason,
+    decisive: [...new Set(because.map(({ id }) => id))].sort(),
+    obligations: merge([...riding, ...observes])
+      .obligations.filter((obligation) => canDo(request, obligation))
+      .map(canonicalJson)
+      .sort(),
+  });
+  const [deny] = denies;
+  if (deny !== undefined) return refuse(deny.failed ? 'EVALUATION_ERROR' : (deny.rule.reason ?? 'DENIED'), denies, denies);
+
+  const challenges = applied.filter(({ effect }) => effect === 'require').map((one) => ({ one, ...answersTo(one, world, digest) }));
+  const unmet = challenges.filter(({ open }) => open.length > 0);
+  const [first] = unmet;
+  if (first !== undefined) {
+    const rules = unmet.map(({ one }) => one);
+    if (unmet.some(({ open }) => open.some((kind) => !request.can.includes(kind)))) return refuse('CANNOT_ENFORCE', rules);
+    return {
+      ...refuse(first.one.failed ? 'EVALUATION_ERROR' : (first.one.rule.reason ?? 'REQUIREMENT_OPEN'), rules, rules),
+      verdict: 'pending',
+      open: unmet.map(({ one, open }) => `${one.id} ${open.join()}`).sort(),
+    };
+  }
+  if (allows.length === 0 && request.phase !== 'response' && !allowedByDefault(world)) return refuse('NO_MATCHING_ALLOW');
+
+  const contributing = applied.filter(({ effect }) => effect !== 'deny');
+  const { obligations, conflict } = merge(contributing);
+  if (conflict.length > 0) return refuse('OBLIGATION_CONFLICT', conflict);
+  // Of several, the one whose type comes first is told.
+  const missing = obligations.toSorted((a, b) => (a.type < b.type ? -1 : 1)).find((obligation) => !canDo(request, obligation));
+  if (missing !== undefined)
+    return refuse(
+      'CANNOT_ENFORCE',
+      contributing.filter((one) => one.obligations.some(({ type }) => type === missing.type)),
+    );
+  const charges = chargesOf(applied, world);
+  if ('failed' in charges) return refuse('EVALUATION_ERROR', [charges.failed]);
+  return {
+    verdict: 'allow',
+    reason: allows[0]?.rule.reason ?? 'ALLOWED',
+    decisive: [...allows, ...challenges.map(({ one }) => one)].map(({ id }) => id).sort(),
+    open: [],
+    obligations: obligations.map(canonicalJson).sort(),
+    charges: charges.charges,
+    grantsUsed: [...new Set(challenges.flatMap(({ used }) => used))].sort(),
+  };
 }
 
 function mayOverride(allow: Applied, deny: Applied): boolean {
@@ -68,134 +123,94 @@ function mayOverride(allow: Applied, deny: Applied): boolean {
   return allow.tier < deny.tier || (allow.tier === deny.tier && allow.priority > deny.priority);
 }
 
-function applyOne(
-  document: DocumentOf<'Policy'>,
-  rule: RuleSpec,
-  documents: readonly Document[],
-  request: DecisionRequest,
-): Applied | undefined {
-  const { spec } = document;
-  const id = `${document.name}/${rule.id}`;
-  const base = { id, rule, tier: tiers.indexOf(spec.tier), priority: rule.priority ?? 500 };
-  if (spec.points !== undefined && !spec.points.includes(request.point)) return undefined;
-  const widening = rule.effect === 'allow';
-  const certain = namesCertainty(spec.match) || namesCertainty(rule.match) || request.context['certainty'] === 'parsed';
-  if (!matches(spec.match, request, widening) || !matches(rule.match, request, widening) || (widening && !certain)) return undefined;
-  const outcome = conditions(rule, spec, request);
-  if (outcome === undefined) return undefined;
-  const mode = modeOf(id, rule, spec, { documents, request });
-  const failed = outcome !== 'applies';
-  const plain: Applied = { ...base, effect: failed ? outcome : rule.effect, mode, failed };
-  return excepted(plain, documents, request);
+function allowedByDefault({ documents, request }: World): boolean {
+  return documents.some((document) => isKind(document, 'Bundle') && document.spec.defaults?.[request.target] === 'allow');
 }
 
-function conditions(rule: RuleSpec, policy: PolicySpec, request: DecisionRequest): 'applies' | 'deny' | 'allow' | 'require' | undefined {
-  const onError = rule.onError ?? (rule.effect === 'allow' || rule.effect === 'observe' ? 'skip' : 'deny');
-  for (const fact of policy.requires?.facts ?? []) {
-    if ((request.facts ?? {})[fact] === undefined) return onFailure(rule.onUnavailable ?? onError);
+function canDo({ can }: DecisionRequest, obligation: ObligationSpec): boolean {
+  return can.includes(obligation.type);
+}
+
+/** The kinds of a challenge that no grant answers, and the grants that answer the others. */
+function answersTo({ id, require }: Applied, { request }: World, digest: string): { open: string[]; used: string[] } {
+  const terms = require as RequireSpec; // A rule with this effect has one.
+  const bind: Record<string, unknown> = {};
+  const roots: Record<string, unknown> = { subject: request.subject, resource: request.resource, context: request.context };
+  for (const path of terms.approval?.bind ?? [])
+    bind[path] =
+      path.split('.').reduce<unknown>((value, segment) => (value as Record<string, unknown> | undefined)?.[segment], roots) ?? null;
+  const bound = sha256Hex(canonicalJson({ binding: request.binding, bind, bundle: digest, rule: id }));
+  const grants = request.grants
+    .filter((grant) => grant.rule === id && grant.bound === bound && grant.expiresAt > request.now && grant.usesLeft > 0)
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const open: string[] = [];
+  const used: string[] = [];
+  for (const kind of ['approval', 'justification', 'stepUp'] as const) {
+    if (terms[kind] === undefined) continue;
+    const fitting = grants.filter(({ kinds }) => kinds.includes(kind));
+    const grant = fitting.find((candidate) => used.includes(candidate.id)) ?? fitting[0];
+    if (grant === undefined) open.push(kind);
+    else if (!used.includes(grant.id)) used.push(grant.id);
   }
-  if (rule.when !== undefined) {
-    const value = test(rule.when, request);
-    if (value === 'error') return onFailure(onError);
-    if (!value) return undefined;
-  }
-  if (rule.unless !== undefined && test(rule.unless, request) === true) return undefined;
-  return 'applies';
+  return { open, used };
 }
 
-function onFailure(mode: 'deny' | 'allow' | 'skip' | 'escalate'): 'deny' | 'allow' | 'require' | undefined {
-  return mode === 'skip' ? undefined : mode === 'escalate' ? 'require' : mode;
+const logLevels = ['debug', 'info', 'warning', 'alert'] as const;
+const evidenceLevels = ['buffered', 'local', 'mirrored', 'witnessed'] as const;
+
+/** Obligations of several rules: those of one key are joined, two routes of one key contradict each other. */
+function merge(rules: readonly Applied[]): { obligations: ObligationSpec[]; conflict: Applied[] } {
+  const owed = rules.flatMap((rule) => rule.obligations.map((obligation) => ({ rule, obligation })));
+  const of = <T extends ObligationSpec['type']>(type: T) =>
+    owed.flatMap(({ obligation }) => (obligation.type === type ? [obligation as Extract<ObligationSpec, { type: T }>] : []));
+  const obligations: ObligationSpec[] = [];
+  const texts = new Set<string>();
+  for (const one of [...of('notify'), ...of('mask')]) if (texts.size < texts.add(canonicalJson(one)).size) obligations.push(one);
+  const rows = of('row_limit').map(({ max }) => max);
+  if (rows.length > 0) obligations.push({ type: 'row_limit', max: Math.min(...rows) });
+  const levels = of('log').map(({ level }) => logLevels.indexOf(level));
+  if (levels.length > 0) obligations.push({ type: 'log', level: logLevels[Math.max(...levels)] ?? 'info' });
+  const evidence = of('record').map((record) => evidenceLevels.indexOf(record.evidence ?? 'buffered'));
+  if (evidence.length > 0) obligations.push({ type: 'record', evidence: evidenceLevels[Math.max(...evidence)] ?? 'local' });
+  const detectors = new Set(of('redact').flatMap(({ select }) => select.text.detectors));
+  if (detectors.size > 0) obligations.push({ type: 'redact', select: { text: { detectors: [...detectors].sort() } } });
+  const quarantines = of('quarantine').toSorted((a, b) => durationMs(b.ttl) - durationMs(a.ttl));
+  const [longest] = quarantines;
+  if (longest !== undefined)
+    obligations.push({ type: 'quarantine', scope: [...new Set(quarantines.flatMap(({ scope }) => scope))].sort(), ttl: longest.ttl });
+  const conflict = routes(owed, obligations);
+  return { obligations, conflict };
 }
 
-const dynamic = { type: { kind: 'dyn' } } as const;
-
-function test(source: string, request: DecisionRequest): boolean | 'error' {
-  const roots = rootsOf(request);
-  const compiled = compile(source, { variables: Object.fromEntries(Object.keys(roots).map((name) => [name, dynamic])) });
-  if (!compiled.ok) throw new Error(compiled.problems[0]?.message);
-  try {
-    return compiled.program.test(roots);
-  } catch {
-    return 'error';
-  }
-}
-
-function rootsOf(request: DecisionRequest): Record<string, unknown> {
-  const { subject, resource, context, facts = {} } = request;
-  return { ...request.attributes, subject, resource, context, facts };
-}
-
-function namesCertainty(match: MatchSpec | undefined): boolean {
-  return match !== undefined && 'context.certainty' in match;
-}
-
-function matches(match: MatchSpec | undefined, request: DecisionRequest, widening: boolean): boolean {
-  return Object.entries(match ?? {}).every(([path, wanted]) => {
-    let value: unknown = rootsOf(request);
-    for (const segment of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[segment];
-    const values = Array.isArray(value) ? value : value === undefined ? [] : [value];
-    const within = (atoms: readonly unknown[]): boolean => values.some((one) => atoms.some((atom) => covers(String(atom), String(one))));
-    if (Array.isArray(wanted)) return within(wanted);
-    const operators = wanted as Exclude<MatchSpec[string], readonly unknown[]>; // Array.isArray does not narrow readonly arrays away.
-    if (operators.in !== undefined && !within(operators.in)) return false;
-    if (operators.notIn !== undefined && (value === undefined ? widening : within(operators.notIn))) return false;
-    return operators.exists === undefined || (value !== undefined) === operators.exists;
-  });
-}
-
-/** Globs by plain recursion. */
-function covers(glob: string, text: string): boolean {
-  if (glob === '') return text === '';
-  if (glob.startsWith('**')) return covers(glob.slice(2), text) || (text !== '' && covers(glob, text.slice(1)));
-  if (glob.startsWith('*')) return covers(glob.slice(1), text) || (text !== '' && text[0] !== '/' && covers(glob, text.slice(1)));
-  return text !== '' && glob[0] === text[0] && covers(glob.slice(1), text.slice(1));
-}
-
-function modeOf(id: string, rule: RuleSpec, policy: PolicySpec, world: { documents: readonly Document[]; request: DecisionRequest }): Mode {
-  const { documents, request } = world;
-  const overrides = documents
-    .filter((document) => isKind(document, 'Override'))
-    .filter(({ spec }) => spec.rules.includes(id) && live(spec, request.now));
-  if (overrides.length > 0) return overrides.some(({ spec }) => spec.mode === 'audit') ? 'audit' : 'off';
-  const rollout = documents
-    .filter((document) => isKind(document, 'Rollout'))
-    .find(({ spec }) => {
-      const [policyName, name = ''] = id.split('/');
-      return spec.subject.policy === policyName && (spec.subject.rules?.includes(name) ?? true);
-    });
-  if (rollout === undefined) return rule.mode ?? policy.mode ?? 'enforce';
-  const { spec } = rollout;
-  const steps = spec.steps.slice(0, spec.step ?? 1);
-  const key = spec.key
-    .split('.')
-    .reduce<unknown>((value, segment) => (value as Record<string, unknown> | undefined)?.[segment], rootsOf(request));
-  const inside = steps.some(
-    (step) =>
-      (step.cohort !== undefined && test(step.cohort, request) === true) ||
-      (step.percent !== undefined && typeof key === 'string' && bucketOf(spec.salt, key) < step.percent * 100),
+/** The routes that nothing of a higher priority contradicts; two of one key and one priority are a conflict. */
+function routes(owed: readonly { rule: Applied; obligation: ObligationSpec }[], obligations: ObligationSpec[]): Applied[] {
+  const all = owed.flatMap(({ rule, obligation }) => (obligation.type === 'route' ? [{ rule, route: obligation }] : []));
+  const best = all.filter(
+    ({ rule, route }) =>
+      !all.some((other) => other.route.key === route.key && other.route.to !== route.to && other.rule.priority > rule.priority),
   );
-  if (inside) return spec.to;
-  return spec.from === 'off' && steps.some((step) => step.shadow === true) ? 'shadow' : spec.from;
+  const conflict = best.filter(({ route }) => best.some((other) => other.route.key === route.key && other.route.to !== route.to));
+  for (const text of new Set(best.map(({ route }) => canonicalJson(route)))) obligations.push(JSON.parse(text) as ObligationSpec); // Written just now.
+  return conflict.map(({ rule }) => rule);
 }
 
-function excepted(applied: Applied, documents: readonly Document[], request: DecisionRequest): Applied | undefined {
-  const [policy, name = ''] = applied.id.split('/');
-  const instead = documents
-    .filter((document) => isKind(document, 'Exception'))
-    .filter(({ spec }) => spec.waives.some((waived) => waived.policy === policy && waived.rules.includes(name)))
-    .filter(({ spec }) => live({ notBefore: spec.notBefore ?? '0001-01-01', expires: spec.expires }, request.now))
-    .filter(({ spec }) => namesCertainty(spec.scope.match) || request.context['certainty'] === 'parsed')
-    .filter(
-      ({ spec }) => matches(spec.scope.match, request, true) && (spec.scope.when === undefined || test(spec.scope.when, request) === true),
-    )
-    .map(({ spec }) => spec.instead ?? 'waive');
-  const block = instead.find((one) => typeof one !== 'string' && one.require !== undefined);
-  if (block !== undefined) return { ...applied, effect: 'require', failed: false };
-  if (instead.some((one) => typeof one !== 'string')) return { ...applied, effect: 'transform', failed: false };
-  if (instead.includes('audit')) return { ...applied, mode: applied.mode === 'enforce' ? 'audit' : applied.mode };
-  return instead.includes('waive') ? undefined : applied;
-}
-
-function live(window: { readonly notBefore: string; readonly expires: string }, now: number): boolean {
-  return instantMs(window.notBefore) <= now && now < instantMs(window.expires);
+/** The dearest charge of each counter; a key that is absent is an error. */
+function chargesOf(applied: readonly Applied[], { request }: World): { charges: string[] } | { failed: Applied } {
+  const charges = new Map<string, number>();
+  const failed: Applied[] = [];
+  for (const one of applied) {
+    if (one.effect !== 'limit') continue;
+    for (const { name, key, cost = '1' } of one.rule.limits ?? []) {
+      const value = key[0] === 'context.purpose' ? request.context['purpose'] : request.subject.id;
+      if (value === undefined) {
+        if (one.rule.onError !== 'skip') failed.push(one);
+        continue;
+      }
+      const counter = `${name} ${canonicalJson([value])}`;
+      charges.set(counter, Math.max(charges.get(counter) ?? 0, Number(cost)));
+    }
+  }
+  // The engine looks at rules in the order of their ids.
+  const [first] = failed.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return first === undefined ? { charges: [...charges].map(([counter, cost]) => `${counter} ${cost}`).sort() } : { failed: first };
 }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readDocuments } from './document.ts';
 import { formatFile } from './canonical-style.ts';
+import { runCases } from '../cases/run.ts';
 import { kinds } from './kinds/index.ts';
+import { targets } from './kinds/policy.ts';
 import { policyPages } from './pages.ts';
 import { templateOf } from './templates.ts';
 import { digestOf } from '../digest.ts';
@@ -75,4 +77,17 @@ test('text of a policy cannot become markup of its page', () => {
   );
   const page = policyPages([{ path: 'p', text }]).pages[1]?.text ?? '';
   assert.match(page, /\\<script>\\\[x\\\]\(y\) \\\| \\`z\\`/);
+});
+
+test('the first policy and the first test of every target fit each other', async () => {
+  for (const target of targets) {
+    const values = { name: 'first', today: '2026-01-01', tomorrow: '2026-01-02', target };
+    const files = (['Policy', 'PolicyTest'] as const).map((kind) => ({ path: `${kind}.yaml`, text: templateOf(kind, values) }));
+    const { ok, results, problems } = await runCases(files);
+    assert.ok(ok, `${target}: ${JSON.stringify([results, problems])}`);
+    for (const file of files) {
+      const formatted = formatFile(file);
+      assert.equal(formatted.ok ? formatted.text : '', file.text);
+    }
+  }
 });

@@ -2,6 +2,8 @@ import { limits } from '#model';
 import { didYouMean, problemAt } from '../problem.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
+import { allSteps } from '../steps.ts';
+import type { Steps } from '../steps.ts';
 import { checkShape } from './check.ts';
 import { documentShapes, kinds } from './kinds/index.ts';
 import type { Kind, SpecOf } from './kinds/index.ts';
@@ -35,6 +37,11 @@ export function specNode(document: Pick<Document, 'node'>, path: readonly (strin
 
 /** Reads and checks all files; problems of all files are reported together. Names are unique within a kind. */
 export function readDocuments(files: readonly SourceFile[]): { documents: Document[]; problems: Problem[] } {
+  return allSteps(readingDocuments(files));
+}
+
+/** The same in steps, one for each file. */
+export function* readingDocuments(files: readonly SourceFile[]): Steps<{ documents: Document[]; problems: Problem[] }> {
   const problems: Problem[] = [];
   const documents: Document[] = [];
   const seen = new Map<string, Document>();
@@ -46,10 +53,11 @@ export function readDocuments(files: readonly SourceFile[]): { documents: Docume
       problems.push(problemAt({ file, line: 1, column: 1 }, { code: 'TOO_LARGE', message }));
       return { documents, problems };
     }
+    yield;
     const yaml = readYaml(file);
     problems.push(...yaml.problems);
     // A file that cannot be read as YAML would only produce consequential complaints.
-    if (yaml.problems.length > 0) continue;
+    if (!yaml.whole) continue;
     for (const node of yaml.nodes) {
       const document = readDocument(node, problems);
       if (document === undefined) continue;
@@ -66,7 +74,8 @@ export function readDocuments(files: readonly SourceFile[]): { documents: Docume
   return { documents, problems };
 }
 
-function readDocument(node: Node, problems: Problem[]): Document | undefined {
+/** Checks the shape of one document; undefined when it has not the shape of its kind. */
+export function readDocument(node: Node, problems: Problem[]): Document | undefined {
   const kindEntry = entry(node, 'kind');
   const kindValue = kindEntry?.value.kind === 'scalar' ? kindEntry.value.value : undefined;
   const kind = kinds.find((candidate) => candidate === kindValue);

@@ -1,5 +1,8 @@
 import { unreachable } from '#model';
+import type { Target } from '#model';
+import { attributePaths, requestSchema } from '../schema/index.ts';
 import { documentShapes } from './kinds/index.ts';
+import { targets } from './kinds/policy.ts';
 import type { Shape } from './shape.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -15,8 +18,22 @@ export function policySchema(): JsonSchema {
     title: 'Warder policy documents (warder/v1)',
     oneOf: Object.entries(documentShapes).map(([kind, shape]) => {
       const schema = schemaOf(shape) as { readonly properties: JsonSchema }; // A document's shape is always an object.
-      return { ...schema, title: kind, properties: { ...schema.properties, kind: { const: kind } } };
+      const own = { ...schema, title: kind, properties: { ...schema.properties, kind: { const: kind } } };
+      return kind === 'Policy' ? { ...own, allOf: targets.map(attributesOf) } : own;
     }),
+  };
+}
+
+/** What an editor offers inside `match`: the attributes of the policy's target. Whether one exists in the phase is checked elsewhere. */
+function attributesOf(target: Target): JsonSchema {
+  const found = (['request', 'response'] as const).flatMap((phase) => attributePaths(requestSchema(target, phase)));
+  const properties = Object.fromEntries(
+    found.filter(({ path, matchable }) => matchable && !path.includes('*')).map(({ path, type }) => [path, { description: type }]),
+  );
+  const match = { properties: { match: { properties } } };
+  return {
+    if: { properties: { spec: { properties: { target: { const: target } }, required: ['target'] } }, required: ['spec'] },
+    then: { properties: { spec: { ...match, properties: { ...match.properties, rules: { items: match } } } } },
   };
 }
 

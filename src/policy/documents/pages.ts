@@ -3,6 +3,7 @@ import type { Problem } from '../problem.ts';
 import { isKind, readDocuments } from './document.ts';
 import type { Document, DocumentOf } from './document.ts';
 import type { MatchSpec, RuleSpec } from './kinds/rule.ts';
+import { obligationWords, requireWords } from './page-words.ts';
 
 export interface Page {
   /** File name. */
@@ -65,9 +66,9 @@ function ruleText(rule: RuleSpec): string[] {
   if (rule.unless !== undefined) lines.push(`- **Unless:** ${code(rule.unless)}`);
   if (rule.unlessValid !== undefined) lines.push(`- **Unless valid:** ${code(rule.unlessValid.input)}`);
   if (rule.reason !== undefined) lines.push(`- **Reason:** \`${rule.reason}\``);
-  if (rule.require !== undefined) lines.push(`- **Asks for:** ${code(JSON.stringify(rule.require))}`);
+  if (rule.require !== undefined) lines.push(`- **Asks for:** ${text(requireWords(rule.require))}`);
   for (const limit of rule.limits ?? []) lines.push(`- **Limit:** ${limit.max} per ${limit.per} for each ${limit.key.join(', ')}`);
-  for (const obligation of rule.obligations ?? []) lines.push(`- **Then:** ${code(JSON.stringify(obligation))}`);
+  for (const obligation of rule.obligations ?? []) lines.push(`- **Then:** ${text(obligationWords(obligation))}`);
   if (rule.overrides !== undefined) lines.push(`- **Overrides:** ${rule.overrides.join(', ')}`);
   if (rule.waivable === false) lines.push('- No exception may waive it.');
   if (rule.mode !== undefined) lines.push(`- **Mode:** ${rule.mode}`);
@@ -78,9 +79,27 @@ function matchText(match: MatchSpec): string {
   return Object.entries(match)
     .map(
       ([path, line]) =>
-        `${code(path)} ${Array.isArray(line) ? `is ${line.map((atom) => code(String(atom))).join(' or ')}` : code(JSON.stringify(line))}`,
+        `${code(path)} ${Array.isArray(line) ? `is ${listed(line)}` : operatorsText(line as Exclude<typeof line, readonly unknown[]>)}`, // Array.isArray does not narrow readonly arrays away.
     )
     .join(' and ');
+}
+
+function listed(atoms: readonly unknown[]): string {
+  return atoms.map((atom) => code(String(atom))).join(' or ');
+}
+
+function operatorsText(operators: Exclude<MatchSpec[string], readonly unknown[]>): string {
+  const { in: within, notIn, inData, cidr, min, max, exists } = operators;
+  const parts = [
+    within && `is ${listed(within)}`,
+    notIn && `is not ${listed(notIn)}`,
+    inData === undefined ? undefined : `is in the DataSet ${code(inData)}`,
+    cidr && `lies in ${listed(cidr)}`,
+    min === undefined ? undefined : `is at least ${min}`,
+    max === undefined ? undefined : `is at most ${max}`,
+    exists === undefined ? undefined : exists ? 'is there' : 'is not there',
+  ];
+  return parts.filter((part) => part !== undefined).join(' and ');
 }
 
 /** Exceptions, rollouts and overrides that change what the policy does. */
@@ -102,9 +121,9 @@ function testsText(policy: string, documents: readonly Document[]): string[] {
     .filter((document) => isKind(document, 'PolicyTest'))
     .filter(({ spec }) => {
       const rules = (spec.cases ?? []).flatMap(({ expect }) => [...(expect.decisive ?? []), ...(expect.fired ?? [])]);
-      return spec.policies?.includes(policy) === true || rules.some((id) => id.startsWith(`${policy}/`));
+      return spec.policies?.includes(policy) !== false || rules.some((id) => id.startsWith(`${policy}/`));
     });
-  if (tests.length === 0) return ['## Tests', '', 'No test names this policy.'];
+  if (tests.length === 0) return ['## Tests', '', 'No test is about this policy.'];
   return [
     '## Tests',
     '',

@@ -1,10 +1,14 @@
+import type { Target } from '#model';
 import type { Kind } from './kinds/index.ts';
+import { policyTemplate, testTemplate } from './target-templates.ts';
 
 /** What a template is filled with. Dates are `YYYY-MM-DD`. */
 export interface TemplateValues {
   readonly name: string;
   readonly today: string;
   readonly tomorrow: string;
+  /** What a Policy or PolicyTest is about; default sql. */
+  readonly target?: Target;
 }
 
 /** A document of a kind to begin with: complete, and as careful as a document can be that knows nothing yet. */
@@ -29,24 +33,7 @@ const templates: Readonly<Record<Kind, (values: TemplateValues) => string>> = {
       changes:
         - First version.
 `,
-  Policy: ({ today }) => `  owner: team:your-team
-  tier: org
-  risk: { class: medium }
-  review: { last: ${today}, every: P90D }
-  rationale: Why it exists.
-  target: sql
-  # Records what would happen; change it to enforce when the plan and the records look right.
-  mode: shadow
-  match:
-    resource.env: [prod]
-  rules:
-    - id: deny-drop
-      effect: deny
-      match:
-        sql.effects: ["drop.*"]
-      reason: DROP_BLOCKED
-      message: "Dropping is blocked on {resource.name}."
-`,
+  Policy: ({ today, target = 'sql' }) => policyTemplate(target, today),
   DataSet: () => `  owner: team:your-team
   description: Policies read it as data.<name>, and with inData.
   values:
@@ -106,16 +93,5 @@ const templates: Readonly<Record<Kind, (values: TemplateValues) => string>> = {
   approvedBy: [user:one]
   expires: ${tomorrow}
 `,
-  PolicyTest: ({ today }) => `  now: ${today}T10:00:00Z
-  fixtures:
-    subjects:
-      eng: { type: user, id: "user:eve", groups: [engineering] }
-    resources:
-      prod: { type: database, id: "pg:orders-prod", engine: postgres, env: prod }
-  defaults: { target: sql, subject: eng, resource: prod }
-  cases:
-    - name: what should happen, as a sentence
-      sql: "DROP TABLE orders"
-      expect: { verdict: deny }
-`,
+  PolicyTest: ({ today, target = 'sql' }) => testTemplate(target, today),
 };

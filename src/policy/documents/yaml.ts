@@ -13,14 +13,21 @@ import type { MapEntry, Node } from './node.ts';
  *
  * SPEC: YAML 1.2.2 §10.3 (core schema).
  */
-export function readYaml(file: SourceFile): { readonly nodes: readonly Node[]; readonly problems: readonly Problem[] } {
+export function readYaml(file: SourceFile): YamlFile {
   const json = readJson(file);
-  if (json !== undefined) return { nodes: [json], problems: [] };
+  if (json !== undefined) return { nodes: [json], problems: [], whole: true };
   return readYamlOnly(file);
 }
 
+export interface YamlFile {
+  readonly nodes: readonly Node[];
+  readonly problems: readonly Problem[];
+  /** Nothing that stands in the file was left out of the nodes, so what is missing there is really missing. */
+  readonly whole: boolean;
+}
+
 /** The same without the short way for JSON. */
-export function readYamlOnly(file: SourceFile): { readonly nodes: readonly Node[]; readonly problems: readonly Problem[] } {
+export function readYamlOnly(file: SourceFile): YamlFile {
   const lines = new LineCounter();
   const reader = new Reader(file, lines);
   try {
@@ -38,11 +45,11 @@ export function readYamlOnly(file: SourceFile): { readonly nodes: readonly Node[
       const node = reader.document(document);
       if (node !== undefined) nodes.push(node);
     }
-    return { nodes, problems: reader.problems };
+    return { nodes, problems: reader.problems, whole: reader.whole };
   } catch (error) {
     // The parser recurses; text that exhausts the stack is hostile or broken, and refused like any other.
     const message = error instanceof RangeError ? tooDeep : `cannot be read as YAML: ${String(error)}`;
-    return { nodes: [], problems: [problemAt({ file, line: 1, column: 1 }, { code: 'YAML', message })] };
+    return { nodes: [], problems: [problemAt({ file, line: 1, column: 1 }, { code: 'YAML', message })], whole: false };
   }
 }
 
@@ -50,6 +57,7 @@ const tooDeep = 'the document is nested too deeply';
 
 class Reader {
   readonly problems: Problem[] = [];
+  whole = true;
   readonly #file: SourceFile;
   readonly #lines: LineCounter;
 
@@ -59,15 +67,28 @@ class Reader {
   }
 
   document(document: Document.Parsed): Node | undefined {
-    for (const error of [...document.errors, ...document.warnings]) {
-      const hint = error.code === 'DUPLICATE_KEY' ? 'keep one of the two; the second would silently win' : undefined;
-      const exhausted = /call stack|resource/i.test(error.message);
-      this.#complain(this.#place(error.pos[0]), exhausted ? tooDeep : (error.message.split('\n')[0] ?? error.code), hint);
+    for (const error of [...document.errors, ...document.warnings]) this.#parserProblem(error);
+    // A doubled key is told, and everything else that is wrong with the document too.
+    if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY') || document.contents === null) return undefined;
+    const { yaml } = document.directives;
+    if (yaml.explicit === true && yaml.version !== '1.2') {
+      const hint = 'leave the directive out: here `yes` is a text and 017 a number of two digits';
+      return this.#complain(this.#place(document.range[0]), `%YAML ${yaml.version} gives words and numbers other meanings`, hint);
     }
-    if (document.errors.length > 0 || document.contents === null) return undefined;
     // An empty document (a file of comments, a trailing `---`) says nothing.
     if (isScalar(document.contents) && document.contents.value === null) return undefined;
     return this.#node(document.contents, 0);
+  }
+
+  #parserProblem(error: Document.Parsed['errors'][number] | Document.Parsed['warnings'][number]): void {
+    const place = this.#place(error.pos[0]);
+    if (error.code === 'DUPLICATE_KEY') {
+      const hint = 'keep one of the two; the second would silently win';
+      this.problems.push(problemAt(place, { code: 'YAML', message: 'the key stands here twice', hint }));
+      return;
+    }
+    const exhausted = /call stack|resource/i.test(error.message);
+    this.#complain(place, exhausted ? tooDeep : (error.message.split('\n')[0] ?? error.code));
   }
 
   #node(node: ParsedNode, depth: number): Node | undefined {
@@ -131,7 +152,9 @@ class Reader {
     return { file: this.#file, line: Math.max(1, line), column: Math.max(1, col) };
   }
 
+  /** Tells a problem of something that is then left out. */
   #complain(place: Place, message: string, hint?: string): undefined {
+    this.whole = false;
     this.problems.push(problemAt(place, { code: 'YAML', message, hint }));
   }
 }

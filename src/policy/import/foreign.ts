@@ -4,6 +4,8 @@
  */
 export interface ForeignEngine {
   readonly policy: string;
+  /** The file that describes it; the paths in `files` and `data` are seen from its folder. */
+  readonly from: string;
   /** The fact it makes: `facts.foreign.<fact>`, with the member `result`. */
   readonly fact: string;
   readonly engine: 'rego-wasm' | 'opa-remote' | 'cedar';

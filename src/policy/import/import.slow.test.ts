@@ -27,7 +27,7 @@ function textsOf(files: readonly SourceFile[]): string[] {
     .sort();
 }
 
-const folders = ['kubernetes', 'gatekeeper', 'kyverno', 'hoop', 'rego'];
+const folders = ['kubernetes', 'gatekeeper', 'kyverno', 'hoop', 'rego', 'library'];
 
 for (const folder of folders) {
   for (const mode of ['shadow', 'source'] as const) {
@@ -55,12 +55,25 @@ test('cases of the sources’ own tests say what their authors expect', () => {
   assert.match(kyverno, /name: "tags: floating fail"[^]*?verdict: deny/);
 });
 
+test('what the authors of policies expect of objects is all there, in the layouts of their own projects', () => {
+  const { cases } = importPolicies(filesIn('library'), { today: '2026-11-20', mode: 'source' });
+  const named = (pattern: RegExp): number =>
+    cases.map(({ text }) => text.match(pattern)?.length ?? 0).reduce((sum, count) => sum + count, 0);
+  assert.equal(named(/name: "users: [^"]+"/g), 9);
+  assert.equal(named(/name: "require-probes: [^"]+ (?:pass|fail)"/g), 6);
+  assert.equal(named(/name: (?:Pod|Deployment|CronJob) \S+ of \S+ is admitted/g), 4);
+  assert.equal(named(/name: (?:Pod|Deployment|CronJob) \S+ of \S+ is refused/g), 3);
+});
+
 test('the original is kept by path and digest, with what was made of it', () => {
   const { sources } = importPolicies(filesIn('kyverno'), { today: '2026-11-20' });
   const policy = sources.find((source) => source.name === 'disallow-latest-tag');
-  assert.deepEqual(policy?.documents, ['Policy/disallow-latest-tag']);
+  assert.deepEqual(policy?.documents, ['Policy/disallow-latest-tag', 'Policy/disallow-latest-tag-controllers']);
   assert.match(policy?.digest ?? '', /^sha256:[0-9a-f]{64}$/);
-  assert.deepEqual(sources.find((source) => source.name === 'toolbox')?.documents, ['Policy/disallow-latest-tag']);
+  assert.deepEqual(sources.find((source) => source.name === 'toolbox')?.documents, [
+    'Policy/disallow-latest-tag',
+    'Policy/disallow-latest-tag-controllers',
+  ]);
 });
 
 test('an import depends on the files alone, not on their order', () => {
@@ -93,14 +106,14 @@ spec:
   const { documents, findings, sources } = importPolicies([{ path: 'x.yaml', text }], { today: '2026-11-20' });
   assert.deepEqual(
     documents.map(({ path }) => path),
-    ['imported/x.yaml'],
+    ['imported/x.yaml', 'imported/x-controllers.yaml', 'imported/x-cronjobs.yaml'],
   );
   assert.ok(
     findings.some(({ line, severity, message }) => line === 8 && severity === 'unsupported' && message.includes('two people must approve')),
   );
   assert.deepEqual(
     sources.map((source) => source.documents),
-    [['Policy/x'], []],
+    [['Policy/x', 'Policy/x-controllers', 'Policy/x-cronjobs'], []],
   );
 });
 

@@ -83,6 +83,7 @@ const claimed = [
   'policies.kyverno.io',
   'kyverno.io',
   'cli.kyverno.io',
+  'chainsaw.kyverno.io',
 ];
 
 /** What no importer knows is said, so that nobody takes a file for imported that was not. */

@@ -13,5 +13,6 @@ export type { ImportFinding } from './finding.ts';
 export type { ForeignEngine } from './foreign.ts';
 export { importPolicies } from './import.ts';
 export type { ImportedSource, ImportResult } from './import.ts';
+export { foreignInput } from './rego/projection.ts';
 export { admissionAttributes } from './kubernetes/admission-review.ts';
 export type { ImportOptions } from './options.ts';

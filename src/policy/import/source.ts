@@ -27,7 +27,8 @@ export function readSources(files: readonly SourceFile[], findings: Findings): S
       return [];
     }
     const { nodes, problems } = readYaml(file);
-    for (const problem of problems) {
+    // What follows the first mistake of a YAML file is mostly its echo.
+    for (const problem of problems.slice(0, 1)) {
       const place: Place = { file, line: problem.line, column: problem.column };
       findings.add(place, {
         severity: 'unsupported',

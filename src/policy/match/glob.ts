@@ -16,6 +16,13 @@ export function compileGlob(pattern: string): Glob {
     const prefix = pattern.slice(0, -2);
     return (text) => text.startsWith(prefix);
   }
+  if (star === 0 && pattern.lastIndexOf('*') === 0) {
+    const end = pattern.slice(1);
+    return (text) => {
+      const before = text.length - end.length;
+      return text.endsWith(end) && (before === 0 || text.lastIndexOf('/', before - 1) < 0);
+    };
+  }
   const tokens = tokenize(pattern);
   return (text) => simulate(tokens, text);
 }

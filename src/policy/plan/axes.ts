@@ -7,8 +7,12 @@ import type { MatchSpec } from '../documents/kinds/rule.ts';
 import { resolveAttribute } from '../schema/index.ts';
 import type { AttributeFields } from '../schema/index.ts';
 import { hasWildcard } from '../match/glob.ts';
-import { hintsOf } from './hints.ts';
-import type { HintSink, Names } from './hints.ts';
+import { patternOfGlob } from '../analyse/pattern.ts';
+import type { Pattern } from '../analyse/pattern.ts';
+import { addressesAround } from '../analyse/scalar.ts';
+import { hintsOf, pathOf } from './hints.ts';
+import type { Hint, HintSink, Names } from './hints.ts';
+import { schemaHints } from './schema-hints.ts';
 
 /** What is known about one attribute: the values that the documents compare it with. */
 export interface Mentioned {
@@ -20,6 +24,8 @@ export interface Mentioned {
   /** Values that one rule mentions together. */
   readonly together: (readonly (string | number | boolean)[])[];
   readonly sizes: Set<number>;
+  /** Label → what texts it stands for, of values that are patterns. */
+  readonly patterns: Map<string, Pattern>;
   optional: boolean;
 }
 
@@ -75,6 +81,12 @@ export function collectMentions(documents: readonly Document[], mentions: Mentio
         for (const { match } of changesOf(documents, document.name, rule.id)) collector.match(match, data);
         const used = conditions.flatMap((ast) => variablesIn(ast, variables));
         for (const ast of [...conditions, ...new Set(used)]) hintsOf(ast, names, collector);
+        if (rule.unlessValid !== undefined) {
+          const [input] = asts([rule.unlessValid.input]);
+          const path = input && pathOf(input, names);
+          if (path === undefined) collector.opaque(rule.unlessValid.input, 'a schema over a computed value');
+          else schemaHints(rule.unlessValid.schema, path, collector);
+        }
         for (const path of rule.require?.approval?.bind ?? []) mentionedAt(mentions, path);
         collector.done();
       }
@@ -117,7 +129,15 @@ function variablesIn(e: CelExpression, variables: ReadonlyMap<string, CelExpress
 function mentionedAt({ paths }: Mentions, path: string): Mentioned {
   const known = paths.get(path);
   if (known !== undefined) return known;
-  const fresh: Mentioned = { path, values: new Map(), pressing: new Set(), together: [], sizes: new Set(), optional: false };
+  const fresh: Mentioned = {
+    path,
+    values: new Map(),
+    pressing: new Set(),
+    together: [],
+    sizes: new Set(),
+    patterns: new Map(),
+    optional: false,
+  };
   paths.set(path, fresh);
   return fresh;
 }
@@ -140,16 +160,16 @@ class Collector implements HintSink {
   match(match: MatchSpec | undefined, data: Names['data']): void {
     for (const [path, line] of Object.entries(match ?? {})) {
       if (Array.isArray(line)) {
-        for (const atom of line) this.value({ path, label: String(atom), value: instanceOf(atom) });
+        for (const atom of line) this.#atom(path, atom);
         continue;
       }
       const operators = line as Exclude<MatchSpec[string], readonly unknown[]>; // Array.isArray does not narrow readonly arrays away.
-      for (const atom of [...(operators.in ?? []), ...(operators.notIn ?? [])])
-        this.value({ path, label: String(atom), value: instanceOf(atom) });
+      for (const atom of [...(operators.in ?? []), ...(operators.notIn ?? [])]) this.#atom(path, atom);
       for (const value of operators.inData === undefined ? [] : data(operators.inData)) {
-        if (typeof value === 'string' || typeof value === 'number') this.value({ path, label: String(value), value: instanceOf(value) });
+        if (typeof value === 'string' || typeof value === 'number') this.#atom(path, value);
       }
-      for (const network of operators.cidr ?? []) this.value({ path, label: network, value: network.split('/')[0] ?? network });
+      for (const network of operators.cidr ?? [])
+        for (const address of addressesAround(network)) this.value({ path, label: address, value: address });
       for (const bound of [operators.min, operators.max]) {
         if (bound !== undefined) for (const near of [bound - 1, bound, bound + 1]) this.value({ path, label: String(near), value: near });
       }
@@ -157,7 +177,12 @@ class Collector implements HintSink {
     }
   }
 
-  value({ path, label, value }: { path: string; label: string; value: string | number | boolean }): void {
+  #atom(path: string, atom: string | number | boolean): void {
+    const glob = typeof atom === 'string' && hasWildcard(atom) ? patternOfGlob(atom) : undefined;
+    this.value({ path, label: String(atom), value: instanceOf(atom), pattern: glob });
+  }
+
+  value({ path, label, value, pattern }: Hint): void {
     const [root = ''] = path.split('.');
     if (!Object.hasOwn(this.#options.attributes, root) || root === 'data' || root === 'now') return;
     const found = resolveAttribute(this.#options.attributes, path);
@@ -170,6 +195,7 @@ class Collector implements HintSink {
     mentioned.optional ||= found.optional;
     if (type.kind === 'bool') mentioned.values.set('false', false);
     if (!mentioned.values.has(label)) mentioned.values.set(label, value);
+    if (pattern !== undefined) mentioned.patterns.set(label, pattern);
     if (this.#options.pressing) mentioned.pressing.add(label);
     if (found.type.kind === 'list') {
       const mine = this.#mine.get(path) ?? new Set();

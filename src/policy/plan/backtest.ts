@@ -54,6 +54,7 @@ interface Example {
   readonly statement: string;
 }
 
+const progressEvery = 256;
 const examplesMax = 5;
 const namesMax = 20;
 
@@ -69,6 +70,7 @@ const notOfPolicy = /^(BATCH_REFUSED|APPROVAL_|LEDGER_|POLICY_|CONTROL_|SHUTTING
 export async function backtest(
   sides: { readonly before: Side; readonly after: Side },
   lines: AsyncIterable<string> | Iterable<string>,
+  told: (what: string, done: number, of?: number) => Promise<void> | void = () => undefined,
 ): Promise<Backtest> {
   await loadInspectors();
   const decisions: RecordedDecision[] = [];
@@ -83,12 +85,16 @@ export async function backtest(
     else if (recorded?.kind === 'decision' && decisions.length >= limits.backtestRecordsMax) beyond += 1;
     else if (recorded?.kind === 'decision') {
       decisions.push(recorded.decision);
+      if (decisions.length % progressEvery === 0) await told('reading recorded decisions', decisions.length);
       memory.learn(recorded.decision);
     }
   }
   const replayer = new Replayer(sides, memory);
   const tally = new Tally();
-  for (const decision of decisions) tally.add(decision, replayer.replay(decision));
+  for (const [i, decision] of decisions.entries()) {
+    if (i % progressEvery === 0) await told('replaying recorded decisions', i, decisions.length);
+    tally.add(decision, replayer.replay(decision));
+  }
   const times = decisions.map(({ t }) => t);
   const span = times.length === 0 ? {} : { from: times.reduce((a, b) => Math.min(a, b)), to: times.reduce((a, b) => Math.max(a, b)) };
   return { decisions: decisions.length, malformed, beyond, ...span, ...tally.result() };

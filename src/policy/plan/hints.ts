@@ -1,11 +1,16 @@
 import { childrenOf } from '../cel/index.ts';
 import type { CallExpression, CelExpression } from '../cel/index.ts';
+import { infixPattern, prefixPattern, suffixPattern } from '../analyse/pattern.ts';
+import type { Pattern } from '../analyse/pattern.ts';
+import { samplesOf } from '../analyse/pattern-samples.ts';
 
 /** A value worth trying for an attribute, with the words in which a class of requests is described. */
 export interface Hint {
   readonly path: string;
   readonly label: string;
   readonly value: string | number | boolean;
+  /** All texts it stands for, where it is more than one. */
+  readonly pattern?: Pattern | undefined;
 }
 
 /** Takes what the reading of a condition finds. */
@@ -111,15 +116,16 @@ function ofCall(e: CallExpression, names: Names, sink: HintSink): void {
   if (typeof text !== 'string') return;
   switch (e.name) {
     case 'startsWith':
-      return sink.value({ path, label: `${text}*`, value: `${text}x` });
+      return sink.value({ path, label: `${text}*`, value: `${text}x`, pattern: prefixPattern(text) });
     case 'endsWith':
-      return sink.value({ path, label: `*${text}`, value: `x${text}` });
+      return sink.value({ path, label: `*${text}`, value: `x${text}`, pattern: suffixPattern(text) });
     case 'contains':
-      return sink.value({ path, label: `*${text}*`, value: `x${text}x` });
+      return sink.value({ path, label: `*${text}*`, value: `x${text}x`, pattern: infixPattern(text) });
     case 'matches': {
-      const plain = text.replace(/^\^/, '').replace(/\$$/, '').replaceAll('\\.', '.');
-      if (/^[\w .:/@-]*$/.test(plain)) return sink.value({ path, label: `matches ${text}`, value: plain });
-      return sink.opaque(path, `the pattern ${text}`);
+      const samples = samplesOf(text);
+      if (samples.length === 0) sink.opaque(path, `the pattern ${text}`);
+      for (const value of samples) sink.value({ path, label: value, value });
+      return;
     }
     default:
   }

@@ -66,10 +66,12 @@ test('other obligations and other terms of an approval are changes too', async (
       `  phase: response\n  rules: [{ id: m, effect: transform, obligations: [{ type: mask, select: { columns: { labels: [pii.email] } }, with: { strategy: ${strategy} } }] }]`,
     );
   const masked = await planOf([allowAll, masks('drop')], [allowAll, masks('none')]);
-  assert.equal(masked.classes[0]?.direction, 'different');
-  assert.match(masked.classes[0]?.change ?? '', /\+ mask .*none.* − mask .*drop/);
+  assert.equal(masked.classes[0]?.direction, 'looser');
+  assert.equal(masked.classes[0]?.change, 'allow ⇒ allow + mask pii.email (none) − mask pii.email (drop)');
+  assert.deepEqual(masked.classes[0]?.from.rules, ['mask/m']);
   const asked = await planOf([allowAll, approveDelete()], [allowAll, approveDelete().replace('quorum: 1', 'quorum: 2')]);
-  assert.equal(asked.classes[0]?.change, 'pending ⇒ pending, on other terms');
+  assert.equal(asked.classes[0]?.change, 'pending ⇒ pending, 1 ⇒ 2 approvals');
+  assert.equal(asked.classes[0]?.direction, 'stricter');
 });
 
 test('a change of a DataSet, an exception and a default is seen through the rules it bears on', async () => {
@@ -94,7 +96,55 @@ test('a change of a DataSet, an exception and a default is seen through the rule
 test('what could not be tried is said', async () => {
   const plan = await planOf(
     [allowAll],
-    [allowAll, guard('{ id: r, effect: deny, reason: NO_SUCH, when: \'subject.name.matches("^[a-z]+[0-9]$")\' }')],
+    [allowAll, guard('{ id: r, effect: deny, reason: NO_SUCH, when: \'subject.name.matches("^[[:lower:]]+$")\' }')],
   );
   assert.ok(plan.cut.some((what) => what.includes('subject.name')));
+});
+
+const other = (target: string, rule: string): string => policy('p', `  rules: [${rule}]`).replace('target: sql', `target: ${target}`);
+
+test('patterns are tried with texts that tell them apart', async () => {
+  const paths = (glob: string) => other('http', `{ id: a, effect: allow, match: { http.path: ["${glob}"] } }`);
+  const narrower = await planOf([paths('/v1/**')], [paths('/v1/*')]);
+  assert.deepEqual(narrower.classes[0]?.where['http.path'], ['/v1/x/x']);
+  const matches = (pattern: string) => other('http', `{ id: a, effect: allow, when: 'http.path.matches("${pattern}")' }`);
+  const wider = await planOf([matches('^/api/[a-z]+$')], [matches('^/api/[a-z0-9]+$')]);
+  assert.deepEqual(wider.classes[0]?.where['http.path'], ['/api/0']);
+  const networks = (cidr: string) => policy('p', `  rules: [{ id: a, effect: allow, match: { context.source: { cidr: ["${cidr}"] } } }]`);
+  const inside = await planOf([networks('10.0.0.0/8')], [networks('10.0.0.0/16')]);
+  assert.ok(inside.classes[0]?.where['context.source']?.includes('10.255.255.255'));
+});
+
+test('hours and days that a changed rule asks for are tried on both sides of their bounds', async () => {
+  const hours = (last: number) =>
+    policy(
+      'p',
+      `  rules: [{ id: a, effect: allow, when: 'now.getDayOfWeek() in [1, 2] && now.getHours() >= 8 && now.getHours() < ${last}' }]`,
+    );
+  const plan = await planOf([hours(18)], [hours(20)]);
+  const [found] = plan.classes;
+  assert.equal(found?.direction, 'looser');
+  const shown = new Date(found?.witness.now ?? 0);
+  assert.ok([18, 19].includes(shown.getUTCHours()) && [1, 2].includes(shown.getUTCDay()), shown.toISOString());
+});
+
+test('a schema is tried at its bounds, and a keyword that is not looked into is said', async () => {
+  const schema = (more: string) =>
+    other(
+      'tool',
+      `{ id: d, effect: deny, reason: NO_SUCH, unlessValid: { input: tool.args, schema: { type: object, ${more} } } }, { id: a, effect: allow }`,
+    );
+  const bound = (max: number) => schema(`required: [amount], properties: { amount: { type: number, maximum: ${max} } }`);
+  const plan = await planOf([bound(100)], [bound(1000)]);
+  assert.ok(plan.classes[0]?.where['tool.args.amount']?.includes('101'));
+  const odd = await planOf([bound(100)], [schema('minProperties: 3')]);
+  assert.ok(odd.cut.some((what) => what.includes('minProperties')));
+});
+
+test('a limit that lets more through is looser', async () => {
+  const limit = (max: number) =>
+    policy('p', `  rules: [{ id: l, effect: limit, reason: SLOW_DOWN, limits: [{ name: q, key: [subject.id], max: ${max}, per: PT1M }] }]`);
+  const plan = await planOf([allowAll, limit(10)], [allowAll, limit(100)]);
+  assert.equal(plan.classes[0]?.direction, 'looser');
+  assert.match(plan.classes[0]?.change ?? '', /limit q 10 a minute ⇒ 100 a minute/);
 });

@@ -23,8 +23,10 @@ import { ClassCollector } from './classes.ts';
 import type { ChangeClass } from './classes.ts';
 import { plainDraft, requestFrom, withAt } from './draft.ts';
 import { outcomeOf } from './outcome.ts';
+import { separate } from './separate.ts';
 import { signatureBy } from './signature.ts';
 import { statementsFor } from './statements.ts';
+import { timesIn } from './times.ts';
 
 /** What a change of policies does to requests. */
 export interface Plan {
@@ -53,7 +55,13 @@ export interface PlanFiles {
   readonly after: readonly SourceFile[];
   /** Entries of ledgers, one line each: the decisions in them are replayed with both sides. */
   readonly records?: AsyncIterable<string> | Iterable<string>;
+  /** Told now and then what is being done. What it returns is awaited. */
+  readonly progress?: PlanProgress;
 }
+
+export type PlanProgress = (what: string, done: number, of?: number) => Promise<void> | void;
+
+const progressEvery = 256;
 
 /**
  * Compares two sets of policy files: cuts the space of requests at every value that either mentions, decides one request for each cell
@@ -66,9 +74,10 @@ export async function planChange(files: PlanFiles, now: number): Promise<PlanRes
   if (!before.ok) return { ok: false, side: 'before', problems: before.problems };
   const after = sideOf(files.after);
   if (!after.ok) return { ok: false, side: 'after', problems: after.problems };
-  const plan = await compare(before.side, after.side, now);
+  const told = files.progress ?? (() => undefined);
+  const plan = await compare(before.side, after.side, { now, told });
   if (files.records === undefined) return { ok: true, plan };
-  return { ok: true, plan, backtest: await backtest({ before: before.side, after: after.side }, files.records) };
+  return { ok: true, plan, backtest: await backtest({ before: before.side, after: after.side }, files.records, told) };
 }
 
 /** Reads and compiles one side. */
@@ -87,14 +96,16 @@ interface Comparison {
   readonly now: number;
   readonly changed: ReadonlySet<string>;
   readonly cut: Set<string>;
+  readonly told: PlanProgress;
 }
 
-async function compare(before: Side, after: Side, now: number): Promise<Plan> {
+async function compare(before: Side, after: Side, { now, told }: Pick<Comparison, 'now' | 'told'>): Promise<Plan> {
   const rules = changedRules(before, after);
   const comparison: Comparison = {
     before,
     after,
     now,
+    told,
     changed: new Set([...rules.added, ...rules.removed, ...rules.changed]),
     cut: new Set(),
   };
@@ -119,7 +130,7 @@ async function compareTarget(
   target: Target,
   phase: Phase,
 ): Promise<{ compared: Plan['compared'][number]; classes: ChangeClass[] }> {
-  const { before, after, now, cut } = comparison;
+  const { before, after, now, cut, told } = comparison;
   const axes = await axesOf(comparison, target, phase);
   const collector = new ClassCollector(axes, { target, phase });
   const look = (request: DecisionRequest, place: { choice: readonly number[] } | { test: string }): void => {
@@ -127,8 +138,11 @@ async function compareTarget(
     if (from.key !== to.key) collector.add({ from, to }, request, place);
   };
   let cells = 0;
+  const { crossed, copies } = crossing(axes);
+  const total = axes.reduce((product, { values }, i) => (crossed.has(i) ? product * values.length : product), copies);
   for (const { choice, request } of cellsOf(axes, { target, phase, now })) {
     cells += 1;
+    if (cells % progressEvery === 0) await told(`comparing ${target} requests (${phase})`, cells, total);
     look(request, { choice });
   }
   let cases = 0;
@@ -136,7 +150,6 @@ async function compareTarget(
     cases += 1;
     look(request, { test: name });
   }
-  const { crossed } = crossing(axes);
   for (const [i, axis] of axes.entries())
     if (!crossed.has(i)) cut.add(`${target} ${phase}: ${axis.name} was not combined with everything else, only sampled`);
   if (collector.beyond > 0) cut.add(`${target} ${phase}: ${collector.beyond} more changed cells belong to classes that are not listed`);
@@ -148,6 +161,7 @@ async function axesOf(comparison: Comparison, target: Target, phase: Phase): Pro
   const attributes = requestSchema(target, phase);
   const mentions: Mentions = { paths: new Map(), lists: new Set(), opaque: new Set(), points: new Set() };
   for (const { documents } of [after, before]) collectMentions(documents, mentions, { target, phase, attributes, changed });
+  separate(mentions);
   for (const what of mentions.opaque) cut.add(`${target} ${phase}: ${what} was not solved; only values named elsewhere were tried`);
   const axes: Axis[] = [];
   if (mentions.points.size > 0) axes.push(rootAxis('point', ['other', ...mentions.points]));
@@ -191,11 +205,21 @@ function timesOf(
     }
     const reading = bundle.compiled.index
       .all(target, phase)
-      .some(({ rule }) => changed.has(rule.id) && bundle.compiled.reads.get(rule.id)?.includes('now'));
-    if (reading) for (const hours of [0, 6, 12, 18, 48, 60, 96, 120, 144]) times.add(now + hours * hourMs);
+      .filter(({ rule }) => changed.has(rule.id) && bundle.compiled.reads.get(rule.id)?.includes('now'))
+      .map(({ rule }) => rule);
+    if (reading.length === 0) continue;
+    const expressions = reading.flatMap((rule) =>
+      [rule.when, rule.unless, ...rule.changes.exceptions.map(({ when }) => when)].flatMap((condition) =>
+        condition === undefined ? [] : [condition.program.ast, ...condition.variables.map(({ program }) => program.ast)],
+      ),
+    );
+    for (const at of timesIn(expressions, now)) times.add(at);
+    for (const hours of [6, 12, 18, 48, 60, 96, 120, 144]) times.add(now + hours * hourMs);
   }
-  return [...times].slice(0, 24);
+  return [...times].slice(0, timesMax);
 }
+
+const timesMax = 128;
 
 /** One statement for each sort that the rules of both sides can tell apart. */
 async function statementAxis({ before, after, now, cut }: Comparison, mentions: Mentions, phase: Phase): Promise<Axis> {

@@ -20,6 +20,8 @@ export interface RecordedDecision {
   readonly reason: string;
   readonly rules: readonly string[];
   readonly matched: readonly string[];
+  /** What changed the matched rules: `exception:name`, `override:name`, `rollout:name`. */
+  readonly by: readonly string[];
   readonly bundle: string;
   readonly reads: Readonly<Record<string, unknown>>;
   readonly approved: boolean;
@@ -81,6 +83,7 @@ function decisionFrom(entry: Entry): Recorded | undefined {
       reason: textOf(decision['reason']),
       rules: textsOf(decision['rules']),
       matched: Array.isArray(matched) ? matched.flatMap((one: unknown) => (isMap(one) ? textOf(one['rule']) : [])) : [],
+      by: Array.isArray(matched) ? matched.flatMap((one: unknown) => (isMap(one) && typeof one['by'] === 'string' ? one['by'] : [])) : [],
       bundle: textOf(bundle['digest']),
       reads,
       approved: entry['approval'] !== undefined,

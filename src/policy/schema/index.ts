@@ -44,4 +44,6 @@ function openTarget(target: Exclude<Target, 'sql'>): AttributeFields {
 }
 
 export { celField, resolveAttribute } from './attributes.ts';
+export { attributePaths } from './paths.ts';
+export type { AttributePath } from './paths.ts';
 export type { Attribute, AttributeFields, AttributeType } from './attributes.ts';

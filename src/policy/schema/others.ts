@@ -22,6 +22,8 @@ const ssh = open('Ssh', {
   command: maybe(string),
   programs: maybe(shown(strings)),
   complete: maybe(shown(bool)),
+  /** Trees that the command would remove or change as a whole: `/`, `/etc`, `~`; `?` where it cannot be told. */
+  sweeps: maybe(shown(strings)),
   /** Of SFTP: what is done (`open`, `write`, `remove`, `rename`…), whether it changes anything, and the resolved path. */
   operation: maybe(shown(string)),
   write: maybe(bool),
@@ -108,7 +110,7 @@ const change = open('Ci', {
 
 /** An act of administration of Warder itself. */
 const administration = open('Warder', {
-  /** `policy.push`, `request.answer`, `token.mint`, `session.terminate`, `resource.change`, `evidence.read`… */
+  /** `policy.push`, `request.answer`, `token.mint`, `session.terminate`, `resource.change`, `evidence.read`, `recording.read`, `recording.export`… */
   action: shown(string),
   /** Roles of who acts. */
   roles: maybe(shown(strings)),

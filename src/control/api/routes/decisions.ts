@@ -32,7 +32,7 @@ export function decisionRoutes(api: Api, desk: ApiDesk): void {
         ...(decided.approval === undefined ? {} : { approval: decided.approval }),
         ...(outcome === undefined ? {} : { outcome }),
         record,
-        ...(stored === undefined ? {} : { explanation: explainDecision(decided, stored.files) }),
+        ...(stored === undefined ? {} : explainDecision(decided, stored.files)),
       };
     },
   });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Fault } from '#model';
+import { Fault, limits } from '#model';
 import type { Subject } from '#model';
 import { findSubject } from '../../identity/subjects.ts';
 import type { Api, ApiDesk } from '../desk.ts';
@@ -29,19 +29,34 @@ export function identityRoutes(api: Api, desk: ApiDesk): void {
     config: { access: { roles: 'any', audit: ['admin.token'] } },
     schema: {
       body: z
-        .object({ subject: z.string().min(1).max(200).optional().describe('Login name or id; the caller when left out.') })
-        .strict()
+        .strictObject({
+          subject: z.string().min(1).max(200).optional().describe('Login name or id; the caller when left out.'),
+          lifetimeMs: z
+            .number()
+            .int()
+            .min(1_000)
+            .max(limits.tokenLifetimeMs)
+            .optional()
+            .describe('How long it lives; a token that one makes for oneself ends with the one it was made with.'),
+        })
         .nullish(),
       response: { 201: mintedToken, ...errors },
     },
     handler: async (request, reply) => {
-      const { subject } = callerOf(request);
+      const { subject, token: parent } = callerOf(request);
       const wanted = request.body?.subject ?? subject.id;
+      const lifetimeMs = request.body?.lifetimeMs;
       const own = wanted === subject.id || wanted === subject.name;
       if (!own && !isAdministrator(subject)) {
         throw new Fault('FORBIDDEN', 'only the role administrator makes tokens for others');
       }
-      return reply.status(201).send(await desk.tokens.mint(wanted, subject.id));
+      return reply.status(201).send(
+        await desk.tokens.mint(wanted, {
+          by: subject.id,
+          ...(own ? { parent } : {}),
+          ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+        }),
+      );
     },
   });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '#model';
+import { policySchema } from '#policy';
 import type { GatewayView } from '../../fleet/fleet.ts';
 import { callerOf } from '../caller.ts';
 import type { Api, ApiDesk } from '../desk.ts';
@@ -19,6 +20,15 @@ export function policyRoutes(api: Api, desk: ApiDesk): void {
       const { source, by } = await desk.bundles.current();
       return { ref: source.ref, since: source.activatedAt, by, gateways: inForce(await desk.fleet.views(), source.ref.digest) };
     },
+  });
+
+  api.route({
+    method: 'GET',
+    url: '/policy/schema',
+    config: { access: { roles: 'any', audit: { none: 'what documents may say is the same everywhere this version runs' } } },
+    schema: { response: { 200: z.record(z.string(), z.unknown()), ...errors } },
+    // The schema that editors check policies with, as `warder policy schema` prints it.
+    handler: async () => ({ ...policySchema() }),
   });
 
   api.route({

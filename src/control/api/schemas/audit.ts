@@ -46,7 +46,7 @@ export const auditRecords = z
   })
   .meta({ id: 'AuditRecords' });
 
-export const sinkStatus = z
+const sinkStatus = z
   .object({
     name: z.string(),
     type: z.string(),
@@ -58,9 +58,25 @@ export const sinkStatus = z
     marked: z.number().int().describe('Events delivered with the mark that they may be there twice.'),
     deliveredAt: time.optional(),
     failures: z.number().int(),
+    aside: z.number().int().describe('Events that the receiver refused for what they are, and that wait for somebody to decide.'),
     error: z.string().optional().describe('What the last attempt failed with; absent when it succeeded.'),
     errorAt: time.optional(),
   })
   .meta({ id: 'Sink' });
 
 export const sinkTested = z.object({ name: z.string(), ok: z.boolean(), why: z.string().optional() }).meta({ id: 'SinkTested' });
+
+export const sinkStates = z
+  .object({
+    items: z.array(sinkStatus),
+    problem: z.string().optional().describe('What is wrong with the changed sinks.yaml; the sinks from before go on.'),
+  })
+  .meta({ id: 'Sinks' });
+
+export const sinkAside = z.object({ record: z.string(), kind: z.string(), why: z.string(), at: time }).meta({ id: 'SinkAside' });
+
+export const sinkRetried = z
+  .object({ name: z.string(), taken: z.number().int(), refused: z.number().int(), why: z.string().optional() })
+  .meta({ id: 'SinkRetried' });
+
+export const sinkGivenUp = z.object({ name: z.string(), dropped: z.number().int() }).meta({ id: 'SinkGivenUp' });

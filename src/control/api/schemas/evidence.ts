@@ -23,6 +23,7 @@ const outcome = z
   .object({
     status: z.enum(['done', 'error', 'refused', 'cut', 'cancelled', 'in-doubt']),
     rows: z.number().int(),
+    rowsChanged: z.number().int().optional(),
     masked: z.record(z.string(), z.number().int()),
     rowsWithheld: z.number().int(),
     code: z.string().optional(),
@@ -59,6 +60,8 @@ const matchedRule = z.object({
   effect: z.enum(['deny', 'allow', 'require', 'transform', 'limit', 'observe']),
   mode: z.enum(['enforce', 'audit', 'shadow', 'off']),
   by: z.string().optional(),
+  title: z.string().optional().describe('Of its policy; when the bundle is stored.'),
+  file: z.string().optional().describe('Where its policy stands in the bundle.'),
 });
 
 export const decision = z

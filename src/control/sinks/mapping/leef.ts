@@ -29,6 +29,7 @@ export function leefOf(facts: Facts): string {
     decision: facts.decision,
     objects: facts.objects?.join(' '),
     onBehalfOf: facts.onBehalfOf,
+    alarm: facts.alarm,
     rows: facts.rows,
     srcBytes: facts.bytesUp,
     dstBytes: facts.bytesDown,

@@ -4,11 +4,13 @@ import fc from 'fast-check';
 import { matchesGolden } from '../../testing/golden.ts';
 import type { Loose } from '../../testing/loose.ts';
 import type { Facts } from '../facts.ts';
-import { privacyOf } from '../privacy.ts';
+import { privacyOf, privateFields } from '../privacy.ts';
 import { sampleFacts } from '../testing/facts.ts';
+import { kinds } from '../../../ledger/verify/grammar.ts';
 import { cefOf } from './cef.ts';
 import { formatted, formats } from './format.ts';
 import { leefOf } from './leef.ts';
+import { classOf } from './ocsf-class.ts';
 import { addressOf } from './ocsf-objects.ts';
 import { ocsfOf } from './ocsf.ts';
 import { syslogOf } from './syslog.ts';
@@ -23,10 +25,36 @@ for (const format of formats) {
   });
 }
 
+/**
+ * Positions, times, numbers, and words of Warder's own or of the policies. A fact that is new comes here only after somebody has thought
+ * about what may stand in it.
+ */
+const harmless = [
+  ...['key', 'origin', 'i', 't', 'kind', 'leaf', 'duplicate', 'build', 'session', 'operation', 'n', 'authentication', 'point', 'target'],
+  ...['resource', 'verb', 'certainty', 'decision', 'verdict', 'reason', 'rules', 'obligations', 'shadow', 'failed', 'bundle', 'commit'],
+  ...[
+    'status',
+    'rows',
+    'rowsChanged',
+    'rowsWithheld',
+    'masked',
+    'code',
+    'durationMs',
+    'bytesUp',
+    'bytesDown',
+    'request',
+    'action',
+    'object',
+    'alarm',
+    'message',
+  ],
+];
+
 /** SPEC: OCSF 1.8.0: what each class requires, beside what every event does. */
 const required: Readonly<Record<number, readonly string[]>> = {
   0: [],
   1008: ['log_name'],
+  2004: ['finding_info'],
   3002: ['user', 'service'],
   3004: ['entity'],
   3005: ['user', 'privileges'],
@@ -48,6 +76,19 @@ test('every event has what OCSF requires of its class', () => {
     assert.equal('action_id' in event, event.metadata.profiles.includes('security_control'));
     if ('query_info' in event) assert.ok(event.query_info.query_string.length > 0);
   }
+});
+
+test('every kind of record that a ledger can hold has a class of its own in OCSF', () => {
+  const [sample] = sampleFacts();
+  for (const kind of Object.keys(kinds)) assert.notEqual(classOf({ ...(sample as Facts), kind }).uid, 0, kind);
+});
+
+test('every fact is either subject to a privacy rule or known to name nobody and to hold no value', () => {
+  const hidden = Object.values(privateFields).flatMap(({ facts }) => [...facts]) as string[];
+  const all = new Set(
+    [...sampleFacts(), ...sampleFacts().map((facts) => ({ ...facts, failed: true, shadow: 'deny', code: '42501' }))].flatMap(Object.keys),
+  );
+  assert.deepEqual([...all].filter((fact) => !hidden.includes(fact)).sort(), [...harmless].sort());
 });
 
 test('an outcome says what its decision was about, and who did it whence', () => {

@@ -31,6 +31,7 @@ const entityManagement = 3004;
 const userAccess = 3005;
 const eventLog = 1008;
 const lifecycle = 6002;
+const finding = 2004;
 
 const fixed: Readonly<Record<string, OcsfClass>> = {
   'session.opened': { uid: authentication, activity: 1, control: { action: allowed, disposition: dispositions.allowed } },
@@ -51,6 +52,16 @@ const fixed: Readonly<Record<string, OcsfClass>> = {
   'admin.session': { uid: entityManagement, activity: 3 },
   'admin.configuration': { uid: entityManagement, activity: 3 },
   'recording.read': { uid: entityManagement, activity: 2 },
+  'recording.chunk': { uid: eventLog, activity: 99 },
+  'recording.closed': { uid: eventLog, activity: 99 },
+  'alarm.raised': { uid: finding, activity: 1 },
+  'alarm.cleared': { uid: finding, activity: 3 },
+  'log.witnessed': { uid: eventLog, activity: 99 },
+  'log.pruned': { uid: eventLog, activity: 2 },
+  'log.sealed': { uid: eventLog, activity: 7 },
+  'key.rotated': { uid: eventLog, activity: 5 },
+  'evidence.shredded': { uid: eventLog, activity: 2 },
+  'sink.test': { uid: eventLog, activity: 99 },
   'log.opened': { uid: lifecycle, activity: 3 },
   'log.recovered': { uid: lifecycle, activity: 3 },
   'log.heartbeat': { uid: eventLog, activity: 99 },

@@ -1,4 +1,5 @@
 import type { Facts } from '../facts.ts';
+import { compact } from '../facts.ts';
 import { classOf } from './ocsf-class.ts';
 import { actorOf, endpointOf, subjectOf } from './ocsf-objects.ts';
 import { messageOf, severityOf } from './severity.ts';
@@ -108,6 +109,17 @@ function objectsOf(uid: number, facts: Facts): Record<string, unknown> {
         entity: { uid: facts.object ?? facts.session ?? 'unknown', type: facts.kind },
         comment: facts.action,
       });
+    case 2004:
+      // One finding for each alarm about each thing, so that its end finds its beginning.
+      return compact({
+        finding_info: compact({
+          uid: `${facts.origin} ${facts.alarm ?? 'unknown'} ${facts.object ?? ''}`.trimEnd(),
+          title: facts.alarm ?? 'unknown',
+          desc: facts.message,
+          types: [facts.alarm ?? 'unknown'],
+        }),
+        resources: facts.object === undefined ? undefined : [{ uid: facts.object }],
+      });
     case 6002:
       return { app: { name: 'Warder', uid: facts.origin, vendor_name: 'Warder' } };
     case 1008:
@@ -119,17 +131,14 @@ function objectsOf(uid: number, facts: Facts): Record<string, unknown> {
 
 /** What OCSF has no place for, under our own names; among it all that leads back to the ledger. */
 function unmappedOf(facts: Facts): Record<string, unknown> {
-  const { duplicate, leaf, onBehalfOf, decision, verdict, shadow, certainty, objects, obligations, reads, commit, rows } = facts;
+  const { duplicate, leaf, onBehalfOf, decision, verdict, shadow, certainty, objects, obligations, reads, commit, rows, rowsChanged } =
+    facts;
   const { rowsWithheld, masked, request, groups, client, comment, claimed, token, n, bytesUp, bytesDown, approvers } = facts;
-  const own = { duplicate, leaf, onBehalfOf, decision, verdict, shadow, certainty, objects, obligations, reads, commit, rows };
+  const own = { duplicate, leaf, onBehalfOf, decision, verdict, shadow, certainty, objects, obligations, reads, commit, rows, rowsChanged };
   return compact({ ...own, rowsWithheld, masked, request, groups, client, comment, claimed, token, n, bytesUp, bytesDown, approvers });
 }
 
 function versionOf({ build }: Facts): { version?: string } {
   const version = build?.split(' ').at(-1);
   return version === undefined ? {} : { version };
-}
-
-function compact(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined));
 }

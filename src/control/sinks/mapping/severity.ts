@@ -7,6 +7,12 @@ export type Severity = 'informational' | 'low' | 'medium' | 'high';
 const ofKind: Readonly<Record<string, Severity>> = {
   'session.refused': 'medium',
   'operation.indoubt': 'high',
+  'alarm.raised': 'high',
+  'alarm.cleared': 'low',
+  'log.pruned': 'low',
+  'log.sealed': 'high',
+  'key.rotated': 'low',
+  'evidence.shredded': 'low',
   'policy.activated': 'low',
   'policy.rejected': 'medium',
   'admin.token': 'low',
@@ -28,7 +34,7 @@ export function severityOf(facts: Facts): Severity {
 /** One line for people. */
 export function messageOf(facts: Facts): string {
   const who = facts.subject ?? facts.by ?? facts.claimed;
-  const what = facts.verb ?? facts.action;
+  const what = facts.verb ?? facts.action ?? facts.alarm;
   const result = facts.verdict ?? facts.status;
   return [
     facts.kind,
@@ -37,6 +43,7 @@ export function messageOf(facts: Facts): string {
     who === undefined ? undefined : `by ${who}`,
     what,
     facts.resource === undefined ? facts.object : `on ${facts.resource}`,
+    facts.message,
   ]
     .filter((part) => part !== undefined)
     .join(' ');

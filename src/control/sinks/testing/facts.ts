@@ -1,5 +1,5 @@
 import type { Facts } from '../facts.ts';
-import { factsOf } from '../facts.ts';
+import { factsOf, parseEntry } from '../facts.ts';
 import { ledgerLines } from '../../testing/gateway.ts';
 import { sessionDrafts } from '../../testing/records.ts';
 
@@ -53,16 +53,24 @@ export function sampleFacts(): readonly Facts[] {
     { kind: 'recording.read', by: 'user:auditor', session: 'ses_a', operations: 2 },
     { kind: 'log.recovered', torn: 0, inDoubt: [], inDoubtTotal: 0 },
     { kind: 'log.heartbeat' },
+    { kind: 'alarm.raised', alarm: 'sink.refused', object: 'siem ledger.local/gateway-1#7', message: 'the receiver refuses the record' },
+    { kind: 'alarm.cleared', alarm: 'sink.refused', object: 'siem ledger.local/gateway-1#7', message: 'the receiver took it' },
+    { kind: 'log.witnessed', log: 'ledger.local/control', size: 9, root: 'r', vkey: 'v', cosignature: 'c' },
+    { kind: 'log.pruned', from: 256, to: 512, by: 'operator', reason: 'retention', holds: [] },
+    { kind: 'key.rotated', previous: 'a', vkey: 'b', signature: 's', accepted: 'x' },
     { kind: 'future.kind', session: 'ses_a' },
   ];
   const lines = ledgerLines(drafts);
+  const entries = lines.map(parseEntry);
   return lines.map((line, i) => {
-    const { kind, for: decided } = JSON.parse(line) as { kind: string; for?: number }; // Reason: made above.
+    const entry = entries[i] ?? {};
+    const decided = entry['for'];
     return factsOf({
       origin,
       line,
-      opened: kind.startsWith('operation.') ? lines[0] : undefined,
-      decided: decided === undefined ? undefined : lines[decided],
+      entry,
+      opened: String(entry['kind']).startsWith('operation.') ? entries[0] : undefined,
+      decided: typeof decided === 'number' ? entries[decided] : undefined,
       duplicate: i === 2,
     });
   });

@@ -64,7 +64,7 @@ function itemsTaken(body: string, expected: number): Delivery {
   return failed(
     `${bad.length} of ${expected} documents were not taken, the first with status ${first.status} (${first.error?.type ?? 'no reason'})`,
     bad.length === expected ? 'nothing' : 'unknown',
-    busy ? undefined : true,
+    { smaller: !busy },
   );
 }
 

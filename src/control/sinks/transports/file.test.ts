@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,4 +86,36 @@ test('a file that cannot be written is a failure of which nothing has arrived', 
   assert.equal(readFileSync(target, 'utf8'), '');
   const full = await fileTransport({ path: '/dev/full', format: 'ocsf', rotateBytes: 1e9 }, world).deliver(events, never);
   assert.equal(full.kind, 'failed');
+});
+
+/** A file system of so many KiB; undefined where this user may not mount one. */
+function smallDisk(kibibytes: number): { at: string; end(): void } | undefined {
+  const at = mkdtempSync(join(folder, 'disk-'));
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'tmpfs', at]).status !== 0) return undefined;
+  return { at, end: () => void spawnSync('umount', [at]) };
+}
+
+test('on a full disk nothing of the batch stays, and when there is room again the file goes on without a gap', async (t) => {
+  const disk = smallDisk(64);
+  if (disk === undefined) return t.skip('this user may not mount');
+  try {
+    const path = join(disk.at, 'events.jsonl');
+    const ballast = join(disk.at, 'ballast');
+    const sink = fileTransport({ path, format: 'ocsf', rotateBytes: 1e9 }, world);
+    assert.deepEqual(await sink.deliver(events.slice(0, 3), never), { kind: 'taken' });
+    const before = readFileSync(path, 'utf8');
+    writeFileSync(ballast, Buffer.alloc(64 * 1024 - 2 * 4096));
+    const full = await sink.deliver(Array.from({ length: 5 }, () => events).flat(), never);
+    assert.deepEqual([full.kind === 'failed' && full.arrived], ['nothing']);
+    assert.match(full.kind === 'failed' ? full.why : '', /ENOSPC/);
+    assert.equal(readFileSync(path, 'utf8'), before);
+    rmSync(ballast);
+    assert.deepEqual(await sink.deliver(events.slice(3), never), { kind: 'taken' });
+    assert.deepEqual(
+      lines(path).map((line) => JSON.parse(line).metadata.uid),
+      events.map((event) => event.key),
+    );
+  } finally {
+    disk.end();
+  }
 });

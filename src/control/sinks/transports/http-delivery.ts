@@ -7,7 +7,7 @@ const refusals = new Set([400, 401, 403, 404, 405, 408, 411, 413, 415, 422, 429,
 
 /**
  * What an answer means when any 2xx is an acknowledgement of everything. A batch that the receiver finds too large or wrong is tried in
- * smaller pieces, so that one event that it cannot take stops only itself and what follows.
+ * smaller pieces, so that one event that it cannot take stops only itself.
  */
 export function deliveryOf(answer: Answer): Delivery {
   if (answer.kind === 'broken') return failed(answer.why, answer.sent ? 'unknown' : 'nothing');
@@ -15,7 +15,7 @@ export function deliveryOf(answer: Answer): Delivery {
   return failed(
     `the receiver answered with status ${answer.status}`,
     refusals.has(answer.status) || (answer.status >= 300 && answer.status < 400) ? 'nothing' : 'unknown',
-    [400, 413, 422].includes(answer.status) ? true : undefined,
+    { smaller: [400, 413, 422].includes(answer.status), retryAfterMs: answer.retryAfterMs },
   );
 }
 

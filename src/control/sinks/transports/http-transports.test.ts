@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttps } from 'node:https';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fakeWorld } from '../../testing/fake-world.ts';
 import type { Loose } from '../../testing/loose.ts';
@@ -115,6 +120,59 @@ test('a receiver that takes no TLS where TLS is wanted has got nothing', async (
   const result = await webhook(url).deliver(events, never);
   assert.deepEqual([result.kind === 'failed' && result.arrived], ['nothing']);
   await new Promise((resolve) => plain.close(resolve));
+});
+
+test('a receiver whose certificate is not to be trusted has got nothing; the right authority makes it trusted', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'warder-https-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ];
+  spawnSync('openssl', [...made, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'], { stdio: 'ignore' });
+  let requests = 0;
+  const server = createHttps({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
+    requests += 1;
+    request.resume().on('end', () => response.writeHead(204).end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // Reason: it listens on an address.
+  const { port } = server.address() as AddressInfo;
+  const to = (host: string, ca?: string): Transport =>
+    webhookTransport({ url: new URL(`https://${host}:${port}/`), secret: () => secret, format: 'ocsf', ca }, world);
+  const ca = readFileSync(cert, 'utf8');
+  for (const transport of [to('localhost'), to('127.0.0.1', ca)]) {
+    const refused = await transport.deliver(events, never);
+    assert.deepEqual([refused.kind === 'failed' && refused.arrived], ['nothing']);
+  }
+  assert.equal(requests, 0, 'unknown authority, other name');
+  assert.deepEqual(await to('localhost', ca).deliver(events, never), { kind: 'taken' });
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('a pause that a receiver asks for is read, in seconds and as a date; nonsense is not', async () => {
+  const asks = async (status: number, headers: Record<string, string>): Promise<unknown> => {
+    const { delivery } = await deliver(webhook(), (_request, response) => void response.writeHead(status, headers).end());
+    return delivery.kind === 'failed' ? delivery.retryAfterMs : 'taken';
+  };
+  assert.equal(await asks(429, { 'retry-after': '7' }), 7_000);
+  assert.equal(await asks(503, { date: 'Fri, 20 Nov 2026 10:00:00 GMT', 'retry-after': 'Fri, 20 Nov 2026 10:01:00 GMT' }), 60_000);
+  assert.equal(await asks(503, { date: 'Fri, 20 Nov 2026 10:00:00 GMT', 'retry-after': 'Fri, 20 Nov 2026 09:00:00 GMT' }), 0);
+  assert.equal(await asks(500, { 'retry-after': 'soon' }), undefined);
+  assert.equal(await asks(429, {}), undefined);
 });
 
 const splunk = (acknowledge = false): Transport =>

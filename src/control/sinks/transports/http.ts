@@ -5,7 +5,7 @@ import { limits } from '#model';
 
 export interface Post {
   readonly url: URL;
-  readonly method?: 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
   /** PEM of the authorities to trust instead of the usual ones. */
@@ -14,7 +14,13 @@ export interface Post {
 }
 
 export type Answer =
-  | { readonly kind: 'answer'; readonly status: number; readonly body: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly body: string;
+      /** What the header Retry-After asks for, ms; a moment is counted from the receiver's own `Date`. */
+      readonly retryAfterMs?: number;
+    }
   /** `sent` is false when certainly no byte of the request has left. */
   | { readonly kind: 'broken'; readonly why: string; readonly sent: boolean };
 
@@ -62,7 +68,9 @@ export function post({ url, method = 'POST', headers, body, ca, signal }: Post):
       response.on('error', (error) => broken(error.message));
       response.on('aborted', () => broken('the connection was closed in the middle of the answer'));
       response.on('end', () => {
-        if (response.complete) resolve({ kind: 'answer', status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') });
+        const retryAfterMs = retryAfterOf(response.headers);
+        const answer = { kind: 'answer', status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') } as const;
+        if (response.complete) resolve({ ...answer, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
         else broken('the connection was closed in the middle of the answer');
       });
     });
@@ -73,4 +81,13 @@ export function post({ url, method = 'POST', headers, body, ca, signal }: Post):
 
 function reasonOf(signal: AbortSignal): string {
   return signal.reason instanceof Error ? signal.reason.message : 'given up';
+}
+
+/** SPEC: RFC 9110 §10.2.3: seconds, or a date. Nonsense is as good as nothing; the caller limits how long it listens to it. */
+function retryAfterOf(headers: http.IncomingHttpHeaders): number | undefined {
+  const text = headers['retry-after']?.trim();
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const delayMs = Date.parse(text) - Date.parse(headers.date ?? '');
+  return Number.isNaN(delayMs) ? undefined : Math.max(0, delayMs);
 }

@@ -39,7 +39,9 @@ export function otlpTransport(options: OtlpOptions, world: World): Transport {
       const delivery = deliveryOf(answer);
       if (delivery.kind === 'failed' || answer.kind === 'broken') return delivery;
       const rejected = rejectedOf(answer.body);
-      return rejected === 0 ? delivery : failed(`the collector refused ${rejected} of ${events.length} log records`, 'unknown', true);
+      return rejected === 0
+        ? delivery
+        : failed(`the collector refused ${rejected} of ${events.length} log records`, 'unknown', { smaller: true });
     },
     close: async () => undefined,
   };

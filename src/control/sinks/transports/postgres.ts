@@ -74,7 +74,9 @@ async function insert(client: pg.Client, table: string, events: readonly Facts[]
     return taken;
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
-    return failed(`the database refused the events: ${message(error)}`, committing ? 'unknown' : 'nothing');
+    return failed(`the database refused the events: ${message(error)}`, committing ? 'unknown' : 'nothing', {
+      smaller: isOfTheData(error),
+    });
   }
 }
 
@@ -85,6 +87,11 @@ function rowsOf(events: readonly Facts[]): { facts: string; event: string }[] {
 /** PostgreSQL cannot store NUL in a text. */
 function withoutNul(_key: string, value: unknown): unknown {
   return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value;
+}
+
+/** SQLSTATE classes that speak of the values and not of the server: data exception, constraint violation, program limit. */
+function isOfTheData(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(?:22|23|54)/.test(String(error.code));
 }
 
 function message(error: unknown): string {

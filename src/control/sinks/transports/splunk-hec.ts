@@ -37,7 +37,8 @@ export function splunkTransport(options: SplunkOptions, world: World): Transport
       const url = new URL('/services/collector/event', options.url);
       const answer = await post({ url, headers, body, ca: options.ca, signal });
       // The events before one that Splunk finds wrong are indexed.
-      if (answer.kind === 'answer' && answer.status === 400) return failed(`Splunk answered: ${textOf(answer.body)}`, 'unknown', true);
+      if (answer.kind === 'answer' && answer.status === 400)
+        return failed(`Splunk answered: ${textOf(answer.body)}`, 'unknown', { smaller: true });
       const delivery = deliveryOf(answer);
       if (delivery.kind === 'failed' || answer.kind === 'broken') return delivery;
       const said = jsonOf(answer.body);

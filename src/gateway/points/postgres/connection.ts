@@ -88,14 +88,14 @@ export class Connection {
   }
 
   /** False when the other side is slow and the writer should wait for `drain`. */
-  write(bytes: Buffer): boolean {
+  write(bytes: Uint8Array): boolean {
     if (this.#gone && this.socket.destroyed) return true;
     this.bytesOut += bytes.length;
     return this.socket.write(bytes);
   }
 
   /** Writes several buffers with one system call. */
-  writeAll(pieces: readonly Buffer[]): boolean {
+  writeAll(pieces: readonly Uint8Array[]): boolean {
     if (pieces.length === 1 && pieces[0]) return this.write(pieces[0]);
     let room = true;
     this.socket.cork();

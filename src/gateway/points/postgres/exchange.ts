@@ -1,6 +1,6 @@
 import { spendPermit } from '#ledger';
 import { asFault, Fault } from '#model';
-import type { Admitted, LiveSession, PointContext } from '../../point.ts';
+import type { Admitted, LiveSession, PointContext, SessionRecording } from '../../point.ts';
 import { CatalogView, type Trust } from './catalog-view.ts';
 import type { Catalogs } from './catalogs.ts';
 import type { Connection } from './connection.ts';
@@ -55,6 +55,10 @@ export class Exchange {
   #replaced = false;
   #idle: PromiseWithResolvers<void> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
+  /** Takes every byte that the client is shown, once a rule wants the session recorded. */
+  #recording: SessionRecording | undefined;
+  /** The recording is behind: nothing more is read from the target. */
+  #behind = false;
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
@@ -163,18 +167,44 @@ export class Exchange {
     await this.#idle.promise;
   }
 
-  /** Writes messages to the client; stops reading the target while the client is slow. */
+  get recording(): SessionRecording | undefined {
+    return this.#recording;
+  }
+
+  /** From now on everything goes through the recording. */
+  recordWith(recording: SessionRecording): void {
+    if (this.#recording) return;
+    this.#recording = recording;
+    recording.connect({
+      write: (pieces) => this.#write(pieces),
+      pause: () => this.#setBehind(true),
+      resume: () => this.#setBehind(false),
+    });
+  }
+
+  /** Shows messages to the client; stops reading the target while the client, or the recording, is slow. */
   show(pieces: readonly Buffer[]): void {
+    if (pieces.length === 0 || this.#silent || this.#parts.client.gone) return;
+    if (this.#recording) this.#recording.output(pieces);
+    else this.#write(pieces);
+  }
+
+  #write(pieces: readonly Uint8Array[]): void {
     const { client, target } = this.#parts;
-    if (pieces.length === 0 || this.#silent || client.gone) return;
-    if (client.writeAll(pieces) || this.#blocked) return;
+    if (pieces.length === 0 || client.gone || client.writeAll(pieces) || this.#blocked) return;
     this.#blocked = true;
     target.connection.socket.pause();
   }
 
+  #setBehind(behind: boolean): void {
+    this.#behind = behind;
+    if (behind) this.#parts.target.connection.socket.pause();
+    else this.#goOn();
+  }
+
   /** Resolves when the client takes what it was sent: who sends without reading waits, and nothing piles up here. */
   async room(): Promise<void> {
-    if (!this.#blocked) return;
+    if (!this.#blocked && !this.#behind) return;
     this.#room ??= Promise.withResolvers<void>();
     await this.#room.promise;
   }
@@ -182,7 +212,9 @@ export class Exchange {
   /** From now on nothing reaches the client; the target's answers are still followed, for the outcomes. */
   silence(): void {
     this.#silent = true;
+    this.#behind = false;
     this.#unblock();
+    this.#goOn();
   }
 
   /** Gives up on everything the target owes. `error` is what Warder's own questions get. */
@@ -262,6 +294,11 @@ export class Exchange {
   #unblock(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#blocked || this.#behind) return;
     this.#room?.resolve();
     this.#room = undefined;
     this.#parts.target.connection.socket.resume();

@@ -15,7 +15,7 @@ export interface Draft {
 }
 
 /** Obligations this point can make true for any statement. */
-const can: readonly ObligationType[] = ['mask', 'redact', 'row_limit', 'record', 'log', 'approval'];
+const can: readonly ObligationType[] = ['mask', 'redact', 'row_limit', 'record', 'recording', 'log', 'approval'];
 
 /** The operation of a draft. Pure; the number comes from the session. */
 export function toOperation(draft: Draft, number: { readonly id: string; readonly n: number }, namespace: string): Operation {

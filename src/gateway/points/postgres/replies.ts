@@ -297,8 +297,9 @@ export class Replies {
   #complete(run: Run | undefined, frame: Frame): void {
     const { source, start, end } = frame;
     const result = run?.result;
+    const tag = source.toString('latin1', start + 5, end - 1);
+    run?.completed(tag);
     if (result && result.withheld > 0 && !this.#muted) {
-      const tag = source.toString('latin1', start + 5, end - 1);
       // Only tags that count delivered rows; those of writes count what really changed.
       if (/^(SELECT|FETCH) \d+$/.test(tag)) {
         this.#parts.output.put(commandComplete(`${tag.slice(0, tag.indexOf(' '))} ${result.fetched}`));

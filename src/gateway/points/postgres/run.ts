@@ -35,6 +35,8 @@ export class Run {
   state: 'waiting' | 'suspended' | 'done' | 'error' | 'cut' | 'cancelled' = 'waiting';
   code: string | undefined;
   rows = 0;
+  /** Rows that the target says it wrote; undefined while no statement said so. */
+  rowsChanged: number | undefined;
   bytesDown = 0;
   settled = false;
   /** The catalog snapshot did not know a relation of a result. */
@@ -67,6 +69,18 @@ export class Run {
     this.#guards.push(guard);
     this.result = { guard, delivered: 0, fetched: 0, withheld: 0 };
     return undefined;
+  }
+
+  /**
+   * Takes the target's word for how many rows were written.
+   *
+   * SPEC: PostgreSQL 18 documentation, 54.7 "CommandComplete": the tag ends with the number of rows; `SELECT` without a result is that of
+   * CREATE TABLE AS.
+   */
+  completed(tag: string): void {
+    const [, command, count] = /^(INSERT \d{1,10}|UPDATE|DELETE|MERGE|SELECT) (\d{1,15})$/.exec(tag) ?? [];
+    if (command === undefined || (command === 'SELECT' && this.result)) return;
+    this.rowsChanged = (this.rowsChanged ?? 0) + Number(count);
   }
 
   /** The statement at hand is complete; the next result belongs to the next one of the text. */
@@ -111,6 +125,7 @@ export class Run {
     return {
       status: statusOf(this.state),
       rows: this.rows,
+      ...(this.rowsChanged === undefined ? {} : { rowsChanged: this.rowsChanged }),
       bytesUp: this.parts.bytesUp,
       bytesDown: this.bytesDown,
       ...(this.code === undefined ? {} : { code: this.code }),

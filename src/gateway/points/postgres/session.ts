@@ -49,6 +49,8 @@ export class PostgresSession {
   /** The operations at hand waited for an approval. */
   #wasHeld = false;
   #cancelling: Promise<void> | undefined;
+  /** The recording of the segment at hand: begun when it comes, waited for before anything of it is sent on. */
+  #recorded: Promise<void> | undefined;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -149,6 +151,8 @@ export class PostgresSession {
   async #turn(segment: Segment): Promise<void> {
     const exchange = this.#exchange;
     if (segment.kind === 'terminate') return this.end('client-ended');
+    this.#recorded = undefined;
+    this.#record(segment);
     if (this.#skipping) {
       if (!('ends' in segment) || segment.ends !== 'sync') return;
       this.#skipping = false;
@@ -193,11 +197,39 @@ export class PostgresSession {
         refusalOfFault(new Fault('PROTOCOL_UNSUPPORTED', 'COPY to or from the client is refused by Warder; use SELECT and INSERT')),
       );
     }
+    if (admission.recording) exchange.recordWith(admission.recording);
+    const unrecorded = await this.#recordedInput(segment);
+    if (unrecorded) {
+      exchange.settling.discard(admitted, 'refused');
+      return refusalResponse(refusalOfFault(unrecorded));
+    }
     await this.#cancelling;
     if (this.#ending) exchange.settling.discard(admitted, 'cancelled');
     else await exchange.release(admitted, unchanged, ends);
     if (exchange.failed) this.#skipping = true;
     return undefined;
+  }
+
+  /** Begins to record what the client sent, in a session that is recorded. */
+  #record(segment: Segment): void {
+    const { recording } = this.#exchange;
+    if (!recording || this.#recorded || !('message' in segment || 'messages' in segment)) return;
+    const messages = 'message' in segment ? [segment.message] : segment.messages;
+    this.#recorded = recording.input(messages.map(({ bytes }) => bytes));
+    // Whoever waits for it is told; a segment that is refused anyway does not.
+    this.#recorded.catch(() => undefined);
+  }
+
+  /** INVARIANT: in a recorded session nothing is sent on before it is durable in the recording. Gives the fault that forbids it. */
+  async #recordedInput(segment: Segment): Promise<Fault | undefined> {
+    if (!this.#exchange.recording) return undefined;
+    this.#record(segment);
+    try {
+      await this.#recorded;
+      return undefined;
+    } catch (thrown) {
+      return asFault(thrown);
+    }
   }
 
   /** After a hold the catalog may be another. Gives the plan made with it, unless the operations would mean something else now. */
@@ -277,6 +309,7 @@ export class PostgresSession {
     this.#waiting?.abort(new Fault('APPROVAL_WITHDRAWN', 'the client went away'));
     if (fault) exchange.show([faultResponse(fault, 'FATAL')]);
     exchange.silence();
+    if (exchange.recording) await exchange.recording.finish();
     hangUp(client, context.world);
     if (!target.connection.gone && exchange.owed) {
       // Stopped, and waited for, so that the outcome is known.

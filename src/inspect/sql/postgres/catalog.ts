@@ -4,7 +4,7 @@ import { isSystemSchema } from './system-relations.ts';
 
 /**
  * One row of `catalogQuery`, its values as text in the order of the query's columns:
- * kind (`relation` or `function`), oid, schema, name, relkind, columns (JSON array of [number, name]), definition, parents (JSON array of oids).
+ * kind (`relation` or `function`), oid, schema, name, relkind, columns (JSON array of [number, name, not null]), definition, parents (JSON array of oids).
  */
 export type CatalogRow = readonly (string | null)[];
 export type CatalogRows = readonly CatalogRow[];
@@ -35,7 +35,7 @@ const harmlessExtensions = [
  * functions outside pg_catalog. To be run in the session it is meant for, because view texts depend on its search path.
  */
 export const catalogQuery = `select 'relation' as kind, c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
-  (select pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname) order by a.attnum)
+  (select pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.attnotnull) order by a.attnum)
      from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)::pg_catalog.text as columns,
   case when c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema') then pg_catalog.pg_get_viewdef(c.oid) end as definition,
   (select pg_catalog.json_agg(i.inhparent::pg_catalog.int8) from pg_catalog.pg_inherits i where i.inhrelid = c.oid)::pg_catalog.text as parents
@@ -114,6 +114,8 @@ class Described implements CatalogRelation {
   readonly name: string;
   readonly kind: 'table' | 'view' | 'other';
   readonly #listed: readonly (readonly [number, string])[];
+  /** Columns that never hold NULL, by number; a number that is not here is not known. */
+  readonly #notNull: ReadonlyMap<number, boolean>;
   readonly #definition: string | undefined;
   readonly #parents: readonly number[];
   readonly #around: Around;
@@ -128,6 +130,11 @@ class Described implements CatalogRelation {
     this.kind = relkind === 'v' || relkind === 'm' ? 'view' : relkind === 'r' || relkind === 'p' || relkind === 'f' ? 'table' : 'other';
     this.#listed = listOf(columns).flatMap((entry) =>
       Array.isArray(entry) && typeof entry[0] === 'number' && typeof entry[1] === 'string' ? [[entry[0], entry[1]] as const] : [],
+    );
+    this.#notNull = new Map(
+      listOf(columns).flatMap((entry) =>
+        Array.isArray(entry) && typeof entry[0] === 'number' && typeof entry[2] === 'boolean' ? [[entry[0], entry[2]] as const] : [],
+      ),
     );
     this.#definition = definition ?? undefined;
     this.#parents = listOf(parents).filter((parent) => typeof parent === 'number');
@@ -160,8 +167,15 @@ class Described implements CatalogRelation {
         inherited.some((parent) => parent.lineage === 'unknown');
       if (hidden) return { name, number, labels, lineage: 'unknown' };
       // EVASION: a view's `reverse(card)` has the label of the card, but not its bytes: a mask that keeps the end would show the beginning.
-      return output?.lineage === 'derived' ? { name, number, labels, lineage: 'derived' } : { name, number, labels };
+      return output?.lineage === 'derived'
+        ? { name, number, labels, lineage: 'derived' }
+        : { name, number, labels, ...this.#nullness(number) };
     });
+  }
+
+  #nullness(number: number): Pick<CatalogColumn, 'notNull'> {
+    const notNull = this.#notNull.get(number);
+    return notNull === undefined ? {} : { notNull };
   }
 
   #outputs(): ReturnType<typeof inspectSql>['outputs'][number]['columns'] {

@@ -46,6 +46,23 @@ export function foldConstant(node: Node | undefined, depth = 0): Constant | unde
   }
 }
 
+/**
+ * The same where a condition stands: an untyped string is a boolean there.
+ * EVASION: `WHERE 't'` takes every row.
+ */
+export function foldCondition(node: Node | undefined, depth = 0): Constant | undefined {
+  const value = foldConstant(node, depth);
+  return typeof value === 'string' ? booleanNamed(value) : value;
+}
+
+/** SPEC: PostgreSQL's input of type boolean: unique beginnings of true, yes, on, 1, false, no, off and 0. */
+function booleanNamed(text: string): boolean | undefined {
+  const word = text.trim().toLowerCase();
+  if (word === '' || word === 'o') return undefined;
+  if (['true', 'yes', 'on', '1'].some((name) => name.startsWith(word))) return true;
+  return ['false', 'no', 'off', '0'].some((name) => name.startsWith(word)) ? false : undefined;
+}
+
 function foldCast(node: Node, depth: number): Constant | undefined {
   const cast = bodyOf(node, 'TypeCast');
   const value = foldConstant(cast?.arg, depth + 1);
@@ -55,9 +72,7 @@ function foldCast(node: Node, depth: number): Constant | undefined {
   if (type === 'bool') {
     if (typeof value === 'boolean') return value;
     if (typeof value === 'number') return value !== 0;
-    const word = value.trim().toLowerCase();
-    if (word.length > 0 && ['true', 'yes', 'on', '1'].some((name) => name.startsWith(word) && word !== 'o')) return true;
-    return word.length > 0 && ['false', 'no', 'off', '0'].some((name) => name.startsWith(word) && word !== 'o') ? false : undefined;
+    return booleanNamed(value);
   }
   if (type !== undefined && ['int2', 'int4', 'int8', 'numeric', 'float8'].includes(type) && cast?.typeName?.typmods === undefined) {
     const number = Number(value);
@@ -68,7 +83,7 @@ function foldCast(node: Node, depth: number): Constant | undefined {
 
 function foldBoolean(node: Node, depth: number): Constant | undefined {
   const body = bodyOf(node, 'BoolExpr');
-  const values = (body?.args ?? []).map((part) => foldConstant(part, depth + 1));
+  const values = (body?.args ?? []).map((part) => foldCondition(part, depth + 1));
   if (body?.boolop === 'NOT_EXPR') {
     const value = values[0];
     return typeof value === 'boolean' ? !value : value === null ? null : undefined;

@@ -1,9 +1,8 @@
-import { expression, recordOutput } from './expressions.ts';
-import { aliased } from './from.ts';
+import { recordOutput } from './expressions.ts';
 import { forEachNode } from './nodes.ts';
 import { shadowedName, touchRelation } from './relations.ts';
-import { Scope } from './scope.ts';
 import type { DetailContext, StatementResult } from './statements.ts';
+import { indexUses, statisticsUses, storedUses } from './stored-expressions.ts';
 import { bodyOf, namesOf, tagOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
 
@@ -69,6 +68,12 @@ function changed(node: Node, context: DetailContext): StatementResult | undefine
       findings.effect(`alter.${owner}`, owner === type ? `alter.${owner}.rename` : `alter.${owner}.rename_column`);
       return {};
     }
+    case 'IndexStmt':
+      indexUses(bodyOf(node, 'IndexStmt') ?? {}, context.analysis);
+      return {};
+    case 'CreateStatsStmt':
+      statisticsUses(bodyOf(node, 'CreateStatsStmt') ?? {}, context.analysis);
+      return {};
     case 'AlterTableStmt':
       return alterTable(bodyOf(node, 'AlterTableStmt') ?? {}, context);
     case 'DropStmt':
@@ -141,25 +146,8 @@ function alterTable(body: Body<'AlterTableStmt'>, context: DetailContext): State
     findings.effect(`alter.${object}.${snake(subtype.slice('AT_'.length))}`);
     if (subtype === 'AT_ChangeOwner') findings.effect('privilege.owner');
   }
-  storedUses(body, context);
+  storedUses(body, context.analysis);
   return {};
-}
-
-/** EVASION: `ALTER COLUMN note TYPE text USING ssn` and a generated column copy one column into another. */
-function storedUses(body: Body<'AlterTableStmt'>, context: DetailContext): void {
-  if (body.relation === undefined) return;
-  const { analysis } = context;
-  const scope = new Scope(undefined);
-  scope.items.push(aliased(touchRelation(body.relation, 'ddl', analysis.findings), undefined, body.relation.relname ?? '', true));
-  for (const command of body.cmds ?? []) {
-    const definition = bodyOf(command, 'AlterTableCmd')?.def;
-    const column = bodyOf(definition, 'ColumnDef');
-    expression(column?.raw_default, 'copied', { analysis, scope });
-    for (const node of [definition, ...(column?.constraints ?? [])]) {
-      const constraint = bodyOf(node, 'Constraint');
-      expression(constraint?.raw_expr, constraint?.contype === 'CONSTR_CHECK' ? 'predicate' : 'copied', { analysis, scope });
-    }
-  }
 }
 
 /** `DropColumn` → `drop_column`. */

@@ -96,7 +96,9 @@ function conditionRole(role: SqlColumnRole): SqlColumnRole {
 function recordColumn(node: Node, role: SqlColumnRole, place: Place): Resolution {
   const resolution = columnOfNode(node, place);
   const name = namesOf(bodyOf(node, 'ColumnRef')?.fields).join('.');
-  place.analysis.findings.use(resolution.value, role, name === '' ? '*' : name);
+  // EVASION: `SELECT id FROM (SELECT id, substr(ssn, 1, 1) AS k FROM customers) t WHERE k = '1'` looks nothing up, it searches.
+  const searched = role === 'lookup' && resolution.value.lineage === 'derived' ? 'predicate' : role;
+  place.analysis.findings.use(resolution.value, searched, name === '' ? '*' : name);
   return resolution;
 }
 

@@ -4,7 +4,7 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { scanSync } from 'libpg-query';
 import { parse as parseYaml } from 'yaml';
-import { inspectSql, labelsOf, loadInspectors } from '#inspect';
+import { buildCatalog, inspectSql, labelsOf, loadInspectors } from '#inspect';
 import { limits } from '#model';
 import { testCatalog } from '../../../../test/corpus/sql/catalog.ts';
 import { tokensOf } from './lexer.ts';
@@ -230,4 +230,21 @@ test('a mutated statement never makes the inspection throw, and never loses a la
     }),
     { numRuns: 4_000 },
   );
+});
+
+test('whether IS NOT NULL is a condition depends on what the catalog says of the column', () => {
+  const columns = JSON.stringify([
+    [1, 'id', false],
+    [2, 'code', true],
+    [3, 'note', false],
+  ]);
+  const catalog = buildCatalog([['relation', '20001', 'public', 'stock', 'r', columns, null, null]], {}, ['public']);
+  const takesAll = (sql: string, known: boolean): boolean | undefined =>
+    inspectSql(sql, known ? { catalog } : {}).facts.statements[0]?.whereTautology;
+  assert.equal(takesAll('DELETE FROM stock WHERE code IS NOT NULL', true), true);
+  assert.equal(takesAll('DELETE FROM stock WHERE NOT (code IS NULL)', true), true);
+  assert.equal(takesAll('DELETE FROM stock WHERE note IS NOT NULL', true), false);
+  assert.equal(takesAll('DELETE FROM stock WHERE id IS NOT NULL', true), false);
+  assert.equal(takesAll('DELETE FROM stock WHERE id IS NOT NULL', false), true);
+  assert.equal(takesAll('DELETE FROM stock WHERE code IS NOT NULL', false), false);
 });

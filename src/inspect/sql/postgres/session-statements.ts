@@ -8,9 +8,13 @@ import { noValue } from './values.ts';
 export function inspectSession(node: Node, context: DetailContext): StatementResult | undefined {
   const { findings } = context.analysis;
   switch (tagOf(node)) {
-    case 'TransactionStmt':
-      findings.transaction.push(commands[bodyOf(node, 'TransactionStmt')?.kind ?? 'TRANS_STMT_BEGIN']);
+    case 'TransactionStmt': {
+      const command = commands[bodyOf(node, 'TransactionStmt')?.kind ?? 'TRANS_STMT_BEGIN'];
+      findings.transaction.push(command);
+      // A prepared transaction outlives its session and keeps its locks, and anybody may end another's by name.
+      if (command.includes('prepare')) findings.effect('transaction.prepared');
       return {};
+    }
     case 'VariableSetStmt':
       settingUses(bodyOf(node, 'VariableSetStmt') ?? {}, context);
       return {};

@@ -9,6 +9,7 @@ import { Scope } from './scope.ts';
 import { inspectSession } from './session-statements.ts';
 import { statementKinds } from './statement-kinds.ts';
 import { isTautology } from './tautology.ts';
+import type { ConditionContext } from './tautology.ts';
 import { bodyOf, constantOf, tagOf } from './tree.ts';
 import type { Body, Node, StatementTag, Tag } from './tree.ts';
 import { noValue, unknownValue, wholeOf } from './values.ts';
@@ -131,13 +132,16 @@ function written(output: Output, draft: StatementDraft): StatementResult {
   return draft.hasReturning ? { rows: output } : {};
 }
 
+/** A SELECT may read several relations; what is known about one of them says little. */
+const anyRows: ConditionContext = { dependent: true, target: undefined, notNull: () => false, commonTables: new Map(), names: 'loose' };
+
 function selectResult(body: Body<'SelectStmt'>, context: DetailContext): StatementResult {
   const { analysis, draft, outer } = context;
   const into = intoOf(body);
   const output = selectOutput(body, outer, { analysis, role: into === undefined ? 'projected' : 'copied' });
   recordOutput(output, into === undefined ? 'projected' : 'copied', analysis.findings);
   draft.hasWhere = hasWhere(body);
-  draft.whereTautology = body.whereClause !== undefined && isTautology(body.whereClause, { dependent: true, target: undefined });
+  draft.whereTautology = body.whereClause !== undefined && isTautology(body.whereClause, anyRows);
   draft.hasLimit = body.limitCount !== undefined && constantOf(body.limitCount) !== null;
   if (into === undefined) return { rows: output };
   analysis.findings.effect('create.table', 'write.insert');

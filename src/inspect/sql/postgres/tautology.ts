@@ -1,7 +1,9 @@
-import { foldConstant } from './constant-folding.ts';
-import { forEachNode } from './nodes.ts';
+import { foldCondition, foldConstant } from './constant-folding.ts';
+import { keyOf } from './expression-key.ts';
+import type { ColumnNames } from './expression-key.ts';
+import { alwaysSublink, neverSublink } from './full-subquery.ts';
 import { bodyOf, constantOf, namesOf, tagOf } from './tree.ts';
-import type { Node } from './tree.ts';
+import type { Body, Node } from './tree.ts';
 
 /** What is known about the condition besides its text. */
 export interface ConditionContext {
@@ -9,6 +11,12 @@ export interface ConditionContext {
   readonly dependent: boolean;
   /** Name of the relation whose rows are chosen. */
   readonly target: string | undefined;
+  /** Whether a column of the target can never be NULL, by its name. */
+  readonly notNull: (column: string) => boolean;
+  /** The WITH queries of the statement, by name. */
+  readonly commonTables: ReadonlyMap<string, Node>;
+  /** `exact` where another relation with columns of the same names is joined. */
+  readonly names: ColumnNames;
 }
 
 /**
@@ -25,14 +33,14 @@ const depthMax = 100;
 
 function always(node: Node | undefined, context: ConditionContext, depth: number): boolean {
   if (node === undefined || depth > depthMax) return false;
-  const constant = foldConstant(node);
+  const constant = foldCondition(node);
   if (constant !== undefined) return constant === true;
   const boolean = bodyOf(node, 'BoolExpr');
   if (boolean !== undefined) {
     const parts = boolean.args ?? [];
     if (boolean.boolop === 'AND_EXPR') return parts.every((part) => always(part, context, depth + 1));
     if (boolean.boolop === 'NOT_EXPR') return never(parts[0], context, depth + 1);
-    return parts.some((part) => always(part, context, depth + 1)) || coversAll(parts);
+    return parts.some((part) => always(part, context, depth + 1)) || coversAll(parts, context.names);
   }
   return alwaysTest(node, context, depth);
 }
@@ -40,14 +48,10 @@ function always(node: Node | undefined, context: ConditionContext, depth: number
 function alwaysTest(node: Node, context: ConditionContext, depth: number): boolean {
   switch (tagOf(node)) {
     case 'A_Expr':
-      return alwaysOperator(node);
+      return alwaysOperator(node, context.names);
     case 'NullTest': {
       const test = bodyOf(node, 'NullTest');
-      // Only columns that every row has can be shown never to be NULL.
-      return (
-        test?.nulltesttype === 'IS_NOT_NULL' &&
-        ['ctid', 'tableoid', 'xmin'].includes(namesOf(bodyOf(test.arg, 'ColumnRef')?.fields).at(-1) ?? '')
-      );
+      return test?.nulltesttype === 'IS_NOT_NULL' && neverNull(test.arg, context);
     }
     case 'BooleanTest': {
       const test = bodyOf(node, 'BooleanTest');
@@ -58,7 +62,7 @@ function alwaysTest(node: Node, context: ConditionContext, depth: number): boole
       const args = bodyOf(node, 'CoalesceExpr')?.args ?? [];
       return (
         always(args[0], context, depth + 1) ||
-        (args.length > 0 && args.slice(1).every((part) => always(part, context, depth + 1)) && coversAll(args))
+        (args.length > 0 && args.slice(1).every((part) => always(part, context, depth + 1)) && coversAll(args, context.names))
       );
     }
     case 'CaseExpr': {
@@ -69,16 +73,27 @@ function alwaysTest(node: Node, context: ConditionContext, depth: number): boole
     case 'TypeCast':
       return always(bodyOf(node, 'TypeCast')?.arg, context, depth + 1);
     case 'SubLink':
-      return alwaysSublink(node, context);
+      return alwaysSublink(node, { ...context, always: (where) => always(where, context, depth + 1) });
     default:
       return false;
   }
 }
 
-function alwaysOperator(node: Node): boolean {
+/** A column that every row has a value in. */
+function neverNull(node: Node | undefined, { notNull }: ConditionContext): boolean {
+  const column = namesOf(bodyOf(node, 'ColumnRef')?.fields).at(-1);
+  return column !== undefined && (systemColumns.has(column) || notNull(column));
+}
+
+/** Columns that the server gives every row. */
+const systemColumns: ReadonlySet<string> = new Set(['tableoid', 'ctid', 'xmin', 'xmax', 'cmin', 'cmax']);
+
+function alwaysOperator(node: Node, names: ColumnNames): boolean {
   const expr = bodyOf(node, 'A_Expr');
   const operator = namesOf(expr?.name).at(-1) ?? '';
-  const same = expr?.lexpr !== undefined && keyOf(expr.lexpr) === keyOf(expr.rexpr);
+  const key = (part: Node | undefined): string => keyOf(part, names);
+  const same = expr?.lexpr !== undefined && key(expr.lexpr) === key(expr.rexpr);
+  if (expr !== undefined && (aboutTheServer(expr, operator) || aboveTheLeast(expr, operator))) return true;
   switch (expr?.kind) {
     case 'AEXPR_OP': {
       const pattern = constantOf(expr.rexpr);
@@ -96,42 +111,47 @@ function alwaysOperator(node: Node): boolean {
       return !operator.startsWith('!') && (same || everything);
     }
     case 'AEXPR_IN':
-      return operator === '=' && (bodyOf(expr.rexpr, 'List')?.items ?? []).some((item) => keyOf(item) === keyOf(expr.lexpr));
+      return operator === '=' && (bodyOf(expr.rexpr, 'List')?.items ?? []).some((item) => key(item) === key(expr.lexpr));
     case 'AEXPR_OP_ANY':
-      return operator === '=' && (bodyOf(expr.rexpr, 'A_ArrayExpr')?.elements ?? []).some((item) => keyOf(item) === keyOf(expr.lexpr));
+      return operator === '=' && (bodyOf(expr.rexpr, 'A_ArrayExpr')?.elements ?? []).some((item) => key(item) === key(expr.lexpr));
     case 'AEXPR_BETWEEN':
     case 'AEXPR_BETWEEN_SYM': {
       const bounds = bodyOf(expr.rexpr, 'List')?.items ?? [];
-      return bounds.length === 2 && bounds.every((bound) => keyOf(bound) === keyOf(expr.lexpr));
+      return bounds.length === 2 && bounds.every((bound) => key(bound) === key(expr.lexpr));
     }
     default:
       return false;
   }
 }
 
-/** `EXISTS (SELECT 1)`, and `id IN (SELECT id FROM the_same_table)`. */
-function alwaysSublink(node: Node, context: ConditionContext): boolean {
-  const link = bodyOf(node, 'SubLink');
-  const select = bodyOf(link?.subselect, 'SelectStmt');
-  if (
-    link === undefined ||
-    select === undefined ||
-    select.whereClause !== undefined ||
-    select.havingClause !== undefined ||
-    select.limitCount !== undefined
-  )
-    return false;
-  if (select.limitOffset !== undefined || (select.op ?? 'SETOP_NONE') !== 'SETOP_NONE') return false;
-  if (link.subLinkType === 'EXISTS_SUBLINK') return select.fromClause === undefined || onlyTable(select.fromClause) === context.target;
-  if (link.subLinkType !== 'ANY_SUBLINK' || link.operName !== undefined || onlyTable(select.fromClause) !== context.target) return false;
-  const tested = namesOf(bodyOf(link.testexpr, 'ColumnRef')?.fields).at(-1);
-  const chosen = namesOf(bodyOf(bodyOf(select.targetList?.[0], 'ResTarget')?.val, 'ColumnRef')?.fields).at(-1);
-  return tested !== undefined && tested === chosen;
+/**
+ * EVASION: `ctid >= '(0,0)'` and `tableoid = 'orders'::regclass` read like conditions. Only an equality with one row's place or
+ * transaction chooses rows.
+ */
+function aboutTheServer({ lexpr, kind }: Body<'A_Expr'>, operator: string): boolean {
+  const column = namesOf(bodyOf(lexpr, 'ColumnRef')?.fields).at(-1) ?? '';
+  if (kind !== 'AEXPR_OP' || !systemColumns.has(column)) return false;
+  return operator !== '=' || column === 'tableoid';
 }
 
-function onlyTable(from: readonly Node[] | undefined): string | undefined {
-  return from?.length === 1 ? bodyOf(from[0], 'RangeVar')?.relname : undefined;
+/** `length(status) >= 0`, `abs(id) > -1`: what is counted is never less than nothing. */
+function aboveTheLeast({ lexpr, rexpr, kind }: Body<'A_Expr'>, operator: string): boolean {
+  const counted = countingNames.has(namesOf(bodyOf(lexpr, 'FuncCall')?.funcname).at(-1) ?? '');
+  const bound = foldConstant(rexpr);
+  if (kind !== 'AEXPR_OP' || !counted || typeof bound !== 'number') return false;
+  return operator === '>=' ? bound <= 0 : (operator === '>' || operator === '<>' || operator === '!=') && bound < 0;
 }
+
+const countingNames: ReadonlySet<string> = new Set([
+  'abs',
+  'array_length',
+  'bit_length',
+  'cardinality',
+  'char_length',
+  'character_length',
+  'length',
+  'octet_length',
+]);
 
 /**
  * False or NULL for every row beyond any doubt.
@@ -139,7 +159,7 @@ function onlyTable(from: readonly Node[] | undefined): string | undefined {
  */
 function certainlyFalse(node: Node, depth: number): boolean {
   if (depth > depthMax) return false;
-  const constant = foldConstant(node);
+  const constant = foldCondition(node);
   if (constant !== undefined) return constant !== true;
   const boolean = bodyOf(node, 'BoolExpr');
   if (boolean?.boolop === 'AND_EXPR') return (boolean.args ?? []).some((part) => certainlyFalse(part, depth + 1));
@@ -150,7 +170,7 @@ function certainlyFalse(node: Node, depth: number): boolean {
 /** False or NULL for every row as far as can be shown: the opposite of `always`. */
 function never(node: Node | undefined, context: ConditionContext, depth: number): boolean {
   if (node === undefined || depth > depthMax) return false;
-  const constant = foldConstant(node);
+  const constant = foldCondition(node);
   if (constant !== undefined) return constant !== true;
   const boolean = bodyOf(node, 'BoolExpr');
   if (boolean !== undefined) {
@@ -159,13 +179,16 @@ function never(node: Node | undefined, context: ConditionContext, depth: number)
     if (boolean.boolop === 'NOT_EXPR') return always(parts[0], context, depth + 1);
     return parts.every((part) => never(part, context, depth + 1));
   }
+  const test = bodyOf(node, 'NullTest');
+  if (test?.nulltesttype === 'IS_NULL') return neverNull(test.arg, context);
+  if (tagOf(node) === 'SubLink') return neverSublink(node, (where) => never(where, context, depth + 1));
   const expr = bodyOf(node, 'A_Expr');
   if (expr?.kind !== 'AEXPR_OP' && expr?.kind !== 'AEXPR_DISTINCT') return false;
   const operator = namesOf(expr.name).at(-1) ?? '';
   return (
     expr.lexpr !== undefined &&
     ['<>', '!=', '<', '>'].includes(expr.kind === 'AEXPR_DISTINCT' ? '<>' : operator) &&
-    keyOf(expr.lexpr) === keyOf(expr.rexpr)
+    keyOf(expr.lexpr, context.names) === keyOf(expr.rexpr, context.names)
   );
 }
 
@@ -173,27 +196,27 @@ function never(node: Node | undefined, context: ConditionContext, depth: number)
 const allowed: Readonly<Record<string, number>> = { '<': 1, '=': 2, '>': 4, '<=': 3, '>=': 6, '<>': 5, '!=': 5 };
 
 /** Alternatives that leave nothing out: `a < b OR a >= b`, `x IS NULL OR x IS NOT NULL`, `c OR NOT c`, `id < 10 OR id > 0`. */
-function coversAll(parts: readonly Node[]): boolean {
+function coversAll(parts: readonly Node[], names: ColumnNames): boolean {
   const orders = new Map<string, number>();
   const plain = new Set<string>();
   const negated = new Set<string>();
   const rays = new Map<string, { below: number; above: number }>();
   for (const part of parts) {
     const { inner, positive } = peel(part);
-    const key = keyOf(inner);
+    const key = keyOf(inner, names);
     (positive ? plain : negated).add(key);
     if (plain.has(key) && negated.has(key)) return true;
     const expr = bodyOf(inner, 'A_Expr');
     const allows = expr?.kind === 'AEXPR_OP' ? allowed[namesOf(expr.name).at(-1) ?? ''] : undefined;
     if (expr === undefined || allows === undefined) continue;
     const relation = positive ? allows : 7 - allows;
-    const left = keyOf(expr.lexpr);
-    const right = keyOf(expr.rexpr);
+    const left = keyOf(expr.lexpr, names);
+    const right = keyOf(expr.rexpr, names);
     const flipped = left > right;
     const pair = flipped ? `${right} ${left}` : `${left} ${right}`;
     const together = (orders.get(pair) ?? 0) | (flipped ? mirrored(relation) : relation);
     orders.set(pair, together);
-    if (together === 7 || addRay(rays, expr, relation)) return true;
+    if (together === 7 || addRay(rays, { ...expr, names }, relation)) return true;
   }
   return false;
 }
@@ -203,12 +226,16 @@ function mirrored(relation: number): number {
 }
 
 /** Adds `column < number` or `column > number`; true when the rays so far overlap. */
-function addRay(rays: Map<string, { below: number; above: number }>, expr: { lexpr?: Node; rexpr?: Node }, relation: number): boolean {
+function addRay(
+  rays: Map<string, { below: number; above: number }>,
+  expr: { lexpr?: Node; rexpr?: Node; names: ColumnNames },
+  relation: number,
+): boolean {
   const right = foldConstant(expr.rexpr);
   const left = foldConstant(expr.lexpr);
   const bound = typeof right === 'number' ? right : typeof left === 'number' ? left : undefined;
   if (bound === undefined) return false;
-  const key = keyOf(typeof right === 'number' ? expr.lexpr : expr.rexpr);
+  const key = keyOf(typeof right === 'number' ? expr.lexpr : expr.rexpr, expr.names);
   const seen = typeof right === 'number' ? relation : mirrored(relation);
   const ray = rays.get(key) ?? { below: -Infinity, above: Infinity };
   if (seen & 1) ray.below = Math.max(ray.below, bound);
@@ -242,28 +269,4 @@ function peel(node: Node): { inner: Node; positive: boolean } {
   if (expr?.kind === 'AEXPR_IN' && operator === '<>')
     return { inner: { A_Expr: { ...expr, name: [{ String: { sval: '=' } }] } }, positive: !positive };
   return { inner, positive };
-}
-
-/** A text for an expression that is equal exactly when the expressions are, places in the text aside. */
-function keyOf(node: Node | undefined): string {
-  if (node === undefined) return '';
-  const column = bodyOf(node, 'ColumnRef');
-  // `t.id` and `id` are one column often enough to take them for one: a false alarm costs an approval, a miss costs a table.
-  if (column !== undefined) return `column ${namesOf(column.fields).at(-1) ?? '*'}`;
-  const tag = tagOf(node) ?? '';
-  const parts: string[] = [];
-  forEachNode(Object.values(node)[0], (inner) => parts.push(keyOf(inner)));
-  return `${tag}(${ownValues(Object.values(node)[0])}|${parts.join(',')})`;
-}
-
-function ownValues(body: unknown): string {
-  if (typeof body !== 'object' || body === null) return '';
-  const parts: string[] = [];
-  for (const [key, value] of Object.entries(body)) {
-    if (key === 'location' || key.endsWith('_start') || key.endsWith('_end')) continue;
-    if (typeof value === 'object' && value !== null) {
-      if (!Array.isArray(value)) parts.push(`${key}{${ownValues(value)}}`);
-    } else parts.push(`${key}=${JSON.stringify(value)}`);
-  }
-  return parts.join(' ');
 }

@@ -3,6 +3,7 @@ import { isInformationSchemaFunction, meaningOf } from './functions.ts';
 import { harmlessFunctions } from './harmless-functions.ts';
 import { contentOf, isTagged } from './nodes.ts';
 import { shadowedName, touchRelation } from './relations.ts';
+import { isKnownOperator } from './operators.ts';
 import { constantOf, namesOf, tagOf } from './tree.ts';
 import type { Body, Node, Tag } from './tree.ts';
 
@@ -116,10 +117,12 @@ function operatorOf(body: Body<'A_Expr'>, findings: Findings): void {
   operatorNamed(body.name, findings);
 }
 
-/** EVASION: `OPERATOR(schema.=)` is a function of whoever owns that schema. */
+/** EVASION: `OPERATOR(schema.=)` is a function of whoever owns that schema, and so is a symbol that the server does not bring along. */
 function operatorNamed(list: readonly Node[] | undefined, findings: Findings): void {
   const names = namesOf(list);
-  if (names.length > 1 && names.at(-2) !== 'pg_catalog') findings.unknown.add(`operator:${names.join('.')}`);
+  const symbol = names.at(-1);
+  if (symbol === undefined) return;
+  if ((names.length > 1 && names.at(-2) !== 'pg_catalog') || !isKnownOperator(symbol)) findings.unknown.add(`operator:${names.join('.')}`);
 }
 
 /** EVASION: `('x').pg_read_file` calls the function; a field cannot be told from it, so the name of a dangerous function counts. */

@@ -11,6 +11,8 @@ import { bodyOf } from './tree.ts';
 import type { Body, Node } from './tree.ts';
 import { derive, noValue, unknownValue, wholeOf } from './values.ts';
 import type { Output, Value } from './values.ts';
+import { MergeReach } from './merge-reach.ts';
+import { conditionOn } from './rows-condition.ts';
 import { isTautology } from './tautology.ts';
 import { addCommonTables } from './with.ts';
 
@@ -88,7 +90,7 @@ export function updateOutput(body: Body<'UpdateStmt'>, context: WriteContext): O
   context.analysis.findings.effect('write.update');
   place.scope.items.push(item);
   addItems(body.fromClause, place);
-  whereUses(body.whereClause, item, { ...context, place });
+  whereUses(body.whereClause, item, { ...context, place, target, with: body.withClause });
   const stored: Stored = new Map();
   assignments(body.targetList, target, { ...context, place, stored });
   return returning(body.returningClause, target, { ...context, place, stored });
@@ -99,7 +101,7 @@ export function deleteOutput(body: Body<'DeleteStmt'>, context: WriteContext): O
   context.analysis.findings.effect('write.delete');
   place.scope.items.push(item);
   addItems(body.usingClause, place);
-  whereUses(body.whereClause, item, { ...context, place });
+  whereUses(body.whereClause, item, { ...context, place, target, with: body.withClause });
   return returning(body.returningClause, target, { ...context, place, stored: new Map() });
 }
 
@@ -109,11 +111,16 @@ export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Out
   findings.effect('write.merge');
   place.scope.items.push(item);
   addItems(body.sourceRelation === undefined ? [] : [body.sourceRelation], place);
-  whereUses(body.joinCondition, item, { ...context, place });
+  const reach = new MergeReach(body, { item, target, findings });
+  for (const relation of item.relations) relation.touched = false;
+  expression(body.joinCondition, 'condition', place);
+  reach.joined();
   const stored: Stored = new Map();
   for (const node of body.mergeWhenClauses ?? []) {
     const when = bodyOf(node, 'MergeWhenClause') ?? {};
+    for (const relation of item.relations) relation.touched = false;
     expression(when.condition, 'condition', place);
+    reach.action(when);
     if (when.commandType === 'CMD_UPDATE') {
       findings.effect('write.update');
       assignments(when.targetList, target, { ...context, place, stored });
@@ -126,6 +133,8 @@ export function mergeOutput(body: Body<'MergeStmt'>, context: WriteContext): Out
       (when.values ?? []).forEach((value, i) => store(stored, names[i] ?? '*', expression(value, 'copied', place)));
     }
   }
+  context.draft.hasWhere = true;
+  context.draft.whereTautology = reach.unbounded;
   // `*` lists the source before the target here.
   place.scope.items.reverse();
   return returning(body.returningClause, target, { ...context, place, stored });
@@ -152,14 +161,22 @@ function begin(
   return { target, item: { ...plain, relations: plain.relations.map((each) => ({ ...each, ...extra })) }, place };
 }
 
-function whereUses(where: Node | undefined, item: Item, context: WriteContext & { place: Place }): void {
-  const { draft, place } = context;
+/** Of which rows a WHERE speaks. */
+interface Chosen {
+  readonly place: Place;
+  readonly target: NamedRelation;
+  readonly with: Body<'WithClause'> | undefined;
+}
+
+function whereUses(where: Node | undefined, item: Item, context: WriteContext & Chosen): void {
+  const { draft, place, target } = context;
   draft.hasWhere = where !== undefined;
   for (const relation of item.relations) relation.touched = false;
   expression(where, 'condition', place);
   // A condition that says nothing about the rows of the target takes all of them or none.
   const dependent = bodyOf(where, 'CurrentOfExpr') !== undefined || item.relations.some((relation) => relation.touched);
-  draft.whereTautology = where !== undefined && isTautology(where, { dependent, target: item.relations[0]?.name });
+  draft.whereTautology =
+    where !== undefined && isTautology(where, conditionOn(target, place.analysis.findings, { dependent, with: context.with }));
 }
 
 function assignments(targets: readonly Node[] | undefined, target: NamedRelation, context: Writing): void {

@@ -19,7 +19,7 @@ import { codePoints } from './text.ts';
 import { fn, type Library } from './overload.ts';
 
 const decimal = /^[+-]?\d{1,20}$/;
-const decimalUnsigned = /^\+?\d{1,20}$/;
+const decimalUnsigned = /^\d{1,20}$/;
 const floating = /^[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|Infinity|Inf|inf|infinity|NaN|nan)$/;
 
 /** An int within 64 bits. Throws an `EvalError` outside. */
@@ -53,7 +53,9 @@ function conversion(to: string): EvalError {
 function stringToDouble(text: string): number {
   if (!floating.test(text)) throw conversion('double');
   if (/inf/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
-  return Number(text);
+  const value = Number(text);
+  if (!Number.isFinite(value) && /\d/.test(text)) throw new EvalError('RANGE', 'range error: the text does not fit a double');
+  return value;
 }
 
 function stringToBool(text: string): boolean {
@@ -112,7 +114,7 @@ const conversions: Library = [
     'uint(string): uint',
     (text: string) => {
       if (!decimalUnsigned.test(text)) throw conversion('uint');
-      return toUint(BigInt(text.replace('+', '')));
+      return toUint(BigInt(text));
     },
     'constant',
   ),

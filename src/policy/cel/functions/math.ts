@@ -39,7 +39,10 @@ function repeat(kind: string, count: number): string {
 
 /** SPEC: halves are rounded away from zero. */
 function round(value: number): number {
-  return Number.isFinite(value) ? Math.sign(value) * Math.floor(Math.abs(value) + 0.5) : value;
+  const size = Math.abs(value);
+  const whole = Math.floor(size);
+  // The fraction is exact; adding a half would itself round, e.g. the double just below 0.5 up to 1.
+  return Number.isFinite(value) ? Math.sign(value) * (size - whole >= 0.5 ? whole + 1 : whole) : value;
 }
 
 function shiftCount(count: bigint): bigint {

@@ -32,10 +32,11 @@ class CelUrl extends CelOpaque {
   }
 }
 
-// SPEC: RFC 3986 as far as policies need it. EVASION: what parsers are known to read differently (backslashes, white space and
-// control characters, user info, several ports) is refused instead of interpreted.
+// SPEC: RFC 3986 as Kubernetes' library reads it: user info and fragment are no part of what is answered, a space in a path is escaped.
+// EVASION: what parsers are known to read differently (backslashes, other white space and control characters, a second `@`, several
+// ports) is refused instead of interpreted.
 const form =
-  /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/([a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[0-9a-fA-F:.]+\])(?::(\d{0,5}))?(?=[/?]|$))?([^?#\\\s]*)(?:\?([^#\\\s]*))?$/;
+  /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/(?:[a-zA-Z0-9._~%!$&'()*+,;=:-]*@)?([a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[0-9a-fA-F:.]+\])(?::(\d{0,5}))?(?=[/?#]|$))?((?: |[^?#\\\s])*)(?:\?((?: |[^#\\\s])*))?(?:#((?: |[^\\\s])*))?$/;
 const badPercent = /%(?![0-9a-fA-F]{2})/;
 const control = /\p{Cc}/u;
 
@@ -45,7 +46,8 @@ function readUrl(text: string): CelUrl | undefined {
   const [, scheme, hostname, port, path = '', query = ''] = match;
   if (scheme === undefined && !path.startsWith('/')) return undefined;
   if (scheme === undefined && path.startsWith('//')) return undefined;
-  return new CelUrl(text, { scheme: (scheme ?? '').toLowerCase(), hostname: hostname ?? '', port: port ?? '', path, query });
+  const parts = { hostname: hostname ?? '', port: port ?? '', path: path.replaceAll(' ', '%20'), query };
+  return new CelUrl(text, { scheme: (scheme ?? '').toLowerCase(), ...parts });
 }
 
 function url(text: string): CelUrl {

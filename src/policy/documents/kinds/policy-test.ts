@@ -53,6 +53,7 @@ const inputs = {
   attributes: optional(map(json), 'roots of the target, as they are'),
   http: optional(json, '"GET https://host/path", or a map with method, url, headers and body, or the attributes as they are'),
   tool: optional(json, 'a tool call: server, name, args'),
+  ssh: optional(json, 'a command over SSH, or a map with login and command'),
   object: optional(json, 'a Kubernetes object: the admission request around it is made from it'),
   oldObject: optional(json, 'the object before an update or a deletion'),
   request: optional(json, 'what is different in the admission request; with "kind": the whole of it'),

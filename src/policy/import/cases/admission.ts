@@ -33,8 +33,15 @@ function createOf(source: SourceDocument, object: unknown) {
             : source.namespace,
     operation: 'CREATE',
     userInfo: { username: 'somebody', groups: ['system:authenticated'] },
-    object,
+    object: inNamespace(object, source),
   };
+}
+
+/** The API server writes the namespace into an object that does not say it. */
+function inNamespace(object: unknown, { kind, namespace }: SourceDocument): unknown {
+  if (namespace !== '' || kind === 'Namespace' || clusterKinds.has(kind) || typeof object !== 'object' || object === null) return object;
+  const { metadata } = object as { readonly metadata?: Readonly<Record<string, unknown>> }; // A Kubernetes object.
+  return { ...object, metadata: { ...metadata, namespace: 'default' } };
 }
 
 const clusterKinds: ReadonlySet<string> = new Set([

@@ -60,9 +60,15 @@ export function bundleFor(policy: PolicyDraft, draft: Draft): Bundle | undefined
   return compiled.ok ? compiled.bundle : undefined;
 }
 
-/** What the policy decides about the inputs of an admission case. */
+/** What the policy decides about the inputs of a case. */
 export function decideCase(bundle: Bundle, policy: PolicyDraft, of: { inputs: CaseDraft['inputs']; today: string }): Decision {
-  const { attributes, request, object } = of.inputs as { attributes?: Record<string, unknown>; request?: unknown; object?: unknown }; // Made by `admissionInputs`.
+  // Made by `admissionInputs` and `answerCases`.
+  const { attributes, request, object, facts } = of.inputs as {
+    attributes?: Record<string, unknown>;
+    request?: unknown;
+    object?: unknown;
+    facts?: Record<string, unknown>;
+  };
   const asked: DecisionRequest = {
     target: policy.target,
     phase: policy.phase ?? 'request',
@@ -72,7 +78,7 @@ export function decideCase(bundle: Bundle, policy: PolicyDraft, of: { inputs: Ca
     resource: resourceOf(policy),
     context: { certainty: 'parsed' },
     attributes: { ...attributes, request, object },
-    facts: {},
+    facts: facts ?? {},
     can: ['mask', 'redact', 'row_limit', 'notify', 'quarantine', 'record', 'log', 'mutate', 'route'],
     binding: '',
     grants: [],

@@ -1,6 +1,6 @@
-import type { Draft } from '../draft.ts';
+import type { Draft, PolicyDraft } from '../draft.ts';
 import type { SourceDocument } from '../source.ts';
-import { admissionInputs } from './admission.ts';
+import { admissionInputs, resourceOf } from './admission.ts';
 import type { CaseDraft } from './case.ts';
 import { expectation } from './expectation.ts';
 import { resolve } from './suite.ts';
@@ -23,9 +23,11 @@ export function kyvernoCases(draft: Draft, sources: readonly SourceDocument[]): 
       .at('results')
       .items()
       .flatMap((result): CaseDraft[] => {
-        const policy = draft.policies.find((candidate) => candidate.source.name === result.at('policy').text());
+        // `namespace/name` for policies of a namespace.
+        const named = (result.at('policy').text() ?? '').replace(/^.*\//, '');
+        const policies = draft.policies.filter((candidate) => candidate.source.name === named);
         const outcome = result.at('result').text();
-        if (policy === undefined || !['pass', 'fail', 'skip'].includes(outcome ?? '')) {
+        if (policies.length === 0 || !['pass', 'fail', 'skip'].includes(outcome ?? '')) {
           result.info('the policy was not imported, or the result is not about a verdict; the case is not imported');
           return [];
         }
@@ -42,7 +44,8 @@ export function kyvernoCases(draft: Draft, sources: readonly SourceDocument[]): 
                 (kind === undefined || source.kind === kind) &&
                 (namespace === undefined || namespace === '' || source.namespace === namespace),
             );
-            if (object === undefined) return [];
+            const policy = object === undefined ? undefined : policyFor(policies, object);
+            if (object === undefined || policy === undefined) return [];
             const expect = expectation(policy, draft.options, outcome === 'fail');
             return [
               { policy, name: `${test.name === '' ? 'test' : test.name}: ${wanted} ${outcome}`, inputs: admissionInputs(object), expect },
@@ -50,4 +53,14 @@ export function kyvernoCases(draft: Draft, sources: readonly SourceDocument[]): 
           });
       });
   });
+}
+
+/** Of the copies of a policy the one that looks at the object; the policy itself where none says so. */
+function policyFor(policies: readonly PolicyDraft[], { kind }: SourceDocument): PolicyDraft | undefined {
+  const resource = resourceOf(kind);
+  const looking = policies.find(({ match }) => {
+    const resources = match?.['request.resource'];
+    return Array.isArray(resources) && resources.includes(resource);
+  });
+  return looking ?? policies[0];
 }

@@ -52,6 +52,7 @@ const foreignGroups = [
   'policies.kyverno.io',
   'kyverno.io',
   'cli.kyverno.io',
+  'chainsaw.kyverno.io',
   'warder',
   'kustomize.config.k8s.io',
 ];

@@ -48,7 +48,16 @@ function importFile(draft: Draft, source: SourceDocument, of: { cedar: CedarModu
       phase: 'response',
       rules: onResult.map((policy) => resultRule(policy, result)),
     });
-  draft.foreign.push({ policy: name, fact, engine: 'cedar', files: [source.file.path], data: [], input: 'authzen', ...foreignDefaults });
+  draft.foreign.push({
+    policy: name,
+    from: source.file.path,
+    fact,
+    engine: 'cedar',
+    files: [source.file.path.split('/').at(-1) ?? ''],
+    data: [],
+    input: 'authzen',
+    ...foreignDefaults,
+  });
 }
 
 function requestRules(policies: readonly CedarPolicy[], result: string): RuleDraft[] {

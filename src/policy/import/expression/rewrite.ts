@@ -16,6 +16,10 @@ export interface Dialect {
   /** Variables of the language, e.g. `request` → `admission`. */
   readonly roots: Readonly<Record<string, string>>;
   readonly refusedRoots: Readonly<Record<string, Refusal>>;
+  /** Members of roots that stand elsewhere, `object.spec` → the path below the root: `['spec', 'template', 'spec']`. */
+  readonly members?: Readonly<Record<string, readonly string[]>>;
+  /** Paths below such members that stay where they are: `object.metadata.namespace`. */
+  readonly kept?: readonly string[];
   /** What `variables.name` is replaced by, by name. */
   readonly variables: ReadonlyMap<string, string>;
   /** Functions that a condition cannot have here, by their name with namespace: `http.Get`, or `.Get` for any method of that name. */
@@ -119,11 +123,14 @@ class Walker implements Rewritten {
       this.#replace(e.mode === 'test' ? { start: operand.start, end: e.end - 1 } : e, around.compared ? `dyn(${text})` : text);
       return;
     }
+    if (this.#dialect.kept?.includes(pathOf(e)) === true && !around.locals.has(pathOf(e).split('.')[0] ?? '')) return;
     this.visit(operand, { locals: around.locals, compared: false });
+    const moved =
+      operand.kind === 'ident' && !around.locals.has(operand.name) ? this.#dialect.members?.[`${operand.name}.${field}`] : undefined;
+    if (moved !== undefined) return this.#replace(fieldSpan(e), moved.join(e.mode === 'optional' ? '.?' : '.'));
     const plain = unescapeField(field);
     if (plain === field) return;
-    const end = e.mode === 'test' ? e.end - 1 : e.end;
-    this.#replace({ start: end - field.length, end }, /^[A-Za-z_][A-Za-z0-9_]*$/.test(plain) ? plain : `\`${plain}\``);
+    this.#replace(fieldSpan(e), /^[A-Za-z_][A-Za-z0-9_]*$/.test(plain) ? plain : `\`${plain}\``);
   }
 
   #call(e: CallExpression, around: Surroundings): void {
@@ -196,6 +203,18 @@ class Walker implements Rewritten {
   #refuse(construct: string, at: Span, refusal: Refusal): void {
     this.refused.push({ construct, at: { start: at.start, end: at.end }, ...refusal });
   }
+}
+
+/** `a.b.c` of selections of a plain name. */
+function pathOf(e: CelExpression): string {
+  if (e.kind === 'ident') return e.name;
+  return e.kind === 'select' ? `${pathOf(e.operand)}.${e.field}` : '';
+}
+
+/** Where the name of the field stands in `a.field`, `a.?field` and `has(a.field)`. */
+function fieldSpan({ field, mode, end }: SelectExpression): Span {
+  const last = mode === 'test' ? end - 1 : end;
+  return { start: last - field.length, end: last };
 }
 
 /** Functions whose arguments, by position, are integers. */

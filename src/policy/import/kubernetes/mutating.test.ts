@@ -62,3 +62,32 @@ test('a MutatingPolicy of Kyverno is the same in one document', () => {
   const decision = decide(bundleOf(imported.documents), admission({ object }));
   assert.equal(decision.obligations.filter((obligation) => obligation.type === 'mutate').length, 5);
 });
+
+const defaults = readFileSync(new URL('../../../../test/corpus/import/library/defaults/defaults.yaml', import.meta.url), 'utf8');
+
+function defaulted(metadata: object, spec: object) {
+  const imported = importPolicies([{ path: 'defaults.yaml', text: defaults }], { today: '2026-11-20', mode: 'source' });
+  const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'web', ...metadata }, spec };
+  const { verdict, obligations } = decide(bundleOf(imported.documents), admission({ object }));
+  assert.equal(verdict, 'allow');
+  return Object.fromEntries(
+    obligations.flatMap((obligation) => (obligation.type === 'mutate' ? [[obligation.patch.path, obligation.patch.value] as const] : [])),
+  );
+}
+
+const certificates = { name: 'certificates', configMap: { name: 'ca' } };
+
+test('what is there stays, and what is missing is filled in, with the map around it where that is missing too', () => {
+  assert.deepEqual(defaulted({}, {}), {
+    '/spec/securityContext': { runAsNonRoot: true, runAsUser: 1000, fsGroup: 3000 },
+    '/spec/volumes': [certificates],
+  });
+  assert.deepEqual(defaulted({ labels: { shared: 'yes' } }, { securityContext: { runAsUser: 7 }, volumes: [{ name: 'v' }] }), {
+    '/spec/securityContext/runAsNonRoot': true,
+    '/spec/securityContext/fsGroup': 2000,
+    '/spec/volumes/-': certificates,
+  });
+  assert.deepEqual(defaulted({ labels: { shared: 'yes' } }, { volumes: [certificates] }), {
+    '/spec/securityContext': { runAsNonRoot: true, runAsUser: 1000, fsGroup: 2000 },
+  });
+});

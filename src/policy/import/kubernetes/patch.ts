@@ -5,16 +5,23 @@ import { extentOf } from '../expression/edit.ts';
 import type { Span } from '../expression/edit.ts';
 import { translate } from '../expression/translate.ts';
 import type { MessageOptions } from './public-message.ts';
+import { quote } from './selector.ts';
 
 /** One change of an object, and the condition (CEL of ours) under which it is made. */
 export interface ConditionalPatch {
   readonly conditions: readonly string[];
+  /** The conditions where the map around it is absent, if others: `has(o.x) ? o.x : 1` is 1 there whatever the first part asks. */
+  readonly without?: readonly string[];
   /** Attributes its value is made of: where one is absent the patch must fail, not be made with a gap. */
   readonly needs: readonly string[];
   readonly op: 'add' | 'replace' | 'remove';
   /** JSON pointer. */
   readonly path: string;
   readonly value?: unknown;
+}
+
+interface ObjectPlace extends Pick<ConditionalPatch, 'conditions' | 'without'> {
+  readonly path: readonly string[];
 }
 
 /** Reads the patches out of a mutation's expression. What is computed in a way that patches here cannot say is named. */
@@ -89,8 +96,12 @@ export class PatchReader {
     this.patches.push({ conditions, op, path, ...value });
   }
 
-  #object(e: CelExpression, at: { conditions: readonly string[]; path: readonly string[] }): void {
-    if (e.kind === 'ternary') return this.#branches(e, at.conditions, (branch, conditions) => this.#object(branch, { ...at, conditions }));
+  #object(e: CelExpression, at: ObjectPlace): void {
+    if (e.kind === 'ternary') {
+      const keeps = isMember(e.then, at.path) || isMember(e.otherwise, at.path);
+      const without = keeps ? { without: at.without ?? at.conditions } : {};
+      return this.#branches(e, at.conditions, (branch, conditions) => this.#object(branch, { ...at, ...without, conditions }));
+    }
     if (e.kind === 'struct') {
       for (const { field, value } of e.fields) this.#object(value, { ...at, path: [...at.path, field] });
       return;
@@ -103,11 +114,32 @@ export class PatchReader {
       }
       return;
     }
+    // `object.spec.x` at `spec.x` leaves what is there.
+    if (isMember(e, at.path)) return;
+    const appended = appendedTo(e, at.path);
+    if (appended !== undefined) return this.#append(e, appended, at);
     if (e.kind === 'list')
       return this.#refuse(e, 'lists are merged by key in Kubernetes; a patch here cannot say that', 'write it as a JSONPatch');
     const value = this.#value(e);
     if (value === undefined) return this.#refuse(e, 'the value is computed in a way that patches here cannot say');
-    this.patches.push({ conditions: at.conditions, op: 'add', path: pointer(at.path), ...value });
+    const without = at.without === undefined ? {} : { without: at.without };
+    this.patches.push({ conditions: at.conditions, ...without, op: 'add', path: pointer(at.path), ...value });
+  }
+
+  /** What is there, and more: added at the end of the list where it is, as the list where it is not. */
+  #append(
+    e: CelExpression,
+    added: CelExpression & { kind: 'list' },
+    { conditions, path }: { conditions: readonly string[]; path: readonly string[] },
+  ): void {
+    const items = added.elements.map(({ value }) => this.#value(value));
+    if (items.some((item) => item === undefined)) return this.#refuse(e, 'the items are computed in a way that patches here cannot say');
+    const needs = items.flatMap((item) => item?.needs ?? []);
+    const there = `has(object${path.map(member).join('')})`;
+    const list = pointer(path);
+    for (const item of items)
+      this.patches.push({ conditions: [...conditions, there], needs: item?.needs ?? [], op: 'add', path: `${list}/-`, value: item?.value });
+    this.patches.push({ conditions: [...conditions, `!${there}`], needs, op: 'add', path: list, value: items.map((item) => item?.value) });
   }
 
   /** Literals, and `jsonpatch.escapeKey` of literals, joined with `+`. */
@@ -136,6 +168,11 @@ export class PatchReader {
     }
     const known = this.#constant(e);
     if (known !== undefined) return { value: known, needs: [] };
+    if (e.kind === 'list') {
+      const items = e.elements.map((element) => this.#value(element.value));
+      if (items.some((item) => item === undefined)) return undefined;
+      return { value: items.map((item) => item?.value), needs: items.flatMap((item) => item?.needs ?? []) };
+    }
     const value = this.#template(e);
     return value === undefined ? undefined : { value, needs: [...value.matchAll(/\{([^}]+)\}/g)].map(([, path = '']) => path) };
   }
@@ -213,4 +250,38 @@ export function escapeKey(key: string): string {
 
 export function pointer(path: readonly string[]): string {
   return path.map((key) => `/${escapeKey(key)}`).join('');
+}
+
+/** `object.a.b` for the path `a`, `b`. */
+function isMember(e: CelExpression, path: readonly string[]): boolean {
+  let operand = e;
+  for (const field of path.toReversed()) {
+    if (operand.kind !== 'select' || operand.field !== field || operand.mode === 'test') return false;
+    operand = operand.operand;
+  }
+  return operand.kind === 'ident' && operand.name === 'object';
+}
+
+/** Of `(has(P) ? P : []) + [items]`, `P.orValue([]) + [items]` and `P + [items]`, where P is the path itself, the list of items. */
+function appendedTo(e: CelExpression, path: readonly string[]): (CelExpression & { kind: 'list' }) | undefined {
+  if (e.kind !== 'binary' || e.op !== '+' || e.right.kind !== 'list') return undefined;
+  const { left } = e;
+  const own =
+    isMember(left, path) ||
+    (left.kind === 'ternary' && isMember(left.then, path) && isEmptyList(left.otherwise)) ||
+    (left.kind === 'call' &&
+      left.name === 'orValue' &&
+      left.target !== undefined &&
+      isMember(left.target, path) &&
+      isEmptyList(left.args[0]));
+  return own ? e.right : undefined;
+}
+
+function isEmptyList(e: CelExpression | undefined): boolean {
+  return e?.kind === 'list' && e.elements.length === 0;
+}
+
+/** A member of an object in CEL, whatever its name. */
+export function member(name: string): string {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? `.${name}` : /^[A-Za-z0-9_./ -]+$/.test(name) ? `.\`${name}\`` : `[${quote(name)}]`;
 }

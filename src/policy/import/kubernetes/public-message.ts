@@ -27,7 +27,8 @@ export function publicMessage(cursor: Cursor, options: MessageOptions): string |
       'say in the message what to do; the decision record keeps the values',
     );
   }
-  return said.text;
+  // A message of which nothing is left but gaps says less than the name of the policy.
+  return /\p{L}/u.test(said.text) ? said.text : undefined;
 }
 
 interface Said {
@@ -62,6 +63,10 @@ const publicPlaces: Readonly<Record<string, string>> = {
   'admission.operation': '{request.operation}',
   'admission.kind.kind': '{request.kind}',
   'admission.resource.resource': '{request.resource}',
+  // What an object is called is what the request for it says.
+  'object.kind': '{request.kind}',
+  'object.metadata.name': '{request.name}',
+  'object.metadata.namespace': '{request.namespace}',
 };
 
 function joined(parts: readonly Said[]): Said {

@@ -110,7 +110,7 @@ test('selectors and excluded resources keep a policy away from what it is not ab
 
 test('a message says what is public and leaves out what reads the object', () => {
   const { documents, findings } = imported('pod-security.yaml');
-  assert.match(documents[0]?.text ?? '', /Memory limits end at 2147483648, and … has more/);
+  assert.match(documents[0]?.text ?? '', /Memory limits end at 2147483648, and … of \{request\.name\} has more/);
   assert.ok(
     findings.some(
       (finding) => finding.severity === 'hint' && finding.construct === 'spec.validations[3].messageExpression' && finding.line === 47,

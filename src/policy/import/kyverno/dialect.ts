@@ -1,4 +1,4 @@
-import type { CallExpression, CelExpression } from '../../cel/index.ts';
+import type { CallExpression } from '../../cel/index.ts';
 import { extentOf } from '../expression/edit.ts';
 import type { Edit } from '../expression/edit.ts';
 import { qualifiedName } from '../expression/rewrite.ts';
@@ -7,6 +7,7 @@ import type { Findings } from '../finding.ts';
 import type { Place } from '../../problem.ts';
 import { kubernetesDialect } from '../kubernetes/dialect.ts';
 import { quote } from '../kubernetes/selector.ts';
+import { imagePart } from './image-reference.ts';
 
 export interface KyvernoNames {
   readonly variables: ReadonlyMap<string, string>;
@@ -27,7 +28,6 @@ const outside: Refusal = {
 };
 const impure: Refusal = {
   message: 'the function has a different result every time; decisions here can be repeated',
-  suggestion: 'read the time from a fact',
 };
 const action: Refusal = { message: 'the function changes the cluster; a decision only says yes, no, or how the object is changed' };
 
@@ -45,8 +45,6 @@ export function kyvernoDialect(names: KyvernoNames): Dialect {
     refusedCalls: {
       'generator.Apply': action,
       'resource.Post': action,
-      'time.now': impure,
-      now: impure,
       random: impure,
     },
     call: (call, source) => names.call?.(call, source) ?? factOf(call, source, names) ?? base.call?.(call, source),
@@ -68,8 +66,13 @@ function factOf(call: CallExpression, source: string, names: KyvernoNames): read
       return constantFact(call, { fact: 'globalContext', lead: '', names });
     case 'image.getmetadata':
       return imageFact(call, { fact: 'imageMetadata', source, names });
+    case 'time.now':
+    case 'now':
+      if (call.args.length > 0) return undefined;
+      names.findings.add(names.place, { severity: 'info', construct: 'time.now', message: 'time.now() is the time of the request' });
+      return [{ start: call.start, end: call.end, text: 'now' }];
     default:
-      return imageParts.has(call.name) && isImageCall(call.target) ? imagePart(call, source, names) : undefined;
+      return imagePart(call, source);
   }
 }
 
@@ -101,25 +104,6 @@ function imageFact(
   return [
     { start: call.start, end: inner.start, text: `facts.${fact}[` },
     { start: inner.end, end: call.end, text: ']' },
-  ];
-}
-
-const imageParts: ReadonlySet<string> = new Set(['registry', 'repository', 'identifier', 'tag', 'digest', 'containsDigest']);
-
-function isImageCall(e: CelExpression | undefined): e is CallExpression {
-  return e?.kind === 'call' && (e.name === 'image' || e.name === 'parseImageReference') && e.target === undefined && e.args.length === 1;
-}
-
-/** `image(x).registry()` becomes `facts.imageReferences[x].registry`. */
-function imagePart(call: CallExpression, source: string, names: KyvernoNames): readonly Edit[] | undefined {
-  const { target } = call;
-  const argument = isImageCall(target) ? target.args[0] : undefined;
-  if (target === undefined || argument === undefined) return undefined;
-  need(names, 'imageReferences', 'image(…) becomes facts.imageReferences: the parts of every image reference of the object');
-  const inner = extentOf(source, argument);
-  return [
-    { start: target.start, end: inner.start, text: 'facts.imageReferences[' },
-    { start: inner.end, end: call.end, text: `].${call.name}` },
   ];
 }
 

@@ -105,15 +105,18 @@ function approversIn(spec: Cursor): string[] {
 
 /** Writes the exceptions that end, once the rules they waive are known. */
 export function writeExceptions(draft: Draft, policy: SourceDocument, { ending, endless }: Exempted): void {
-  const written = draft.policies.find((candidate) => candidate.source === policy);
-  const rules = written?.rules.filter((rule) => rule.effect !== 'observe').map((rule) => rule.id) ?? [];
-  if (written === undefined || rules.length === 0) return;
-  for (const source of endless) draft.countFor(source, `Policy/${written.name}`);
+  // A policy about pods has copies for their controllers; who is exempted is exempted from all of them.
+  const waives = draft.policies
+    .filter((candidate) => candidate.source === policy)
+    .map(({ name, rules }) => ({ policy: name, rules: rules.filter((rule) => rule.effect !== 'observe').map((rule) => rule.id) }))
+    .filter(({ rules }) => rules.length > 0);
+  for (const source of endless) for (const { policy: name } of waives) draft.countFor(source, `Policy/${name}`);
+  if (waives.length === 0) return;
   for (const { source, condition, approvedBy } of ending) {
     const properties = source.root.path('spec', 'properties');
     const ticket = properties.at('ticket').text();
     draft.exception(draft.exceptionName(documentName(source.name)), source, {
-      waives: [{ policy: written.name, rules }],
+      waives,
       scope: { when: condition },
       reason: properties.at('reason').text() ?? `PolicyException ${source.name}`,
       ...(ticket === undefined ? {} : { ticket }),

@@ -7,12 +7,13 @@ import type { Refusal } from '../expression/rewrite.ts';
 import { Realm, translate } from '../expression/translate.ts';
 import { kubernetesDialect } from '../kubernetes/dialect.ts';
 import { draftAdmissionPolicy } from '../kubernetes/admission-policy.ts';
+import type { AdmissionPolicy } from '../kubernetes/admission-policy.ts';
 import { listOf, quote } from '../kubernetes/selector.ts';
 import type { SourceDocument } from '../source.ts';
 import { kyvernoDialect, need } from './dialect.ts';
 import { exceptionsOf, writeExceptions } from './exception.ts';
 import { globCondition } from './image-glob.ts';
-import { evaluatedAtAdmission, sharedOf, validatingFields } from './validating.ts';
+import { evaluatedAtAdmission, sharedOf, validatingFields, withCopies } from './validating.ts';
 
 /**
  * Imports an ImageValidatingPolicy. Verifying signatures is work of a producer: which attestors verified which image comes as the facts
@@ -30,7 +31,7 @@ export function importImageValidating(draft: Draft, source: SourceDocument, sour
   const verify = (call: CallExpression, text: string) => verification(call, { source: text, policy: source.name, noticed });
   noteProducer(spec, source);
   const images = imagesOf(spec);
-  draftAdmissionPolicy(draft, {
+  const policy: AdmissionPolicy = {
     ...sharedOf(draft, source, exempted.whole),
     validations: spec.at('validations').items(),
     auditAnnotations: spec.at('auditAnnotations').items(),
@@ -45,7 +46,8 @@ export function importImageValidating(draft: Draft, source: SourceDocument, sour
         ...noticed,
       }),
     extraRules: ({ applies }) => digestRules(spec, applies),
-  });
+  };
+  for (const one of withCopies(draft, spec, policy)) draftAdmissionPolicy(draft, one);
   writeExceptions(draft, source, exempted);
 }
 

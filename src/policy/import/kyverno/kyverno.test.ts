@@ -51,8 +51,46 @@ test('an exception that ends is an Exception with its approvers, and ends', () =
   assert.equal(decide(bundle, { ...request, now: request.now + 30 * 86_400_000 }).verdict, 'deny');
 });
 
+test('a policy about pods is copied for the controllers it names, as Kyverno does', () => {
+  const ask = decider('disallow-latest.yaml');
+  const controller = (kind: string, image: string) => ({
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: { name: 'd', namespace: 'web' },
+    spec: { template: { spec: { containers: [{ name: 'c', image }] } } },
+  });
+  assert.equal(ask({ object: controller('Deployment', 'nginx:latest') }).verdict, 'deny');
+  assert.equal(ask({ object: controller('Deployment', 'nginx:1.27') }).verdict, 'allow');
+  assert.equal(ask({ object: controller('DaemonSet', 'nginx:latest') }).verdict, 'allow');
+});
+
+test('a policy about more than pods is not copied, and an unknown controller is named', () => {
+  const policy = (controllers: string, resources: string): ReturnType<typeof importPolicies> =>
+    importPolicies(
+      [
+        {
+          path: 'x.yaml',
+          text: `apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: { name: x }
+spec:
+  autogen: { podControllers: { controllers: [${controllers}] } }
+  matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [${resources}] }] }
+  validations: [{ expression: "has(object.spec.containers)" }]
+`,
+        },
+      ],
+      { today: '2026-11-20' },
+    );
+  assert.equal(policy('deployments', 'pods, services').documents.length, 1);
+  assert.equal(policy('', 'pods').documents.length, 1);
+  assert.equal(policy('Deployment, CronJob', 'pods').documents.length, 3);
+  const { findings } = policy('deployments, gizmos', 'pods');
+  assert.ok(findings.some(({ severity, message }) => severity === 'unsupported' && message.includes('"gizmos" is no controller')));
+});
+
 test('what Kyverno has and admission has not is named', () => {
-  assert.deepEqual(unsupported('disallow-latest.yaml'), ['12 spec.autogen', '52 spec.expiresAt']);
+  assert.deepEqual(unsupported('disallow-latest.yaml'), ['52 spec.expiresAt']);
   assert.deepEqual(unsupported('facts.yaml'), ['14 http.Get', '19 kind', '24 kind']);
 });
 
@@ -120,4 +158,92 @@ test('globs of image references are anchored and quote what is special in a patt
   assert.equal(globCondition('ref', '*'), 'true');
   assert.equal(globCondition('ref', 'ghcr.io/acme/*'), 'ref.startsWith("ghcr.io/acme/")');
   assert.equal(globCondition('ref', '*.example.com/a?'), String.raw`ref.matches("^.*\\.example\\.com/a.$")`);
+});
+
+const digest = `sha256:${'6a'.repeat(32)}`;
+
+test('signatures are asked for wherever the images of a pod stand', () => {
+  const ask = decider('verify-images.yaml');
+  const image = 'ghcr.io/acme/shop:1';
+  const deployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd', namespace: 'web' },
+    spec: { template: { spec: { containers: [{ name: 'c', image }] } } },
+  };
+  const cron = { ...deployment, apiVersion: 'batch/v1', kind: 'CronJob', spec: { jobTemplate: { spec: deployment.spec } } };
+  const facts = (signers: readonly string[]) => ({
+    imageSignatures: { [image]: signers },
+    imageAttestations: { [image]: { 'verify-images/sbom': signers } },
+    imagePayloads: { [image]: { 'verify-images/sbom': { bomFormat: 'CycloneDX' } } },
+  });
+  for (const object of [deployment, cron]) {
+    assert.equal(ask({ object, facts: facts([]) }).verdict, 'deny', object.kind);
+    assert.equal(
+      ask({ object, facts: { ...facts(['verify-images/release']), images: [] } })
+        .decisive.join()
+        .includes('validation'),
+      false,
+      object.kind,
+    );
+  }
+});
+
+test('the parts of an image reference are computed where they stand', () => {
+  const parts: readonly (readonly [image: string, part: string, expected: string])[] = [
+    ['registry.k8s.io/kube-apiserver', 'registry', 'registry.k8s.io'],
+    ['localhost:5000/a', 'registry', 'localhost:5000'],
+    ['nginx', 'registry', 'index.docker.io'],
+    ['docker.io/nginx', 'registry', 'index.docker.io'],
+    ['a/b', 'registry', 'index.docker.io'],
+    ['registry.k8s.io/kube-apiserver:1', 'repository', 'kube-apiserver'],
+    ['ghcr.io/a/b/c:1', 'repository', 'a/b/c'],
+    ['nginx:1', 'repository', 'library/nginx'],
+    ['a/b', 'repository', 'a/b'],
+    ['nginx', 'tag', 'latest'],
+    ['localhost:5000/a', 'tag', 'latest'],
+    ['nginx:1.27', 'tag', '1.27'],
+    [`nginx@${digest}`, 'tag', ''],
+    [`nginx:1@${digest}`, 'tag', '1'],
+    ['nginx:1', 'digest', ''],
+    [`nginx:1@${digest}`, 'digest', digest],
+    ['nginx', 'identifier', 'latest'],
+    [`nginx:1@${digest}`, 'identifier', digest],
+  ];
+  for (const [image, part, expected] of parts) {
+    const text = `apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: { name: x }
+spec:
+  validationActions: [Deny]
+  matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods] }] }
+  validations:
+    - { expression: "object.spec.containers.all(c, image(c.image).${part}() == '${expected}' && isImage(c.image))" }
+    - { expression: "object.spec.containers.all(c, image(c.image).containsDigest() == ${String(image.includes('@'))})" }
+    - { expression: "time.now() == timestamp('2026-11-20T10:00:00Z')" }
+`;
+    const { documents } = importPolicies([{ path: 'x.yaml', text }], { today: '2026-11-20', mode: 'source' });
+    assert.equal(decide(bundleOf(documents), admission({ object: pod(image) })).verdict, 'allow', `${part} of ${image}`);
+  }
+});
+
+test('in a copy for controllers the namespace stays that of the controller', () => {
+  const text = `apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: { name: x }
+spec:
+  validationActions: [Deny]
+  matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods] }] }
+  validations:
+    - { expression: "object.metadata.namespace == 'web' && object.metadata.labels.app == 'shop' && oldObject == null" }
+`;
+  const { documents } = importPolicies([{ path: 'x.yaml', text }], { today: '2026-11-20', mode: 'source' });
+  const deployment = (app: string) => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd', namespace: 'web' },
+    spec: { template: { metadata: { labels: { app } }, spec: {} } },
+  });
+  assert.equal(decide(bundleOf(documents), admission({ object: deployment('shop') })).verdict, 'allow');
+  assert.equal(decide(bundleOf(documents), admission({ object: deployment('other') })).verdict, 'deny');
 });

@@ -12,6 +12,12 @@ export function importKyverno(draft: Draft, sources: readonly SourceDocument[]):
   for (const source of sources) {
     const group = groupOf(source.apiVersion);
     if (group !== 'policies.kyverno.io' && group !== 'kyverno.io') continue;
+    if (!source.root.at('spec').exists && source.root.at('status').exists) {
+      source.root
+        .at('status')
+        .info(`the document says what becomes of the ${source.kind} "${source.name}", not what it is; it is left alone`);
+      continue;
+    }
     switch (source.kind) {
       case 'ValidatingPolicy':
       case 'NamespacedValidatingPolicy':

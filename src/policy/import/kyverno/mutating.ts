@@ -4,13 +4,14 @@ import { mutationRules } from '../kubernetes/mutation-rules.ts';
 import type { SourceDocument } from '../source.ts';
 import { kyvernoDialect } from './dialect.ts';
 import { exceptionsOf, writeExceptions } from './exception.ts';
-import { evaluatedAtAdmission, sharedOf, validatingFields } from './validating.ts';
+import { evaluatedAtAdmission, noteAutogen, sharedOf, validatingFields } from './validating.ts';
 
 /** Imports a MutatingPolicy or NamespacedMutatingPolicy. SPEC: policies.kyverno.io MutatingPolicySpec. */
 export function importKyvernoMutating(draft: Draft, source: SourceDocument, sources: readonly SourceDocument[]): void {
   const spec = source.root.only('apiVersion', 'kind', 'metadata', 'spec', 'status').at('spec');
   spec.only(...validatingFields, 'mutations', 'targetMatchConstraints', 'reinvocationPolicy');
   if (!evaluatedAtAdmission(spec)) return;
+  noteAutogen(spec);
   if (spec.at('targetMatchConstraints').exists) {
     spec.at('targetMatchConstraints').unsupported('other objects than the one of the request are not changed; the policy is not imported');
     return;

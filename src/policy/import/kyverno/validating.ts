@@ -6,6 +6,7 @@ import { selectResources } from '../kubernetes/match-resources.ts';
 import { modeOf, onErrorOf } from '../kubernetes/validating.ts';
 import { documentName } from '../name.ts';
 import type { SourceDocument } from '../source.ts';
+import { generatedFor, insideTemplate } from './autogen.ts';
 import { kyvernoDialect } from './dialect.ts';
 import { exceptionsOf, writeExceptions } from './exception.ts';
 
@@ -34,15 +35,27 @@ export function importKyvernoValidating(draft: Draft, source: SourceDocument, so
   const facts = new Set<string>();
   const exempted = exceptionsOf(draft, source, sources);
   const shared = sharedOf(draft, source, exempted.whole);
-  draftAdmissionPolicy(draft, {
+  const dialect = (variables: ReadonlyMap<string, string>) =>
+    kyvernoDialect({ variables, exceptions: exempted.values, facts, findings: draft.findings, place: source.root.place });
+  const policy = {
     ...shared,
     validations: spec.at('validations').items(),
     auditAnnotations: spec.at('auditAnnotations').items(),
     facts,
-    dialect: (variables) =>
-      kyvernoDialect({ variables, exceptions: exempted.values, facts, findings: draft.findings, place: source.root.place }),
-  });
+    dialect,
+  };
+  for (const one of withCopies(draft, spec, policy)) draftAdmissionPolicy(draft, one);
   writeExceptions(draft, source, exempted);
+}
+
+/** A policy and its copies for the controllers of pods, if it has any. */
+export function withCopies(draft: Draft, spec: Cursor, policy: AdmissionPolicy): readonly AdmissionPolicy[] {
+  const copies = generatedFor(spec, policy.match).map(({ suffix, match, template }): AdmissionPolicy => {
+    const name = draft.name(documentName(policy.name, suffix));
+    const dialect = (variables: ReadonlyMap<string, string>) => insideTemplate(policy.dialect(variables), template);
+    return { ...policy, name, title: `${policy.title} (${suffix})`, match, dialect };
+  });
+  return [policy, ...copies];
 }
 
 /** What all CEL policies of Kyverno have in common. */
@@ -93,14 +106,17 @@ export function evaluatedAtAdmission(spec: Cursor): boolean {
   if (evaluation.path('mutateExisting', 'enabled').boolean() === true) {
     evaluation.at('mutateExisting').unsupported('objects that exist already are not changed; only requests are');
   }
-  if (spec.at('autogen').exists) {
-    spec
-      .at('autogen')
-      .unsupported(
-        'rules for the controllers of pods are not generated: the pods themselves are judged when their controller makes them',
-        'name the controllers in matchConstraints where the controller itself should be refused',
-      );
-  }
   if (spec.path('webhookConfiguration').exists) spec.at('webhookConfiguration').info('the admission point has its own deadline');
   return true;
+}
+
+/** Of policies that are not copied for the controllers of pods. */
+export function noteAutogen(spec: Cursor): void {
+  if (spec.path('autogen', 'podControllers', 'controllers').items().length === 0) return;
+  spec
+    .at('autogen')
+    .unsupported(
+      'rules for the controllers of pods are not generated: the pods themselves are looked at when their controller makes them',
+      'name the controllers in matchConstraints where the controller itself should be looked at',
+    );
 }

@@ -1,4 +1,5 @@
 import type { Target } from '#model';
+import { parse } from '../../cel/index.ts';
 import { durationMs, durationForm } from '../../documents/time.ts';
 import { targets, tiers } from '../../documents/kinds/policy.ts';
 import type { PolicySpec } from '../../documents/kinds/policy.ts';
@@ -13,10 +14,10 @@ import { plainMessage } from '../message.ts';
 import { documentName, identifier } from '../name.ts';
 import { wholeFile } from '../source.ts';
 import type { SourceDocument } from '../source.ts';
+import { projections } from './projection.ts';
 
 const engines = ['rego-wasm', 'opa-remote'] as const;
 const riskClasses = ['low', 'medium', 'high', 'critical'] as const;
-const projections = ['hoop.v1', 'admission-review', 'conftest', 'envoy', 'authzen'];
 
 /**
  * Documents of the kind ForeignPolicy wrap policies that another engine evaluates. The engine runs as a producer of facts, with a
@@ -63,7 +64,7 @@ function importWrapper(draft: Draft, source: SourceDocument): void {
     spec.at('tests').unsupported('tests of the other engine run where that engine is', 'run them in CI before the bundle is built');
   const fact = identifier(source.name).replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const name = draft.name(documentName(source.name));
-  const described = describe(spec, target, { policy: name, fact, engine });
+  const described = describe(spec, target, { policy: name, from: source.file.path, fact, engine });
   if (described === undefined) return;
   const onError = spec.at('onError').text() === 'skip' ? 'skip' : 'deny';
   const rules = outputRules(spec, { target, result: `facts.foreign.${fact}.result`, onError });
@@ -80,12 +81,12 @@ function importWrapper(draft: Draft, source: SourceDocument): void {
   draft.foreign.push(described);
 }
 
-function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy' | 'fact' | 'engine'>): ForeignEngine | undefined {
+function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy' | 'from' | 'fact' | 'engine'>): ForeignEngine | undefined {
   const { deadline, breaker } = { deadline: spec.at('deadline'), breaker: spec.at('breaker').only('failures', 'pause') };
   const url = spec.at('url').text();
   const entrypoint = spec.at('entrypoint').text();
-  if (of.engine === 'opa-remote' && (url === undefined || !url.startsWith('https://'))) {
-    spec.at('url').unsupported('a remote engine needs an https url', 'url: https://opa.example.com/v1/data/…');
+  if (of.engine === 'opa-remote' && (url === undefined || !/^(https:\/\/|http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/])/.test(url))) {
+    spec.at('url').unsupported('a remote engine needs an https url, or http on this machine', 'url: https://opa.example.com/v1/data/…');
     return undefined;
   }
   if (of.engine === 'rego-wasm' && (entrypoint === undefined || spec.at('files').texts().length === 0)) {
@@ -111,7 +112,7 @@ function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy'
 function inputOf(input: Cursor, target: Target): ForeignEngine['input'] {
   if (input.node?.kind === 'map') return Object.fromEntries(input.entries().flatMap(([key, value]) => inputMember(key, value, target)));
   const name = input.text() ?? 'authzen';
-  if (!projections.includes(name))
+  if (!projections.some((known) => known === name))
     input.unsupported(`there is no projection "${name}"`, `projections: ${projections.join(', ')}, or a map of CEL expressions`);
   return name;
 }
@@ -135,7 +136,7 @@ function outputRules(spec: Cursor, of: { target: Target; result: string; onError
     output.at('obligations').unsupported('obligations of another engine are not taken over', 'write them as rules that read facts.foreign');
   }
   const message = output.at('message').text();
-  const constant = /^(["'])([^"'\\]*)\1$/.exec(message ?? '')?.[2];
+  const constant = constantIn(message);
   if (message !== undefined && constant === undefined)
     output.at('message').hint('messages here are constant text; the computed one is not shown', 'give the text that people should read');
   const undefinedRule: RuleDraft[] =
@@ -167,6 +168,14 @@ function outputRules(spec: Cursor, of: { target: Target; result: string; onError
     ...(allow === undefined ? [] : [{ id: 'allowed', effect: 'allow', when: `has(${of.result}) ? (${allow.text}) : false` } as const]),
     ...undefinedRule,
   ];
+}
+
+/** The text of a CEL string, or of what is no CEL at all: somebody wrote what people should read. */
+function constantIn(message: string | undefined): string | undefined {
+  if (message === undefined) return undefined;
+  const parsed = parse(message);
+  if (!parsed.ok) return message;
+  return parsed.ast.kind === 'literal' && typeof parsed.ast.value === 'string' ? parsed.ast.value : undefined;
 }
 
 function governance(spec: Cursor): Partial<Pick<PolicySpec, 'owner' | 'tier' | 'risk' | 'review'>> {

@@ -1,0 +1,198 @@
+import type { RawBuilder } from 'kysely';
+import { sql } from 'kysely';
+import { Fault, limits } from '#model';
+import type { Subject } from '#model';
+import type { Work } from '../store/database.ts';
+import { seesAllSessions } from './read-access.ts';
+
+/** What is looked for; everything that is given must hold. */
+export interface SearchQuery {
+  readonly viewer: Subject;
+  /** From this moment on, up to but without that one; wall clock, ms. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  readonly kind?: string | undefined;
+  readonly session?: string | undefined;
+  /** Who acted, or for whom an agent acted. */
+  readonly subject?: string | undefined;
+  readonly resource?: string | undefined;
+  /** `policy/rule`: decisive, matched in any mode, or shaping the response. */
+  readonly rule?: string | undefined;
+  readonly verdict?: string | undefined;
+  /** An object that was touched, e.g. `public.orders`. */
+  readonly table?: string | undefined;
+  /** Part of the normalized text, in any case. */
+  readonly text?: string | undefined;
+  readonly decision?: string | undefined;
+  /** Cursor of the last record seen. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+type Condition = RawBuilder<unknown>;
+
+/** The only kind that has a verdict. */
+export const decidedKind = 'operation.decided';
+
+const found = sql`s.log, s.i, s.t, s.kind, s.subject`;
+const newest = (alias: 's' | 'r'): Condition => sql.raw(`order by ${alias}.t desc, ${alias}.log desc, ${alias}.i desc`);
+
+/**
+ * One scan. What leads it is chosen here, because the planner cannot know: how often a term occurs says little about how often it occurs
+ * together with something else.
+ */
+export function partOf(query: SearchQuery, { columns, terms, source }: Wanted): Condition {
+  const { limit } = query;
+  const [led, ...others] = terms;
+  const texts = source.kind === 'any' ? [source.condition] : source.kind === 'each' ? [sql`s.text_id = any(${source.ids}::bigint[])`] : [];
+  if (led?.rare === true) {
+    // A few thousand positions at most: all of them are looked at.
+    const where = and([...time(query, 's'), ...columns, ...texts, ...others.map(occurs)]);
+    return sql`(
+      select ${found} from search_term r join search s on s.log = r.log and s.i = r.i
+      where r.term = ${led.term} and ${and(time(query, 'r'))} and ${where} ${newest('s')} limit ${limit})`;
+  }
+  const both = sideBySide({ columns, terms, source });
+  if (both !== undefined) {
+    const [first, second] = both;
+    // Each is read in its order, side by side, and what is in both is found without looking anything up.
+    return sql`(
+      select ${found} from (
+        select r.t, r.log, r.i from (${inOrder(query, first)}) r join (${inOrder(query, second)}) o on o.t = r.t and o.log = r.log and o.i = r.i
+        ${newest('r')} limit ${limit}
+      ) r join search s on s.log = r.log and s.i = r.i)`;
+  }
+  if (led !== undefined && columns.length === 0 && source.kind === 'none') {
+    // The terms themselves are in order; OFFSET keeps the planner from turning that around.
+    return sql`(
+      select ${found} from search_term r cross join lateral (select * from search one where one.log = r.log and one.i = r.i offset 0) s
+      where r.term = ${led.term} and ${and(time(query, 'r'))} ${newest('r')} limit ${limit})`;
+  }
+  const conditions = [...time(query, 's'), ...columns, ...terms.map(occurs)];
+  if (source.kind === 'each' && columns.length === 0 && terms.length === 0) {
+    // From the index alone: of many texts with many records each, only the newest of all are looked up.
+    return sql`(
+      select ${found} from (
+        select r.t, r.log, r.i from unnest(${source.ids}::bigint[]) as wanted (id)
+        cross join lateral (
+          select r.t, r.log, r.i from search r where ${and([...time(query, 'r'), sql`r.text_id = wanted.id`])} ${newest('r')} limit ${limit}
+        ) r
+        ${newest('r')} limit ${limit}
+      ) r join search s on s.log = r.log and s.i = r.i)`;
+  }
+  if (source.kind === 'each') {
+    return sql`(
+      select one.* from unnest(${source.ids}::bigint[]) as wanted (id)
+      cross join lateral (
+        select ${found} from search s where ${and([...conditions, sql`s.text_id = wanted.id`])} ${newest('s')} limit ${limit}
+      ) one
+      order by one.t desc, one.log desc, one.i desc limit ${limit})`;
+  }
+  return sql`(select ${found} from search s where ${and([...conditions, ...texts])} ${newest('s')} limit ${limit})`;
+}
+
+interface Wanted {
+  readonly columns: readonly Condition[];
+  readonly terms: readonly Term[];
+  readonly source: TextSource;
+}
+
+/** Two terms that are both frequent, and nothing else. */
+export function sideBySide({ columns, terms, source }: Wanted): readonly [Term, Term] | undefined {
+  const [first, second] = terms;
+  if (first === undefined || second === undefined || first.rare || columns.length > 0 || source.kind !== 'none') return undefined;
+  return [first, second];
+}
+
+/** Positions of a term, the newest first; OFFSET keeps the planner from taking them in another order. */
+function inOrder(query: SearchQuery, { term }: Term): Condition {
+  return sql`select r.t, r.log, r.i from search_term r where r.term = ${term} and ${and(time(query, 'r'))} ${newest('r')} offset 0`;
+}
+
+function and(conditions: readonly Condition[]): Condition {
+  return conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
+}
+
+/** Limits of time, and of what was seen before. */
+function time({ since, until, after }: SearchQuery, alias: 's' | 'r'): Condition[] {
+  const conditions: Condition[] = [];
+  if (since !== undefined) conditions.push(sql`${sql.ref(`${alias}.t`)} >= ${since}`);
+  if (until !== undefined) conditions.push(sql`${sql.ref(`${alias}.t`)} < ${until}`);
+  if (after !== undefined) {
+    const { t, log, i } = readCursor(after);
+    conditions.push(sql`(${sql.raw(`${alias}.t, ${alias}.log, ${alias}.i`)}) < (${t}, ${log}, ${i})`);
+  }
+  return conditions;
+}
+
+export function columnConditions(query: SearchQuery): Condition[] {
+  return (['kind', 'session', 'resource', 'verdict', 'decision'] as const).flatMap((column) => {
+    const wanted = query[column];
+    // A verdict says the kind; a condition that is always true only misleads the planner.
+    if (column === 'kind' && query.verdict !== undefined) return [];
+    return wanted === undefined ? [] : [sql`${sql.ref(`s.${column}`)} = ${wanted}`];
+  });
+}
+
+/**
+ * Subjects find what they did, and what their agents did for them; others find everything. What a subject is part of comes from two
+ * scans in the order of time, which are quick where one with an OR is not.
+ */
+export function subjectConditions({ viewer, subject }: SearchQuery): { common: Condition[]; alternatives: Condition[][] } {
+  const restricted = !seesAllSessions(viewer);
+  const led = subject ?? (restricted ? viewer.id : undefined);
+  return {
+    common: restricted && subject !== undefined ? [sql`${viewer.id} in (s.subject, s.on_behalf_of)`] : [],
+    alternatives:
+      led === undefined ? [[]] : [[sql`s.subject = ${led}`], [sql`s.on_behalf_of = ${led}`, sql`s.subject is distinct from ${led}`]],
+  };
+}
+
+interface Term {
+  readonly term: string;
+  /** It occurs at most `limits.searchTermsRare` times. */
+  readonly rare: boolean;
+}
+
+/** Rules and objects, the rarest first. */
+export async function termsOf(trx: Work, { rule, table }: SearchQuery): Promise<readonly Term[]> {
+  const wanted = [...(rule === undefined ? [] : [`r:${rule}`]), ...(table === undefined ? [] : [`o:${table}`])];
+  const counted: { term: string; count: number }[] = [];
+  for (const term of wanted) {
+    const { rows } = await sql<{ count: number }>`
+      select count(*) as count from (select from search_term where term = ${term} limit ${limits.searchTermsRare + 1}) counted`.execute(
+      trx,
+    );
+    counted.push({ term, count: rows[0]?.count ?? 0 });
+  }
+  return counted.sort((a, b) => a.count - b.count).map(({ term, count }) => ({ term, rare: count <= limits.searchTermsRare }));
+}
+
+/** A subquery with a limit is asked row by row and never becomes a join. */
+function occurs({ term }: Term): Condition {
+  return sql`exists (select from search_term o where o.term = ${term} and o.t = s.t and o.log = s.log and o.i = s.i limit 1 offset 0)`;
+}
+
+type TextSource =
+  | { readonly kind: 'none' }
+  /** Few texts match: the newest records of each are read. */
+  | { readonly kind: 'each'; readonly ids: readonly number[] }
+  /** Many match, so the newest records will do. */
+  | { readonly kind: 'any'; readonly condition: Condition };
+
+export async function textSource(trx: Work, text: string | undefined): Promise<TextSource> {
+  if (text === undefined) return { kind: 'none' };
+  const like = `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+  const { rows } = await sql<{ id: number }>`
+    select id from search_text where text ilike ${like} limit ${limits.searchTextsMax + 1}`.execute(trx);
+  if (rows.length <= limits.searchTextsMax) return { kind: 'each', ids: rows.map((row) => row.id) };
+  return { kind: 'any', condition: sql`s.text_id in (select id from search_text where text ilike ${like})` };
+}
+
+function readCursor(text: string): { t: number; log: number; i: number } {
+  const [t, log, i, ...rest] = text.split('.').map(Number);
+  if (rest.length > 0 || ![t, log, i].every(Number.isSafeInteger) || t === undefined || log === undefined || i === undefined) {
+    throw new Fault('INVALID_INPUT', '`after` is not the `next` of an earlier page');
+  }
+  return { t, log, i };
+}

@@ -1,0 +1,86 @@
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { Fault, type FaultCode, faultTable, limits, type World } from '#model';
+import type { SignAnswer, SignRequest } from './stateful-signer.ts';
+
+/** A signer in another process. */
+export interface LedgerSigner {
+  /** Its verifier key. Rejects with LEDGER_UNSIGNED when it cannot be reached. */
+  key(): Promise<string>;
+  /** Rejects with what the signer refuses with, or with LEDGER_UNSIGNED when it does not answer. */
+  sign(request: SignRequest): Promise<SignAnswer>;
+  close(): void;
+}
+
+interface Question {
+  readonly resolve: (answer: Record<string, unknown>) => void;
+  readonly reject: (fault: Fault) => void;
+}
+
+/** The signer that listens on this socket. It connects when it is asked and after every failure anew. */
+export function signerAt(path: string, world: World): LedgerSigner {
+  let socket: Socket | undefined;
+  let questions: Question[] = [];
+
+  function drop(message: string): void {
+    socket?.destroy();
+    socket = undefined;
+    const lost = questions;
+    questions = [];
+    for (const { reject } of lost) reject(new Fault('LEDGER_UNSIGNED', `the signer on ${path} ${message}`));
+  }
+
+  function open(): Socket {
+    const fresh = connect(path);
+    fresh.on('error', (error) => fresh === socket && drop(`cannot be reached: ${error.message}`));
+    fresh.on('close', () => fresh === socket && drop('went away'));
+    const lines = createInterface({ input: fresh });
+    // It passes on the errors of the socket, which are told above.
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
+      const parsed = parse(line);
+      if (parsed === undefined) drop('does not speak as a signer does');
+      else questions.shift()?.resolve(parsed);
+    });
+    return fresh;
+  }
+
+  function ask(question: object): Promise<Record<string, unknown>> {
+    return new Promise((resolve, reject) => {
+      socket ??= open();
+      const patience = world.after(limits.signerAnswerMs, () => drop(`did not answer within ${limits.signerAnswerMs} ms`));
+      const settle =
+        <T>(tell: (value: T) => void) =>
+        (value: T): void => {
+          patience.cancel();
+          tell(value);
+        };
+      questions.push({ resolve: settle(resolve), reject: settle(reject) });
+      socket.write(`${JSON.stringify(question)}\n`);
+    });
+  }
+
+  return {
+    key: async () => String((await ask({ ask: 'key' }))['vkey']),
+    sign: async (request) => {
+      const { fault, message, size, line } = await ask({ ask: 'sign', ...request });
+      if (typeof fault === 'string') throw new Fault(isCode(fault) ? fault : 'INTERNAL', String(message));
+      return { size: Number(size), ...(typeof line === 'string' ? { line } : {}) };
+    },
+    close: () => drop('was closed'),
+  };
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    // Safe: an object; its fields are looked at one by one.
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isCode(text: string): text is FaultCode {
+  return Object.hasOwn(faultTable, text);
+}
