@@ -233,6 +233,30 @@ describe('masking', () => {
     assert.equal(kit.settled[0]?.outcome.rows, 3);
   });
 
+  test('the outcome says how many rows were written, whichever statement wrote them', async () => {
+    const raw = await RawClient.login(kit.port, password);
+    await raw.query("insert into wide select 'x' from generate_series(1, 7)");
+    await raw.query("update wide set body = 'y'; delete from wide where ctid in (select ctid from wide limit 3)");
+    raw.send(...pipelined("insert into wide values ('z') returning body"), x.sync);
+    await raw.ready();
+    await raw.query('select body from wide limit 2');
+    await raw.query('create temporary table copied as select * from wide');
+    await raw.query('truncate wide');
+    raw.close();
+    await settledCount(6);
+    assert.deepEqual(
+      kit.settled.map(({ outcome: { rows, rowsChanged } }) => [rows, rowsChanged]),
+      [
+        [0, 7],
+        [0, 10],
+        [1, 1],
+        [2, undefined],
+        [0, 5],
+        [0, undefined],
+      ],
+    );
+  });
+
   test('a guard that refuses shows nothing of the result, and the session goes on', async () => {
     kit.script.guard = ({ operation }) =>
       operation.text.includes('customers') ? refusal('NO_ROWS', 'not these') : maskColumns([], () => undefined);

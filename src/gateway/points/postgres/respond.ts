@@ -10,13 +10,14 @@ export function refusalResponse(refusal: Refusal, severity: 'ERROR' | 'FATAL' = 
   const spec = faultTable[refusal.code];
   const sqlstate = 'sqlstate' in spec ? spec.sqlstate : 'XX000';
   const decision = refusal.decisionId === undefined ? '' : `, decision ${refusal.decisionId}`;
+  const remedy = spec.remedy.replace('explain DECISION', `explain ${refusal.decisionId ?? 'DECISION'}`);
   return errorResponse([
     ['S', severity],
     ['V', severity],
     ['C', sqlstate],
     ['M', `warder: ${refusal.message}`],
     ['D', `reason ${refusal.reason}${decision}`],
-    ['H', refusal.hint ?? spec.remedy],
+    ['H', refusal.hint ?? remedy],
   ]);
 }
 
