@@ -1,5 +1,5 @@
-import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running, Stays, StoredRecord } from '#host';
-import type { Fault } from '#model';
+import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running } from '#host';
+import type { Fault, Pruned, PrunePlan, PruneRequest, PruneRules } from '#model';
 
 /** What the command line cannot know by itself; handed in by `main.ts`, the only file that may reach everything. */
 export interface Program {
@@ -17,17 +17,7 @@ export interface Program {
     rotateKey(log: StoppedLog): Promise<string>;
     /** From the files alone, also of a log that is in use. */
     planPruning(directory: string, rules: PruneRules): Promise<PrunePlan>;
-    prune(
-      log: StoppedLog,
-      request: PruneRequest,
-    ): Promise<{
-      readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing';
-      readonly waitsFor?: 'witness' | 'delivery';
-      readonly from: number;
-      readonly to: number;
-      readonly removed: number;
-      readonly kept: number;
-    }>;
+    prune(log: StoppedLog, request: PruneRequest): Promise<Pruned>;
     /** Holds the key of one log until `stop`, and signs what grew from what it signed before. */
     serveSigner(place: SignerPlace): Promise<{ readonly vkey: string; readonly size: number; stop(): Promise<void> }>;
     /** Erases the key of a session; false when there is none. */
@@ -53,48 +43,6 @@ export interface SignerPlace {
   readonly keys: string;
   readonly origin: string;
   readonly onRefused: (fault: Fault) => void;
-}
-
-/** What may go from a ledger. */
-export interface PruneRules {
-  readonly judge: () => (record: StoredRecord) => Stays | undefined;
-  /** Entries from this one on stay. */
-  readonly below: number;
-}
-
-/** The same, and who wants it. */
-export interface PruneRequest extends PruneRules {
-  readonly by: string;
-  readonly reason: string;
-  readonly holds: readonly string[];
-  readonly witnesses: readonly string[];
-}
-
-/** Bytes on the disk. */
-export interface LedgerBytes {
-  readonly entries: number;
-  readonly hashes: number;
-  readonly evidence: number;
-  readonly recordings: number;
-}
-
-/** What a ledger holds, and what of it the rules let go. */
-export interface PrunePlan {
-  readonly bundles: number;
-  /** Times of records, ms. */
-  readonly oldest?: number;
-  readonly newest?: number;
-  readonly size: LedgerBytes;
-  readonly goes: {
-    readonly from: number;
-    readonly to: number;
-    readonly bundles: number;
-    readonly records: number;
-    readonly size: LedgerBytes;
-  };
-  /** Bundles that are old enough and stay. */
-  readonly kept: { readonly class: number; readonly hold: number };
-  readonly undelivered: number;
 }
 
 /** Options that every command has. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { Fault } from '#model';
+import { Fault, type Stays, type StoredRecord } from '#model';
 
 const dayMs = 24 * 60 * 60 * 1000;
 const unitMs = { d: dayMs, w: 7 * dayMs, y: 365 * dayMs } as const;
@@ -77,12 +77,6 @@ export function parseRetention(path: string, text: string): RetentionRules {
     throw new Fault('CONFIG_INVALID', `${path}: ${where}; docs/how-to/retention.md shows what it may say`, { cause });
   }
 }
-
-/** Why a record stays: `young`: nothing of its age goes. `class`: its kind, resource or subject is kept longer. `hold`: a legal hold. */
-export type Stays = 'young' | 'class' | 'hold';
-
-/** What is told of a record: its stored form. */
-export type StoredRecord = Readonly<Record<string, unknown>>;
 
 /**
  * Makes the judge of one pass over one ledger. Records are shown to it in the order of the ledger: an outcome says neither subject nor resource, so

@@ -1,36 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LedgerBytes, PrunePlan, PruneRules } from '#model';
 import { nodeDisk } from './disk-node.ts';
-import { bundleAt, contentOf, eachOldBundle, type PruneRules } from './prune.ts';
+import { bundleAt, contentOf, eachOldBundle } from './prune.ts';
 import { bundlePath, tilePath } from './tile-path.ts';
-
-/** Bytes on the disk, by what they are. */
-export interface LedgerBytes {
-  readonly entries: number;
-  readonly hashes: number;
-  readonly evidence: number;
-  readonly recordings: number;
-}
-
-export interface PrunePlan {
-  /** Whole bundles of 256 entries that are there, and the times of the oldest and the newest entry in them. */
-  readonly bundles: number;
-  readonly oldest?: number;
-  readonly newest?: number;
-  readonly size: LedgerBytes;
-  /** What the rules let go; a log in use may still need the newest of it, and waits for the next time. */
-  readonly goes: {
-    readonly from: number;
-    readonly to: number;
-    readonly bundles: number;
-    readonly records: number;
-    readonly size: LedgerBytes;
-  };
-  /** Bundles that are old enough and stay. */
-  readonly kept: { readonly class: number; readonly hold: number };
-  /** Bundles that are old enough and that the mirror or a receiver does not have yet. */
-  readonly undelivered: number;
-}
 
 type Sum = { -readonly [Name in keyof LedgerBytes]: number };
 

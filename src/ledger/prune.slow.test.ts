@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { RecordDraft } from '#model';
-import { openLedger, planPruning, pruneLedger, type PruneRequest } from './index.ts';
+import type { RecordDraft, PruneRequest } from '#model';
+import { openLedger, planPruning, pruneLedger } from './index.ts';
 import { cosignerOf } from './cosigner.ts';
 import { decided, sessionClosed, sessionOpened, settled } from './testing/drafts.ts';
 import { seededRandom } from './testing/story.ts';

@@ -1,4 +1,4 @@
-import { Fault } from '#model';
+import { Fault, type Pruned, type PruneRequest, type PruneRules, type Stays, type StoredRecord } from '#model';
 import { decodeBundle } from './bundle.ts';
 import { cosignedAt } from './cosigner.ts';
 import { folderOf, writeDurably } from './disk.ts';
@@ -7,44 +7,6 @@ import type { Log } from './log.ts';
 import { type StoppedLog, withLog } from './maintain.ts';
 import { recordingPath } from './recording/files.ts';
 import { bundlePath, tilePath } from './tile-path.ts';
-
-/** Why a record stays. `young`: nothing of its age goes. `class`: such records are kept longer. `hold`: somebody needs it. */
-export type Stays = 'young' | 'class' | 'hold';
-
-/** A record as it is stored. */
-export type StoredRecord = Readonly<Record<string, unknown>>;
-
-/** What may go, whatever the log itself still needs. */
-export interface PruneRules {
-  /** Makes the judge of one pass; records are shown to it in their order. */
-  readonly judge: () => (record: StoredRecord) => Stays | undefined;
-  /** Entries from this one on stay: the mirror or a receiver does not have them yet. */
-  readonly below: number;
-}
-
-export interface PruneRequest extends PruneRules {
-  readonly by: string;
-  readonly reason: string;
-  /** Sessions that the record of the pruning names as staying. */
-  readonly holds: readonly string[];
-  /** Verifier keys of witnesses, one of which must have signed the record of the pruning before anything is removed. */
-  readonly witnesses: readonly string[];
-}
-
-/**
- * `recorded`: the log says what may go; run the installation until it is witnessed, then prune again. `waiting`: what `waitsFor` says has not
- * happened yet. `removed`: it has, and the files are gone. `nothing`: no whole bundle is that old.
- */
-export interface Pruned {
-  readonly status: 'recorded' | 'waiting' | 'removed' | 'nothing';
-  /** `delivery`: a mirror or a receiver is not past the entries. */
-  readonly waitsFor?: 'witness' | 'delivery';
-  readonly from: number;
-  readonly to: number;
-  /** Bundles that were removed, and that were kept. */
-  readonly removed: number;
-  readonly kept: number;
-}
 
 /** What a `log.pruned` record says, and where it stands. */
 interface Plan {

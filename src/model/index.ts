@@ -13,6 +13,7 @@ export * from './link.ts';
 export * from './obligation.ts';
 export * from './operation.ts';
 export * from './outcome.ts';
+export * from './pruning.ts';
 export * from './record.ts';
 export * from './resource.ts';
 export * from './session.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { deliveredBelow, homeAt, homePath, readRetention, retentionJudge, type RetentionRules } from '#host';
-import { Fault } from '#model';
-import type { LedgerBytes, Program, PrunePlan, StoppedLog } from '../context.ts';
+import { Fault, type LedgerBytes, type PrunePlan } from '#model';
+import type { Program, StoppedLog } from '../context.ts';
 import { paint } from '../paint.ts';
 import { printJson } from '../print-json.ts';
 import type { CommonOptions, Define } from '../program.ts';
