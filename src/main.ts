@@ -1,19 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { runCli } from '#cli';
-import type { ControlConfig, ControlReady, GatewayConfig, GatewayReady, Running } from '#host';
+import { compileOnOwnThread, type ControlConfig, type ControlReady, type GatewayConfig, type GatewayReady, type Running } from '#host';
 import type { Fault } from '#model';
 
 /** These serve until they are stopped; whoever supervises them ends one that hangs. */
 const serving = ['control', 'gateway', 'signer'];
-// A command may end while V8 compiles on another thread, and such a thread that waits for a garbage collection then, which nobody runs any
-// more, holds the process for ever (nodejs/node#54918). So commands compile on their own thread.
-if (!serving.includes(process.argv[2] ?? '')) {
-  setFlagsFromString('--no-concurrent-sparkplug');
-  setFlagsFromString('--no-concurrent-recompilation');
-}
+if (!serving.includes(process.argv[2] ?? '')) compileOnOwnThread();
 
 const entry = fileURLToPath(import.meta.url);
 const root = join(entry, '..', '..');
