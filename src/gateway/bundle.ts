@@ -42,8 +42,8 @@ export class BundleInForce {
   }
 
   /**
-   * Checks and activates a bundle at once, before anybody is served. The digest is computed here from the documents, so neither a damaged transfer nor a control plane
-   * without the key can put other rules in force. Throws POLICY_INVALID; the bundle in force then stays.
+   * Checks and activates a bundle at once, before anybody is served. The digest is computed here from the documents, so neither a damaged
+   * transfer nor a control plane without the key can put other rules in force. Throws POLICY_INVALID; the bundle in force then stays.
    */
   activate(source: BundleSource, controlKey: KeyObject): void {
     this.#offers += 1;

@@ -1,6 +1,6 @@
 import { decide } from '#policy';
 import type { EvidenceLevel, Ledger } from '#ledger';
-import { asFault, Fault, type Decision, type Grant, type Operation, type Outcome, type ResultColumn, type World } from '#model';
+import { asFault, Fault, unsent, type Decision, type Grant, type Operation, type Outcome, type ResultColumn, type World } from '#model';
 import type { BundleInForce } from './bundle.ts';
 import { buildGuard } from './guard/index.ts';
 import type { Holds } from './hold.ts';
@@ -67,8 +67,6 @@ async function settle(parts: Parts, admitted: Admitted, outcome: Outcome): Promi
     parts.log.error({ session: live.session.id, fault: asFault(thrown).code }, 'an outcome could not be recorded');
   }
 }
-
-const notRun: Outcome = { status: 'refused', rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
 
 interface Batch {
   readonly live: LiveSession;
@@ -141,7 +139,7 @@ async function release(
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
     // Nothing of the batch runs, so what was recorded as allowed gets the outcome that it did not.
-    await Promise.all(admitted.map((one) => settle(parts, one, notRun)));
+    await Promise.all(admitted.map((one) => settle(parts, one, unsent('refused'))));
     throw failed.reason;
   }
   for (const { operation, decision } of judged) {

@@ -7,6 +7,7 @@ import {
   type RecordDraft,
   type RecordingChunk,
   type Timer,
+  unsent,
   type World,
 } from '#model';
 import { Ahead, aheadWindow } from './ahead.ts';
@@ -137,7 +138,7 @@ export class Recorder implements Ledger {
     // Whatever cannot be recorded for certain is recorded first.
     const leave = closed || text.length > aheadTextMax ? undefined : this.#ahead.enter(draft);
     if (leave === undefined) {
-      const receipt = await this.#append(draft, { late: (late) => this.#settleUnreleased(draft, late) });
+      const receipt = await this.#append(draft, { text, late: (late) => this.#settleUnreleased(draft, late) });
       this.#ahead.tell(draft.session);
       return makePermit(receipt, draft.operation, draft.decision.id);
     }
@@ -230,14 +231,15 @@ export class Recorder implements Ledger {
     this.#onFatal(fault);
   }
 
-  #append(draft: RecordDraft, more: Pick<Waiting, 'late' | 'content'> = {}): Promise<Receipt> {
+  /** `text`: the draft's, where it is known already. */
+  #append(draft: RecordDraft, { text, ...more }: Partial<Pick<Waiting, 'late' | 'content' | 'text'>> = {}): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) throw new Fault('LEDGER_FAILED', 'the ledger is closed; nothing can be recorded');
       if (draft.kind === 'session.closed') this.#ahead.forget(draft.session);
       const urgent = draft.kind === 'operation.settled' || draft.kind === 'recording.closed' || draft.kind === 'session.closed';
       const refusal = urgent || draft.kind.startsWith('alarm.') ? undefined : this.#refusal?.();
       if (refusal !== undefined) throw refusal;
-      this.#enqueue(draftText(draft), {
+      this.#enqueue(text ?? draftText(draft), {
         deadline: urgent ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
         done: (result) => (result instanceof Fault ? reject(result) : resolve(result)),
         ...more,
@@ -364,14 +366,13 @@ export class Recorder implements Ledger {
   /** Its caller had given up and sent nothing; the record says allow, so the log must say that it was refused. */
   #settleUnreleased(decided: OperationDecided, receipt: Receipt): void {
     const { session, operation, n } = decided;
-    const nothing = { rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
     const settled: OperationSettled = {
       kind: 'operation.settled',
       session,
       operation,
       n,
       for: receipt.index,
-      outcome: { status: 'refused', ...nothing },
+      outcome: unsent('refused'),
     };
     this.#enqueue(draftText(settled), { deadline: undefined, done: () => undefined });
   }

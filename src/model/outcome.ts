@@ -19,3 +19,8 @@ export interface Outcome {
   /** Rules of the response phase that shaped the response. */
   readonly rules: readonly string[];
 }
+
+/** The outcome of an operation of which nothing was sent. */
+export function unsent(status: 'refused' | 'cancelled'): Outcome {
+  return { status, rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
+}

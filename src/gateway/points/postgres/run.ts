@@ -141,8 +141,3 @@ function statusOf(state: Run['state']): Outcome['status'] {
   if (state === 'waiting') return 'in-doubt';
   return state === 'suspended' ? 'done' : state;
 }
-
-/** The outcome of an admitted operation of which nothing was sent. */
-export function unsent(status: 'refused' | 'cancelled'): Outcome {
-  return { status, rows: 0, bytesUp: 0, bytesDown: 0, masked: {}, rowsWithheld: 0, durationMs: 0, rules: [] };
-}

@@ -1,7 +1,7 @@
-import type { World } from '#model';
+import { unsent, type World } from '#model';
 import type { Admitted, Pipeline } from '../../point.ts';
 import type { TransactionStatus } from './encode.ts';
-import { unsent, type Run } from './run.ts';
+import type { Run } from './run.ts';
 
 /** Follows the admitted operations of one session to their outcomes. Every one is settled exactly once. */
 export class Settling {
