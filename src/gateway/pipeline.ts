@@ -149,12 +149,10 @@ async function release(
   return { kind: 'released', admitted, ...recorded };
 }
 
-/** The farthest place where a rule wants the record kept before the operation is released. */
+/** Where a rule wants the record kept before the operation is released; the decision has joined what several rules want. */
 function evidenceLevel({ obligations }: Decision): EvidenceLevel {
-  const wanted = new Set(obligations.map((one) => (one.type === 'record' ? one.evidence : undefined)));
-  if (wanted.has('witnessed')) return 'witnessed';
-  if (wanted.has('mirrored')) return 'mirrored';
-  return wanted.has('buffered') && !wanted.has('local') ? 'buffered' : 'local';
+  for (const one of obligations) if (one.type === 'record') return one.evidence ?? 'local';
+  return 'local';
 }
 
 /** Stage guard. The response phase can only tighten what the request phase allowed. */
