@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { asFault, Fault } from '#model';
-import { commands } from './commands/index.ts';
+import { commandFiles } from './commands/index.ts';
 import type { CommonOptions, Program } from './context.ts';
 import { showFault } from './failure.ts';
 
@@ -23,7 +23,7 @@ export async function runCli(argv: readonly string[], parts: Program): Promise<n
     .showSuggestionAfterError(true)
     .configureOutput({ writeErr: (text) => json || process.stderr.write(text.replace(/^error: /, 'warder: ')) })
     .addHelpText('after', `\n${notes}`);
-  for (const define of commands)
+  for (const define of await commandsFor(argv))
     define(program, parts, (code) => {
       status = code;
     });
@@ -45,6 +45,14 @@ export async function runCli(argv: readonly string[], parts: Program): Promise<n
     showFault(fault, { json });
     return fault.exit;
   }
+}
+
+/** The commands that this line may mean: one, or all of them for the help and for what is misspelt. */
+async function commandsFor(argv: readonly string[]): Promise<readonly Define[]> {
+  const [word = ''] = argv;
+  if (word === '-V' || word === '--version') return [];
+  const named = commandFiles.find(({ names }) => names.includes(word));
+  return Promise.all((named === undefined ? commandFiles : [named]).map(({ load }) => load()));
 }
 
 /** Adds what every command has, after its own options. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { readJson } from './json.ts';
 import type { Node } from './node.ts';
 import { plain } from './node.ts';
-import { readYamlOnly } from './yaml.ts';
+import { readAnyYaml } from './yaml.ts';
 
 const anyObject = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ stringUnit: 'binary', maxDepth: 4 }));
 const spaces = fc.constantFrom(undefined, 1, 2, 4);
@@ -23,7 +23,7 @@ test('JSON is read as the YAML reader reads it, with the same places', () => {
       const file = { path: 'f', text: JSON.stringify(value, null, indent) };
       const fast = readJson(file);
       if (fast === undefined) return;
-      const { nodes, problems } = readYamlOnly(file);
+      const { nodes, problems } = readAnyYaml(file);
       assert.deepEqual(problems, []);
       assert.deepEqual(shape(fast), nodes[0] && shape(nodes[0]));
     }),

@@ -4,6 +4,7 @@ import { limits } from '#model';
 import type { SourceFile } from '../source.ts';
 import { problemAt } from '../problem.ts';
 import { readJson } from './json.ts';
+import { readPlainYaml } from './plain-yaml.ts';
 import type { Place, Problem } from '../problem.ts';
 import type { MapEntry, Node } from './node.ts';
 
@@ -16,7 +17,9 @@ import type { MapEntry, Node } from './node.ts';
 export function readYaml(file: SourceFile): YamlFile {
   const json = readJson(file);
   if (json !== undefined) return { nodes: [json], problems: [], whole: true };
-  return readYamlOnly(file);
+  const plain = readPlainYaml(file);
+  if (plain !== undefined) return { nodes: plain, problems: [], whole: true };
+  return readAnyYaml(file);
 }
 
 export interface YamlFile {
@@ -26,8 +29,8 @@ export interface YamlFile {
   readonly whole: boolean;
 }
 
-/** The same without the short way for JSON. */
-export function readYamlOnly(file: SourceFile): YamlFile {
+/** The same without the short ways for JSON and for plain YAML. */
+export function readAnyYaml(file: SourceFile): YamlFile {
   const lines = new LineCounter();
   const reader = new Reader(file, lines);
   try {
@@ -92,7 +95,7 @@ class Reader {
   }
 
   #node(node: ParsedNode, depth: number): Node | undefined {
-    const [start, , end] = node.range;
+    const [start, end] = node.range;
     const place = this.#place(start);
     if (depth > limits.documentDepthMax)
       return this.#complain(place, `the document is nested deeper than ${limits.documentDepthMax} levels`);
@@ -102,7 +105,7 @@ class Reader {
       return this.#complain(place, 'anchors (`&name`) are not allowed', 'write the value out; a reviewer must see what applies where');
     if (node.tag !== undefined)
       return this.#complain(place, 'tags (`!name`) are not allowed', 'write the value plainly, in quotes where it must be a string');
-    if (isScalar(node)) return this.#scalar(node.value, place, { start, end: end ?? start });
+    if (isScalar(node)) return this.#scalar(node.value, place, { start, end });
     if (isSeq(node)) {
       const items: Node[] = [];
       for (const item of node.items) {
