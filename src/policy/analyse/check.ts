@@ -12,6 +12,7 @@ import type { SourceFile } from '../source.ts';
 import { analysis } from './analyse.ts';
 import type { AnalysisProgress } from './analyse.ts';
 import type { Finding } from './finding.ts';
+import { problemsInMisshapen } from './misshapen.ts';
 
 /** Everything that can be said about policy files at once. */
 export interface CheckResult {
@@ -35,13 +36,19 @@ export function* checkPolicies(files: readonly SourceFile[], now?: number): Gene
     const problems = inReadingOrder([...compiled.warnings, ...findings]);
     return { ok: problems.every(({ severity }) => severity !== 'error'), bundle: compiled.bundle, problems };
   }
-  const rest = wholePart(files, compiled.problems);
+  const nodes = files.flatMap((file) => {
+    const yaml = readYaml(file);
+    return yaml.problems.length > 0 ? [] : yaml.nodes;
+  });
+  const rest = wholePart(nodes, compiled.problems);
   const found = rest === undefined ? [] : yield* analysis(rest.bundle, { files, documents: rest.documents, part: true, ...clock });
-  const findings = [...(rest?.problems ?? []), ...found];
   // A rule that is left out may be why another one seems to be wrong: what was told about a place is told once.
-  const told = new Set(compiled.problems.map(({ path, line, column }) => `${path}:${line}:${column}`));
-  const more = findings.filter(({ path, line, column }) => !told.has(`${path}:${line}:${column}`));
-  return { ok: false, problems: inReadingOrder([...compiled.problems, ...more]) };
+  let problems: readonly (Problem | Finding)[] = compiled.problems;
+  for (const findings of [problemsInMisshapen(nodes), rest?.problems ?? [], found]) {
+    const told = new Set(problems.map(({ path, line, column }) => `${path}:${line}:${column}`));
+    problems = [...problems, ...findings.filter(({ path, line, column }) => !told.has(`${path}:${line}:${column}`))];
+  }
+  return { ok: false, problems: inReadingOrder(problems) };
 }
 
 /** Compiles in steps; while it does, nothing is known about rules. */
@@ -62,14 +69,11 @@ const ownCodes: ReadonlySet<string> = new Set(['CEL', 'P201', 'P202', 'P203', 'S
 
 /** The documents and rules in which there is no error, as a bundle of their own. */
 function wholePart(
-  files: readonly SourceFile[],
+  all: readonly Node[],
   problems: readonly Problem[],
 ): { readonly bundle: Bundle; readonly documents: readonly Document[]; readonly problems: readonly Problem[] } | undefined {
   const later: Problem[] = [];
-  let nodes = files.flatMap((file) => {
-    const yaml = readYaml(file);
-    return yaml.problems.length > 0 ? [] : yaml.nodes;
-  });
+  let nodes = [...all];
   let found = problems;
   for (let round = 0; round < roundsMax; round += 1) {
     nodes = without(nodes, found);

@@ -94,9 +94,7 @@ function mended(rules: string): string {
 
 test('a misspelt key with one possible meaning is mended, and nothing else changes', () => {
   const rules = '  rules:\n    - id: a   # kept\n      efect: allow\n      match: { resource.evn: [prod],   sql.verb: [select] }\n';
-  assert.equal(mended(rules), rules.replace('efect', 'effect'));
-  const second = rules.replace('efect', 'effect');
-  assert.equal(mended(second), second.replace('resource.evn', 'resource.env').replace('sql.verb:', 'sql.verbs:'));
+  assert.equal(mended(rules), rules.replace('efect', 'effect').replace('resource.evn', 'resource.env').replace('sql.verb:', 'sql.verbs:'));
 });
 
 test('a key that could mean several things, or would stand twice, is left alone', () => {
@@ -164,4 +162,38 @@ test('all mistakes of one policy are told at once, those that keep it from compi
 test('a slip in an attribute or a word is mended where it stands, in a match and in an expression', () => {
   const rules = `  rules:\n    - id: d\n      effect: deny\n      reason: NOPE\n      match: { sql.verbs: [DELETE] }\n      when: 'sql.effects.exists(e, e == "drop.tabel")'\n`;
   assert.equal(mended(rules), rules.replace('DELETE', 'delete').replace('drop.tabel', 'drop.table'));
+});
+
+test('a misspelt key, a missing field and a wrong date hide no mistake in an expression', () => {
+  const text = `apiVersion: warder/v1
+kind: Policy
+metadata: { name: p }
+spec:
+  ownr: team:data
+  tier: org
+  risk: { class: low }
+  review: { last: 2026-13-01, every: P90D }
+  target: sql
+  match: { resource.enviroment: [prod] }
+  rules:
+    - id: one
+      effect: deny
+      reason: lower
+      when: sql.tables.exists(t, t = "public.orders")
+    - id: two
+      effect: transform
+      when: context.rows > 3
+      obligations: [{ type: mask, columns: ["*.email"] }]
+    - id: three
+      efect: deny
+      when: size(resource.env) == "1"
+`;
+  const told = check([{ path: 'p.yaml', text }]).problems.filter(({ severity }) => severity === 'error');
+  assert.deepEqual(
+    told.map(({ code, line }) => `${code} ${line}`),
+    [
+      ...['UNKNOWN_KEY 5', 'SCHEMA 5', 'SCHEMA 8', 'P201 10', 'SCHEMA 14', 'CEL 15', 'P201 18', 'SCHEMA 19', 'SCHEMA 19', 'UNKNOWN_KEY 19'],
+      ...['SCHEMA 20', 'UNKNOWN_KEY 21', 'CEL 22'],
+    ],
+  );
 });
