@@ -2,9 +2,11 @@
  * The search over the audit index at a size, with records coming in meanwhile, and what the ways into and out of the control plane's store
  * carry: the mirror, the search index, a sink.
  *
- *     node bench/audit.ts [--records 200000] [--directory /on/the/disk/to/measure] [--keep] [--rounds 30] [--writes 500]
+ *     node bench/audit.ts [--records 200000] [--directory /on/the/disk/to/measure] [--keep] [--rounds 30] [--writes 500] [--ingest]
  *
- * The full run has `--records 10000000` and takes about 30 GB of disk and ten minutes. A folder that was kept is used again.
+ * `--ingest` leaves the searches out, `--searches` the rest; `--search TEXT` asks only what has the text in its name; `--alike 1000000` sends so many
+ * of the generated records through the real mirror and indexer and compares. The full run has `--records 10000000` and takes about 30 GB of disk
+ * and ten minutes. A folder that was kept is used again.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +16,7 @@ import { realWorld, startPostgres } from '#host';
 import { openStore } from '../src/control/store/database.ts';
 import type { Store } from '../src/control/store/database.ts';
 import { migrate } from '../src/control/store/migrate.ts';
+import { checkAlike } from './audit/alike.ts';
 import { generate } from './audit/generate.ts';
 import { measureIngest } from './audit/ingest.ts';
 import { measureSearches } from './audit/searches.ts';
@@ -64,8 +67,10 @@ try {
   // From here on the server is the one that the product starts.
   await withStore({}, async (store) => {
     console.log(`\n${records} records`);
-    await measureSearches(store, { rounds, writes, said });
-    await measureIngest(store, { said, directory });
+    if (!process.argv.includes('--ingest')) await measureSearches(store, { rounds, writes, only: argument('search', ''), said });
+    const alike = Number(argument('alike', '0'));
+    if (alike > 0) await checkAlike(store, { count: alike, said });
+    if (!process.argv.includes('--searches')) await measureIngest(store, { said, directory });
   });
 } finally {
   if (!process.argv.includes('--keep')) rmSync(directory, { recursive: true, force: true });

@@ -20,9 +20,13 @@ async function control(config: ControlConfig, fatal: (fault: Fault) => void): Pr
 
 /** A gateway with this machine's parts; loaded only by the process that is one. */
 async function gateway(config: GatewayConfig, fatal: (fault: Fault) => void): Promise<Running<GatewayReady>> {
-  const [{ runGateway }, { realWorld }, { default: pino }] = await Promise.all([import('#gateway'), import('#host'), import('pino')]);
+  const [{ runGateway }, { openEngine, realWorld }, { default: pino }] = await Promise.all([
+    import('#gateway'),
+    import('#host'),
+    import('pino'),
+  ]);
   const log = pino({ name: config.node, base: null }, pino.destination(2));
-  return runGateway(config, { world: realWorld, log, fatal });
+  return runGateway(config, { world: realWorld, log, fatal, openEngine: (terms) => openEngine(terms, config.opa) });
 }
 
 /** What the command line does to ledgers that nobody writes at the moment, and the process that only signs one. */

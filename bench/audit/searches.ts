@@ -54,6 +54,12 @@ const searches: readonly (readonly [string, (pick: (below: number) => number) =>
   ['text + subject, never together', (pick) => ({ text: `statement ${4_900 + pick(99)} of`, subject: 'user:person-499' })],
   ['subject + table in a day', (pick) => ({ subject: `user:person-${1 + pick(99)}`, table: `public.table_${pick(9)}`, ...aDay(pick) })],
   ['kind + deny, never together', () => ({ kind: 'operation.settled', verdict: 'deny' })],
+  ['often + often + text', () => ({ subject: 'user:person-1', table: 'public.table_1', text: 'insert' })],
+  ['resource + table + deny', (pick) => ({ resource: 'pg:db-0', table: `public.table_${pick(9)}`, verdict: 'deny' })],
+  [
+    'subject + rule + table',
+    (pick) => ({ subject: 'user:person-1', rule: `access/rule-${pick(9)}`, table: `public.table_${10 + pick(9)}` }),
+  ],
   [
     'everything at once',
     (pick) => ({ subject: 'user:person-1', resource: 'pg:db-0', verdict: 'deny', table: `public.table_${pick(9)}`, text: 'select' }),
@@ -76,13 +82,13 @@ function aDay(pick: (below: number) => number): Filter {
 /** Prints how long each kind of search takes while records come in, and how long those take while somebody searches. */
 export async function measureSearches(
   store: Store,
-  { rounds, writes, said }: { rounds: number; writes: number; said: (text: string) => void },
+  { rounds, writes, only, said }: { rounds: number; writes: number; only: string; said: (text: string) => void },
 ): Promise<void> {
   said('what a write takes alone');
   const alone = await writing(store, { perSecond: writes }, () => new Promise((resolve) => setTimeout(resolve, 10_000)));
   const rows: Record<string, unknown>[] = [];
   const meanwhile = await writing(store, { perSecond: writes }, async () => {
-    for (const [name, filter] of searches) {
+    for (const [name, filter] of searches.filter(([name]) => name.includes(only))) {
       const pick = numbers(7);
       const times: number[] = [];
       let found = 0;

@@ -19,6 +19,21 @@ export interface MintedAnswer {
   readonly expiresAt: number;
 }
 
+export interface RolloutAnswer {
+  readonly name: string;
+  readonly rules: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  readonly step: number;
+  readonly steps: readonly { readonly holdMs: number; readonly says: string }[];
+  readonly status: 'running' | 'held' | 'rolled_back' | 'complete' | 'by_hand';
+  readonly since?: number;
+  readonly by?: string;
+  readonly reason: string;
+  readonly waits?: string;
+  readonly gates: readonly { readonly metric: string; readonly state: 'passes' | 'waits' | 'fails'; readonly says: string }[];
+}
+
 export interface ResourceAnswer {
   readonly id: string;
   readonly name: string;
@@ -75,6 +90,7 @@ export interface DecisionAnswer {
   readonly n: number;
   readonly subject: string;
   readonly resource: string;
+  readonly target: string;
   readonly verb: string;
   readonly objects: readonly string[];
   readonly normalized: string;
@@ -94,6 +110,14 @@ export interface DecisionAnswer {
   readonly obligations: readonly string[];
   readonly requirements: readonly { readonly rule: string; readonly reason: string }[];
   readonly reads: Readonly<Record<string, unknown>>;
+  readonly facts?: readonly {
+    readonly fact: string;
+    readonly engine: string;
+    readonly digest: string;
+    readonly status: 'answered' | 'undefined' | 'unavailable';
+    readonly because?: string;
+    readonly latencyUs: number;
+  }[];
   readonly errors: readonly { readonly rule: string; readonly message: string }[];
   readonly shadow?: { readonly verdict: string; readonly rules: readonly string[] };
   readonly bundle: { readonly name: string; readonly version: string; readonly digest: string };

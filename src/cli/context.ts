@@ -21,7 +21,10 @@ export interface Program {
     /** Holds the key of one log until `stop`, and signs what grew from what it signed before. */
     serveSigner(place: SignerPlace): Promise<{ readonly vkey: string; readonly size: number; stop(): Promise<void> }>;
     /** Erases the key of a session; false when there is none. */
-    shred(log: StoppedLog, request: { readonly session: string; readonly by: string; readonly reason: string }): Promise<boolean>;
+    shred(
+      log: StoppedLog,
+      request: { readonly session: string; readonly by: string; readonly reason: string; readonly copies?: readonly string[] },
+    ): Promise<boolean>;
     repair(log: StoppedLog, reason: string): Promise<{ readonly old: string; readonly vkey: string; readonly sealed: boolean }>;
   };
 }

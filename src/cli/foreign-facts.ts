@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Fault } from '#model';
-import type { DecisionRequest, Target } from '#model';
+import { asFault, Fault } from '#model';
+import type { DecisionRequest, Engine, EngineAnswer, Target } from '#model';
 import { readOpaBundle, regoEngine, remoteOpa } from '#host';
-import type { ForeignAnswer, ForeignAsker } from '#host';
-import type { ForeignEngine } from '#policy/import';
+import type { CompiledRego, ForeignEngine } from '#policy/import';
 import { readImportFiles } from './import-files.ts';
 
 /** What engines said about a request. */
@@ -40,9 +39,9 @@ export async function openForeign(paths: readonly string[], of: { readonly nowMs
     }
     const file = files.find(({ path }) => path === engine.from);
     const policies = file === undefined || cedar === undefined ? undefined : cedarPolicies(file, cedar);
-    const answer = (request: DecisionRequest): ForeignAnswer => {
+    const answer = (request: DecisionRequest): EngineAnswer => {
       const result = policies === undefined || cedar === undefined ? undefined : cedarFact(cedar, policies, request);
-      return result === undefined ? { ok: false, why: 'Cedar could not evaluate the request' } : { ok: true, result };
+      return result === undefined ? { ok: false, because: 'failed', why: 'Cedar could not evaluate the request' } : { ok: true, result };
     };
     return { fact: engine.fact, ask: (request) => Promise.resolve(answer(request)) };
   });
@@ -56,12 +55,12 @@ export async function openForeign(paths: readonly string[], of: { readonly nowMs
 
 interface Asked {
   readonly fact: string;
-  readonly asker?: ForeignAsker;
-  readonly ask: (request: DecisionRequest) => Promise<ForeignAnswer>;
+  readonly asker?: Engine;
+  readonly ask: (request: DecisionRequest) => Promise<EngineAnswer>;
 }
 
-async function asked(asker: ForeignAsker, input: unknown, nowMs: number): Promise<ForeignAnswer> {
-  if (input === undefined) return { ok: false, why: 'its input cannot be made' };
+async function asked(asker: Engine, input: unknown, nowMs: number): Promise<EngineAnswer> {
+  if (input === undefined) return { ok: false, because: 'failed', why: 'its input cannot be made' };
   await asker.ready();
   return await asker.ask(input, nowMs);
 }
@@ -77,14 +76,29 @@ async function askAll(askers: readonly Asked[], request: DecisionRequest): Promi
   return { foreign, silent };
 }
 
-function askerOf(engine: ForeignEngine): ForeignAsker {
+function askerOf(engine: ForeignEngine): Engine {
   const { deadlineMs, breaker, url = '', entrypoint = '' } = engine;
   if (engine.engine === 'opa-remote') return remoteOpa({ url, deadlineMs, breaker });
+  return regoEngine({ ...compiledFiles(engine), entrypoint, deadlineMs, breaker });
+}
+
+/** The module and the data that an engine for compiled Rego names. Throws CONFIG_INVALID. */
+function compiledFiles(engine: ForeignEngine): { readonly wasm: Uint8Array; readonly data: Readonly<Record<string, unknown>> } {
   const [bundle = ''] = engine.files;
   const { wasm, data } = readOpaBundle(bundle, read(engine, bundle));
   // Data beside the bundle comes on top of what is in it.
   const beside = engine.data.map((path): unknown => parsed(path, read(engine, path)));
-  return regoEngine({ wasm, data: Object.assign({}, data, ...beside) as unknown, entrypoint, deadlineMs, breaker });
+  return { wasm, data: Object.assign({}, data, ...beside) as Record<string, unknown> }; // Reason: what it begins with is a record.
+}
+
+/** The same as an import takes it along, or why that is not possible. */
+export function compiledRego(engine: ForeignEngine): CompiledRego {
+  try {
+    const { wasm, data } = compiledFiles(engine);
+    return { ok: true, wasm: Buffer.from(wasm).toString('base64'), data };
+  } catch (thrown) {
+    return { ok: false, why: asFault(thrown).message };
+  }
 }
 
 /** A file of an engine, seen from the folder of the document that names it. */

@@ -14,6 +14,7 @@ export function paint(stream: Pick<WriteStream, 'isTTY'>): Record<'red' | 'green
  * shown as escapes. Line feeds and tabs stay when `lines` is set.
  */
 export function visible(text: string, lines = false): string {
+  if (plain.test(text)) return text;
   let safe = '';
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
@@ -22,6 +23,9 @@ export function visible(text: string, lines = false): string {
   }
   return safe;
 }
+
+// Most text is; of a large recording every character counts.
+const plain = /^[\x20-\x7e]*$/;
 
 // EVASION: bidirectional controls and zero-width characters make a text read differently from what it is.
 function hides(code: number): boolean {

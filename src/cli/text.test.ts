@@ -121,6 +121,7 @@ describe('text for people', () => {
       n: 1,
       subject: 'user:engineer',
       resource: 'pg:orders-demo',
+      target: 'sql',
       verb: 'drop',
       objects: [],
       normalized: 'drop table x',

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeAt, readLedgerSettings, realWorld } from '#host';
-import type { ControlConfig, ControlReady, Running, SignerSocket } from '#host';
+import type { ControlConfig, ControlReady, RecordingSettings, Running, SignerSocket } from '#host';
 import { ledgerRotations, openCosigner, openLedger, signerAt } from '#ledger';
 import type { Ledger, SignerSetting } from '#ledger';
-import { Fault } from '#model';
+import { Fault, limits } from '#model';
 import type { Timer, World } from '#model';
 import { formatProblem } from '#policy';
 import { buildApi } from './api/server.ts';
@@ -28,8 +28,15 @@ import { openTokens } from './identity/tokens.ts';
 import { processLog } from './log.ts';
 import type { Log } from './log.ts';
 import { openBundles } from './policies/bundles.ts';
+import { openRollouts } from './policies/rollouts/index.ts';
 import type { Bundles } from './policies/bundles.ts';
 import { Administration } from './recordings/administration.ts';
+import { bucketPlace } from './recordings/copies/bucket-place.ts';
+import { Copies } from './recordings/copies/copies.ts';
+import { discloseWith } from './recordings/copies/disclose.ts';
+import { folderPlace } from './recordings/copies/folder-place.ts';
+import { followRecordings } from './recordings/copies/follow-recordings.ts';
+import { openKeyCopies } from './recordings/copies/key-copies.ts';
 import { readPolicyFolder } from './policies/read-folder.ts';
 import { openSinksFile } from './sinks/live-configuration.ts';
 import { openSinks } from './sinks/sinks.ts';
@@ -37,6 +44,7 @@ import { openStore } from './store/database.ts';
 import { openKeys, secretFile } from './store/keys.ts';
 import { migrate } from './store/migrate.ts';
 import { sealingWith } from './store/sealing.ts';
+import type { Sealing } from './store/sealing.ts';
 
 /** What a test replaces. */
 export interface Surroundings {
@@ -110,15 +118,24 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   closers.push(() => anchoring.stop());
   const own = await mirrorOwnLedger(ledger, { mirror, world, log });
   closers.push(() => own.stop());
-  const searchIndex = openSearchIndex(store);
-  const sinks = openSinks(sinksFile, { store, ledger, world, log, hashKey: hashKey(config.keys, world) });
+  const searchIndex = openSearchIndex(store, mirror.recent);
+  const sinks = openSinks(sinksFile, { store, recent: mirror.recent, ledger, world, log, hashKey: hashKey(config.keys, world) });
   const retention = (signal: AbortSignal): Promise<void> =>
     keepRetention({ store, world, log, positions: () => sinks.positions(), files: homeAt(config.home) }, signal);
-  const followers = followMirror(mirror, { store, index: searchIndex, sinks, retention, world, log });
+  const fleet = openFleet({ store, world });
+  const bundles = openBundles({ store, ledger, world, keys });
+  const rollouts = openRollouts({
+    store,
+    ledger,
+    bundles,
+    world,
+    log,
+    onMoved: (offer) => fleet.notify('all', 'rollouts.offer', offer),
+  });
+  const followers = followMirror(mirror, { store, index: searchIndex, sinks, retention, rollouts, world, log });
   closers.push(() => followers.stop());
   const cosigner = openCosigner({ keys: config.keys, name: `${origin}/mirror`, world });
   const witnessing = openWitnessing({ store, ledger, cosigner, world, log });
-  const fleet = openFleet({ store, world });
   const authenticator = openAuthenticator({ store, world });
   const onRevoked = (revoked: readonly string[]): void => {
     authenticator.forget(revoked);
@@ -126,7 +143,6 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
   };
   const tokens = openTokens({ store, ledger, world, onRevoked });
   const accounts = openAccounts({ store, ledger, world, onRevoked, onChanged: (held) => authenticator.forget(held) });
-  const bundles = openBundles({ store, ledger, world, keys });
   const resources = openResources({
     store,
     ledger,
@@ -142,6 +158,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     sealing,
     log,
     onResolved: (node, resolution) => fleet.notify(node, 'hold.resolved', resolution),
+    onEscalated: (node, escalation) => fleet.notify(node, 'hold.escalated', escalation),
   });
   closers.push(() => approvals.close());
 
@@ -159,6 +176,7 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     approvals,
     tokens,
     bundles,
+    rollouts,
     resources,
     mirror,
     witnessing,
@@ -170,6 +188,11 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     secret,
   });
   closers.push(() => links.close());
+  const copies = openCopies(config, ledgerSettings.recordings, { sealing, world });
+  if (ledgerSettings.recordings.copies) {
+    const following = followRecordings({ store, fleet, mirror, ledger, copies, world, log });
+    closers.push(() => following.stop());
+  }
   const witnesses = witnessByGateways({ fleet, ledger, folder: config.ledger, world, log, onFatal });
   closers.push(() => witnesses.stop());
   const { app } = await buildApi({
@@ -180,7 +203,10 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     accounts,
     authenticator,
     bundles,
+    rollouts,
     administration: new Administration({ bundles, ledger, world }),
+    disclosing: discloseWith({ db: store.db, fleet, copies, onTampered: tamperedNotes({ ledger, log }) }),
+    exportBytesMax: ledgerSettings.recordings.exportMegabytesMax * 1_000_000,
     resources,
     approvals,
     fleet,
@@ -199,6 +225,26 @@ async function start(config: ControlConfig, { world, log, onFatal, closers }: St
     api: { host: config.api.host, port: address?.port ?? config.api.port },
     ledger: nameOf(ledger),
     witness: { origin: cosigner.name, vkey: cosigner.vkey },
+  };
+}
+
+/** Where recordings are kept besides the gateways: beside our own ledger, and in a bucket where there is one. */
+function openCopies(config: ControlConfig, settings: RecordingSettings, { sealing, world }: { sealing: Sealing; world: World }): Copies {
+  const places = [
+    folderPlace(join(config.ledger, '..', 'recordings')),
+    ...(settings.bucket === undefined ? [] : [bucketPlace(settings.bucket, world)]),
+  ];
+  return new Copies(places, openKeyCopies(config.keys, sealing));
+}
+
+/** Says, once for each session, that a gateway has something else on its disk than it recorded. */
+function tamperedNotes({ ledger, log }: { ledger: Ledger; log: Log }): (origin: string, session: string, message: string) => Promise<void> {
+  const noted = new Set<string>();
+  return async (origin, session, message) => {
+    log.error({ origin, session, message }, 'what a gateway has of a session is not what was recorded');
+    if (noted.has(session) || noted.size >= limits.copyAlarmsMax) return;
+    noted.add(session);
+    await ledger.append({ kind: 'alarm.raised', alarm: 'ledger.tampered', object: `${origin} ${session}`, message });
   };
 }
 

@@ -28,7 +28,7 @@ export class Auditor {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#audit = new FileAudit(parts.directory);
+    this.#audit = new FileAudit(parts.directory, (first) => parts.ledger.removed(first));
     this.#again();
   }
 

@@ -97,3 +97,40 @@ test('what is not signed, does not compile or has another digest is refused, and
     assert.equal(digestInForce(bundle), old.ref.digest);
   }
 });
+
+test('a bundle comes into force when what it needs is ready, and one that was overtaken meanwhile never does', async () => {
+  const ready: PromiseWithResolvers<void>[] = [];
+  const activated: string[] = [];
+  const bundle = new BundleInForce(
+    slowWorld(() => undefined),
+    {
+      prepare: () => {
+        const made = Promise.withResolvers<void>();
+        ready.push(made);
+        return made.promise;
+      },
+      activated: ({ ref }) => void activated.push(ref.digest),
+    },
+  );
+  bundle.linked(true);
+  const [old, first, second] = ['old', 'first', 'second'].map((name) => sourceOf(name, policies(name, 1)));
+  assert.ok(old && first && second);
+  bundle.activate(old, keys.publicKey);
+  const prepared = async (count: number): Promise<void> => {
+    for (let i = 0; i < 10_000 && ready.length < count; i += 1) await new Promise<void>((resolve) => void setImmediate(resolve));
+    assert.equal(ready.length, count);
+  };
+  const one = bundle.replace(first, keys.publicKey);
+  await prepared(1);
+  const two = bundle.replace(second, keys.publicKey);
+  await prepared(2);
+  assert.equal(digestInForce(bundle), old.ref.digest);
+  ready[1]?.resolve();
+  await two;
+  assert.equal(digestInForce(bundle), second.ref.digest);
+  ready[0]?.resolve();
+  await one;
+  assert.equal(digestInForce(bundle), second.ref.digest);
+  // What was made ready for the one that was overtaken is let go again.
+  assert.deepEqual(activated, [old.ref.digest, second.ref.digest, second.ref.digest]);
+});

@@ -2,9 +2,18 @@ import { verify, type KeyObject } from 'node:crypto';
 import { compileBundle, compilingBundle, formatProblem, type Bundle, type CompileResult } from '#policy';
 import { Fault, limits, type BundleSource, type World } from '#model';
 
+/** What else must happen when a bundle comes into force. */
+export interface BundleHooks {
+  /** Never rejects. */
+  readonly prepare?: (bundle: Bundle) => Promise<void>;
+  readonly activated?: (bundle: Bundle) => void;
+}
+
 /** The bundle in force at this gateway. Activation is atomic: a decision sees one bundle, whole. */
 export class BundleInForce {
   readonly #world: World;
+  readonly #prepare: (bundle: Bundle) => Promise<void>;
+  readonly #activated: (bundle: Bundle) => void;
   #bundle: Bundle | undefined;
   /** Monotonic time of the last word from the control plane. */
   #heardNs = 0n;
@@ -12,8 +21,14 @@ export class BundleInForce {
   /** Counts the bundles that were offered: a newer one makes the compiling of an older one pointless. */
   #offers = 0;
 
-  constructor(world: World) {
+  /**
+   * @param prepare is waited for before a new bundle takes the place of another, e.g. until the engines it asks can answer
+   * @param activated is told after it has; then what only the one before needed may go
+   */
+  constructor(world: World, { prepare, activated }: BundleHooks = {}) {
     this.#world = world;
+    this.#prepare = prepare ?? (() => Promise.resolve());
+    this.#activated = activated ?? (() => undefined);
   }
 
   /** The bundle to decide with, or the fault that says why there is none: no bundle yet, or too old while the control plane is away. */
@@ -48,7 +63,7 @@ export class BundleInForce {
   activate(source: BundleSource, controlKey: KeyObject): void {
     this.#offers += 1;
     checkSignature(source, controlKey);
-    this.#bundle = accepted(source, compileBundle(source.files));
+    this.#putInForce(accepted(source, compileBundle(source.files)));
   }
 
   /**
@@ -64,13 +79,22 @@ export class BundleInForce {
     const steps = compilingBundle(source.files);
     for (;;) {
       const compiled = this.#slice(steps);
-      if (compiled !== undefined) {
-        this.#bundle = accepted(source, compiled);
-        return;
-      }
+      if (compiled !== undefined) return this.#complete(accepted(source, compiled), offer);
       await new Promise<void>((resolve) => void this.#world.after(0, resolve));
       if (offer !== this.#offers) return;
     }
+  }
+
+  async #complete(bundle: Bundle, offer: number): Promise<void> {
+    await this.#prepare(bundle);
+    if (offer === this.#offers) this.#putInForce(bundle);
+    // Overtaken by a newer offer: what was made ready for this one is not needed, unless the bundle in force has it too.
+    else if (this.#bundle !== undefined) this.#activated(this.#bundle);
+  }
+
+  #putInForce(bundle: Bundle): void {
+    this.#bundle = bundle;
+    this.#activated(bundle);
   }
 
   /** As many steps as fit a slice; what they came to when the last one was among them. */

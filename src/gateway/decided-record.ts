@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Decision, Operation, OperationDecided, Session } from '#model';
+import { limits, type Decision, type FactRecord, type Operation, type OperationDecided, type Session } from '#model';
 import { readsOf } from '#policy';
 import type { Judged } from './judge.ts';
 import type { LiveSession } from './point.ts';
@@ -26,6 +26,8 @@ export function decidedRecord(
     readonly decision: Decision;
     readonly decisionId: string;
     readonly reads: Readonly<Record<string, unknown>>;
+    readonly asked?: readonly FactRecord[];
+    readonly tookUs?: number;
   },
   approval: OperationDecided['approval'],
 ): OperationDecided {
@@ -62,7 +64,10 @@ export function decidedRecord(
       bundle: decision.bundle,
       ...(decision.shadow ? { shadow: decision.shadow } : {}),
       ...(decision.errors.length > 0 ? { errors: decision.errors.slice(0, matchedMax).map(shortened) } : {}),
+      ...(decision.rollout ? { rollout: decision.rollout } : {}),
       reads: boundedReads(judged.reads),
+      ...(judged.tookUs === undefined ? {} : { tookUs: judged.tookUs }),
+      ...(judged.asked === undefined ? {} : { facts: judged.asked.slice(0, limits.foreignEnginesMax) }),
     },
     ...(decision.verdict === 'allow' ? recordingOf(decision) : {}),
     ...(approval ? { approval } : {}),

@@ -39,7 +39,7 @@ test('an exception is used as often as it allows, whatever time passes, and a ba
   assert.ok(!counters.pay([use, use, use]).ok);
   assert.ok(counters.pay([use, use]).ok);
   world.advance(10_000_000);
-  assert.deepEqual(counters.pay([use]), { ok: false, charge: use, waitMs: 0 });
+  assert.deepEqual(counters.pay([use]), { ok: false, charge: use, waitMs: 0, escalates: false });
   assert.equal(counters.exceptionUses[counter], 3);
 });
 

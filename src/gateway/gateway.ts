@@ -2,11 +2,12 @@ import type { KeyObject } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadInspectors } from '#inspect';
-import { ledgerRotations, openCosigner, openLedger, signerAt, type Ledger, recordProofs, Witness } from '#ledger';
-import { asFault, type BundleSource, type ControlCalls, Fault, limits, type World } from '#model';
+import { ledgerRotations, openCosigner, openLedger, signerAt, type Ledger, recordProofs, sealedBytes, sessionKey, Witness } from '#ledger';
+import { asFault, type BundleSource, type ControlCalls, Fault, limits, type SealedPlace, type World } from '#model';
 import { BundleInForce } from './bundle.ts';
 import { ExceptionUses } from './exception-uses.ts';
 import { Counters } from './limits.ts';
+import { Activities, Facts, ForeignEngines, type OpenEngine } from './facts/index.ts';
 import { Holds } from './hold.ts';
 import { Auditor } from './auditor.ts';
 import { Link } from './link.ts';
@@ -14,6 +15,7 @@ import type { Log } from './log.ts';
 import { checkAgainstMirror, consultMirror } from './mirror.ts';
 import { MirrorAlarm } from './mirror-alarm.ts';
 import { createPipeline } from './pipeline.ts';
+import { RolloutSteps } from './rollout-steps.ts';
 import type { Listener, PointContext } from './point.ts';
 import { points } from './points/index.ts';
 import { Recordings } from './recording.ts';
@@ -57,7 +59,7 @@ const readyMs = 60_000;
  */
 export async function runGateway(
   config: GatewayConfig,
-  parts: { readonly world: World; readonly log: Log; readonly fatal: (fault: Fault) => void },
+  parts: { readonly world: World; readonly log: Log; readonly fatal: (fault: Fault) => void; readonly openEngine: OpenEngine },
 ): Promise<RunningGateway> {
   const { world, log } = parts;
   await loadInspectors();
@@ -78,12 +80,17 @@ export async function runGateway(
       parts.fatal(fault);
     },
   });
-  const bundle = new BundleInForce(world);
+  const engines = new ForeignEngines({ world, log, openEngine: parts.openEngine });
+  const bundle = new BundleInForce(world, {
+    prepare: (next) => engines.ready(next),
+    activated: (next) => engines.keepOnly(next),
+  });
   sessions = new LiveSessions({ world, log, ledger, bundle });
   const resources = new OfferedResources(sessions);
   const cosigner = openCosigner({ keys: config.keys, name: `${ledger.origin}/witness`, world });
   const witness = new Witness({ keys: config.keys, cosigner, world });
-  const { link, met } = await connectLink(config, { ...parts, witness, ledger, bundle, sessions, resources });
+  const rolloutSteps = new RolloutSteps();
+  const { link, met } = await connectLink(config, { ...parts, witness, ledger, bundle, rolloutSteps, sessions, resources });
   const holds = new Holds(world, link);
   const all = sessions;
   const recordings = new Recordings({ world, log, ledger, terminate: (session, fault) => void all.terminate(session, fault) });
@@ -96,6 +103,8 @@ export async function runGateway(
     holds,
     recordings,
     counters,
+    rolloutSteps,
+    facts: new Facts({ world, activities: new Activities(world), engines }),
     maskingKey: await maskingKey(config.keys, world),
   });
   const context: PointContext = {
@@ -108,6 +117,8 @@ export async function runGateway(
     tls: { key: await readFile(config.tls.keyFile, 'utf8'), cert: await readFile(config.tls.certFile, 'utf8') },
   };
   await met;
+  const first = bundle.current();
+  if (!(first instanceof Fault)) await engines.ready(first);
   const listeners = await openListeners(config, context);
   const live = sessions;
   const mirrorAlarm = new MirrorAlarm({ world, ledger });
@@ -125,6 +136,7 @@ export async function runGateway(
       live.terminateAll(new Fault('SHUTTING_DOWN', 'Warder is stopping'));
       await ledger.close();
       link.close();
+      engines.keepOnly(undefined);
     },
   };
 }
@@ -141,13 +153,14 @@ async function connectLink(
     log: Log;
     ledger: Ledger;
     bundle: BundleInForce;
+    rolloutSteps: RolloutSteps;
     sessions: LiveSessions;
     resources: OfferedResources;
     fatal: (fault: Fault) => void;
     witness: Witness;
   },
 ): Promise<{ link: Link; met: Promise<void> }> {
-  const { world, log, ledger, bundle, sessions, resources, witness } = parts;
+  const { world, log, ledger, bundle, rolloutSteps, sessions, resources, witness } = parts;
   const secret = (await readFile(config.linkSecretFile, 'utf8')).trim();
   const meeting = Promise.withResolvers<void>();
   const patience = world.after(readyMs, () =>
@@ -185,6 +198,8 @@ async function connectLink(
       const upToDate = (): void => {
         if (mine === meetings) bundle.linked(true);
       };
+      // Before the bundle: it must not decide a moment by the steps of its documents.
+      if (result.rollouts !== undefined) rolloutSteps.offer(result.rollouts);
       if (bundle.digest === '') bundle.activate(result.bundle, controlKey);
       // As long as the control plane's bundle is not in force, the one that is grows stale.
       if (bundle.digest === result.bundle.ref.digest) upToDate();
@@ -212,6 +227,8 @@ async function connectLink(
         texts: await Promise.all(indexes.map(async (index) => ({ index, ...(await ledger.openEvidence(index)) }))),
       }),
       'evidence.disclose': async ({ indexes }) => ({ items: (await Promise.all(indexes.map((index) => disclosed(ledger, index)))).flat() }),
+      'evidence.sealed': async ({ session, wanted }) =>
+        sealedFor({ directory: config.ledger, keys: config.keys, origin: ledger.origin }, session, wanted),
       'ledger.prove': async ({ indexes }) => ({ proofs: recordProofs(config.ledger, indexes) }),
       'ledger.witness': async (asked) => witness.consider(asked),
       'session.terminate': async ({ session, reason }) => ({
@@ -225,6 +242,7 @@ async function connectLink(
       'policy.offer': (source) => {
         replace(source, link.controlKey());
       },
+      'rollouts.offer': (offered) => rolloutSteps.offer(offered),
       'resources.offer': (offered) => resources.offer(offered),
       'tokens.revoked': ({ tokens }) => sessions.revoke(tokens),
     },
@@ -255,6 +273,20 @@ async function maskingKey(folder: string, world: World): Promise<Uint8Array> {
   const key = await readFile(path);
   if (key.length !== 32) throw new Fault('CONFIG_INVALID', `${path} must hold 32 bytes, it has ${key.length}`);
   return key;
+}
+
+/** What lies on this machine only, for the control plane to keep too. */
+async function sealedFor(
+  place: Parameters<typeof sealedBytes>[0],
+  session: string,
+  wanted: readonly SealedPlace[],
+): Promise<ControlCalls['evidence.sealed']['result']> {
+  const key = sessionKey(place, session);
+  const items = await sealedBytes(place, session, wanted);
+  return {
+    items: items.map((one) => one?.toString('base64') ?? null),
+    ...(key === undefined ? {} : { key: key.toString('base64') }),
+  };
 }
 
 /** What an entry committed to; nothing when that was erased. */

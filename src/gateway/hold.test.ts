@@ -128,6 +128,28 @@ test('a refusal, a timeout, a cancel, a lost session and a lost link each end th
     assert.equal(one.link.withdrawn.length, withdrawn);
   }
 });
+test('who waits is told when others are asked, and waits as long as they are', async () => {
+  assert.ok(requirement.approval);
+  const escalateTo = { reviewers: [{ group: 'oncall', min: 1 }], quorum: 1, timeoutMs: 300_000 };
+  const { link, world, answer, notices } = setup([
+    { ...requirement, approval: { ...requirement.approval, onTimeout: 'escalate', escalateTo } },
+  ]);
+  await settled();
+  const [{ id, request } = assert.fail('nothing was asked')] = link.asked;
+  assert.equal(request.timeoutMs, 900_000);
+  link.escalate(id, ['oncall'], 42);
+  assert.deepEqual(
+    notices.map(({ request: of, reviewers }) => [of, reviewers]),
+    [
+      [id, ['dba']],
+      [id, ['oncall']],
+    ],
+  );
+  world.advance(700_000);
+  link.resolve(id, 'approved');
+  assert.equal((await answer).kind, 'granted');
+});
+
 test('an answer after the end of a hold changes nothing', async () => {
   const { link, cancel, answer } = setup();
   await settled();

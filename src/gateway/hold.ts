@@ -6,6 +6,7 @@ import {
   limits,
   type Decision,
   type Grant,
+  type HoldEscalation,
   type HoldRequest,
   type HoldResolution,
   type Operation,
@@ -20,8 +21,12 @@ export interface HoldLink {
   open(request: HoldRequest): Promise<{ request: string; expiresAt: number }>;
   withdraw(request: string, reason: string): void;
   used(request: string, grant: string): void;
-  /** Calls back once when the request is answered; with a fault when the link is lost. Returns how to stop listening. */
-  onResolved(request: string, listener: (answer: HoldResolution | Fault) => void): () => void;
+  /** Calls back once when the request is answered, with a fault when the link is lost; and when others are asked meanwhile. Returns how to stop listening. */
+  onResolved(
+    request: string,
+    listener: (answer: HoldResolution | Fault) => void,
+    onEscalated: (escalation: HoldEscalation) => void,
+  ): () => void;
   /** The control plane's key, known since `hello`. */
   controlKey(): KeyObject;
 }
@@ -55,8 +60,12 @@ export class Holds {
     try {
       const request = holdRequest(live, question);
       const opened = await this.#link.open(request);
-      waiting.onHold(noticeOf(opened, decision.requirements));
-      const answer = await this.#wait(opened.request, request.timeoutMs, [waiting.signal, live.ended]);
+      const notice = noticeOf(opened, decision.requirements);
+      waiting.onHold(notice);
+      const answer = await this.#wait(opened.request, request.timeoutMs, {
+        signals: [waiting.signal, live.ended],
+        onEscalated: ({ reviewers, expiresAt }) => waiting.onHold({ ...notice, reviewers, expiresAt }),
+      });
       if (answer instanceof Fault) return { kind: 'refused', fault: answer };
       return this.#judge(answer, operation, decision.requirements);
     } catch (thrown) {
@@ -69,7 +78,11 @@ export class Holds {
     for (const grant of grants) this.#link.used(request, grant);
   }
 
-  #wait(request: string, timeoutMs: number, signals: readonly AbortSignal[]): Promise<HoldResolution | Fault> {
+  #wait(
+    request: string,
+    timeoutMs: number,
+    { signals, onEscalated }: { readonly signals: readonly AbortSignal[]; readonly onEscalated: (escalation: HoldEscalation) => void },
+  ): Promise<HoldResolution | Fault> {
     return new Promise((resolve) => {
       const finish = (answer: HoldResolution | Fault, withdraw?: string): void => {
         timer.cancel();
@@ -83,7 +96,7 @@ export class Holds {
       const timer = this.#world.after(timeoutMs + expiryGraceMs, () =>
         finish(new Fault('APPROVAL_TIMEOUT', `nobody answered the request ${request} in time`), 'expired at the gateway'),
       );
-      const stop = this.#link.onResolved(request, (answer) => finish(answer));
+      const stop = this.#link.onResolved(request, (answer) => finish(answer), onEscalated);
       for (const signal of signals) signal.addEventListener('abort', aborted, { once: true });
       if (signals.some((signal) => signal.aborted)) aborted();
     });
@@ -143,7 +156,9 @@ function holdRequest(live: LiveSession, question: { operation: Operation; decisi
   const requirements = decision.requirements.flatMap(({ rule, reason, message, bound, approval }) =>
     approval ? [{ rule, reason, message, bound, approval }] : [],
   );
-  const timeoutMs = Math.min(limits.holdMsMax, ...requirements.map((requirement) => requirement.approval.timeoutMs));
+  // Each requirement ends after its own time and, where it escalates, that of the second group.
+  const patience = requirements.map(({ approval }) => approval.timeoutMs + (approval.escalateTo?.timeoutMs ?? 0));
+  const timeoutMs = Math.min(limits.holdMsMax, ...patience);
   return {
     session: session.id,
     operation: operation.id,

@@ -1,6 +1,16 @@
 import { decide, type Bundle } from '#policy';
-import { newIdentifier, type Decision, type DecisionRequest, type Grant, type Operation, type World } from '#model';
+import {
+  newIdentifier,
+  type Decision,
+  type DecisionRequest,
+  type FactRecord,
+  type Grant,
+  type Operation,
+  type RolloutOffer,
+  type World,
+} from '#model';
 import { bindingOf } from './binding.ts';
+import type { Gathered } from './facts/index.ts';
 import type { Log } from './log.ts';
 import type { LiveSession } from './point.ts';
 
@@ -11,23 +21,28 @@ export interface Judged {
   readonly request: DecisionRequest;
   readonly decision: Decision;
   readonly decisionId: string;
+  /** Microseconds that the decision took. */
+  readonly tookUs: number;
+  /** What was asked for before the decision; absent when nothing was. */
+  readonly asked?: readonly FactRecord[];
 }
 
-/** Stage decide: one operation of a live session, put to the policy. */
-export function judge(
+/** One operation of a live session as it is put to the policy, without facts. */
+export function questionOf(
   parts: { readonly world: World },
   question: {
     live: LiveSession;
     operation: Operation;
-    bundle: Bundle;
     grants: readonly Grant[];
     exceptionUses: Readonly<Record<string, number>>;
+    exceeded: readonly string[];
+    rolloutSteps: RolloutOffer['steps'] | undefined;
   },
-): Judged {
-  const { live, operation, bundle, grants, exceptionUses } = question;
+): DecisionRequest {
+  const { live, operation, grants, exceptionUses, exceeded, rolloutSteps } = question;
   const { session } = live;
   const { roles: _roles, ...subject } = session.subject;
-  const request: DecisionRequest = {
+  return {
     target: operation.target,
     phase: 'request',
     point: session.point,
@@ -45,8 +60,22 @@ export function judge(
     binding: bindingOf(session, operation),
     grants,
     exceptionUses,
+    ...(exceeded.length === 0 ? {} : { exceeded }),
+    ...(rolloutSteps === undefined ? {} : { rolloutSteps }),
   };
-  return { bundle, operation, request, decision: decide(bundle, request), decisionId: newIdentifier('dec', parts.world) };
+}
+
+/** Stage decide: the question with what was found out about it. */
+export function judge(
+  parts: { readonly world: World },
+  { bundle, operation, question, found }: { bundle: Bundle; operation: Operation; question: DecisionRequest; found: Gathered | undefined },
+): Judged {
+  const request = found === undefined ? question : { ...question, facts: found.facts };
+  const startNs = parts.world.monotonicNs();
+  const decision = decide(bundle, request);
+  const tookUs = Number((parts.world.monotonicNs() - startNs) / 1_000n);
+  const judged = { bundle, operation, request, decision, decisionId: newIdentifier('dec', parts.world), tookUs };
+  return found === undefined || found.records.length === 0 ? judged : { ...judged, asked: found.records };
 }
 
 /** Obligation `log`: a line for operators. Never the text: that is evidence, and sealed. */

@@ -26,7 +26,7 @@ test('a bucket gives what it holds, refuses with the wait, and refills evenly', 
   const world = testWorld();
   const counters = new Counters(world);
   for (let i = 0; i < 12; i += 1) assert.ok(counters.pay([charge({ burst: 2 })]).ok, String(i));
-  assert.deepEqual(counters.pay([charge({ burst: 2 })]), { ok: false, charge: charge({ burst: 2 }), waitMs: 100 });
+  assert.deepEqual(counters.pay([charge({ burst: 2 })]), { ok: false, charge: charge({ burst: 2 }), waitMs: 100, escalates: false });
   world.advance(99);
   assert.ok(!counters.pay([charge({ burst: 2 })]).ok);
   world.advance(1);

@@ -1,8 +1,15 @@
 import { limits, type LimitCharge, type World } from '#model';
 import { ExceptionUses, isUse } from './exception-uses.ts';
 
-/** Whether everything could be paid; otherwise the charge that could not, and how long until it could be. */
-export type Payment = { readonly ok: true } | { readonly ok: false; readonly charge: LimitCharge; readonly waitMs: number };
+/** Whether everything could be paid; otherwise the charge that could not, how long until it could be, and whether people are to be asked. */
+export type Payment = { readonly ok: true } | Unpaid;
+
+interface Unpaid {
+  readonly ok: false;
+  readonly charge: LimitCharge;
+  readonly waitMs: number;
+  readonly escalates: boolean;
+}
 
 interface Bucket {
   units: number;
@@ -42,21 +49,25 @@ export class Counters {
     if (charges.length === 0) return paid;
     const uses = charges.filter(isUse);
     const lacking = this.#uses.lacking(uses);
-    if (lacking !== undefined) return { ok: false, charge: lacking, waitMs: 0 };
+    if (lacking !== undefined) return { ok: false, charge: lacking, waitMs: 0, escalates: false };
     const now = this.#world.monotonicNs();
     const owed = new Map<Bucket, number>();
+    let escalating: Unpaid | undefined;
     for (const charge of charges) {
       if (isUse(charge)) continue;
       const bucket = this.#bucket(charge, now);
       if (bucket === undefined) {
-        if (charge.onStoreError === 'deny') return { ok: false, charge, waitMs: 0 };
+        if (charge.onStoreError === 'deny') return { ok: false, charge, waitMs: 0, escalates: false };
         continue;
       }
       const sum = (owed.get(bucket) ?? 0) + charge.cost;
       // Fractions of a unit that floating point loses must not refuse what exactly fits.
       if (sum <= bucket.units + tolerance) owed.set(bucket, sum);
-      else if (charge.onExceed === 'deny') return { ok: false, charge, waitMs: waitOf(bucket, sum) };
+      else if (charge.onExceed === 'deny') return { ok: false, charge, waitMs: waitOf(bucket, sum), escalates: false };
+      else if (charge.onExceed === 'escalate') escalating ??= { ok: false, charge, waitMs: waitOf(bucket, sum), escalates: true };
     }
+    // Nobody is asked about what a limit that asks nobody refuses all the same.
+    if (escalating !== undefined) return escalating;
     if (uses.length > 0) this.#uses.note(uses);
     for (const [bucket, sum] of owed) bucket.units = Math.max(0, bucket.units - sum);
     return paid;

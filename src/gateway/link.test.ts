@@ -72,6 +72,7 @@ async function meet(name: string, answer: (frame: Frame, socket: Socket) => void
     calls: {
       'evidence.open': ({ indexes }) => Promise.resolve({ texts: indexes.map((index) => ({ index, text: 't', parameters: [] })) }),
       'evidence.disclose': () => Promise.reject(new Fault('NOT_FOUND', 'no such entry')),
+      'evidence.sealed': () => Promise.reject(new Fault('NOT_FOUND', 'no such session')),
       'ledger.prove': () => Promise.reject(new Fault('NOT_FOUND', 'no such entry')),
       'ledger.witness': () => Promise.reject(new Fault('NOT_FOUND', 'no witness')),
       'session.terminate': () => Promise.reject(new Fault('NOT_FOUND', 'no such session')),
@@ -79,7 +80,12 @@ async function meet(name: string, answer: (frame: Frame, socket: Socket) => void
       'resource.test': () => Promise.reject(new Fault('NOT_FOUND', 'no such resource')),
       'resource.propose': () => Promise.reject(new Fault('NOT_FOUND', 'no such resource')),
     },
-    notices: { 'policy.offer': () => undefined, 'resources.offer': () => undefined, 'tokens.revoked': () => undefined },
+    notices: {
+      'policy.offer': () => undefined,
+      'rollouts.offer': () => undefined,
+      'resources.offer': () => undefined,
+      'tokens.revoked': () => undefined,
+    },
   });
   link.start();
   await greeted.promise;

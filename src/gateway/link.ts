@@ -9,6 +9,7 @@ import {
   type ControlNotices,
   type FaultCode,
   type GatewayCalls,
+  type HoldEscalation,
   type HoldResolution,
   type Timer,
   type World,
@@ -21,7 +22,7 @@ const retryFirstMs = 100;
 const retryLastMs = 5_000;
 
 type Calls = { readonly [M in keyof ControlCalls]: (params: ControlCalls[M]['params']) => Promise<ControlCalls[M]['result']> };
-type Notices = { readonly [N in Exclude<keyof ControlNotices, 'hold.resolved'>]: (params: ControlNotices[N]) => void };
+type Notices = { readonly [N in Exclude<keyof ControlNotices, 'hold.resolved' | 'hold.escalated'>]: (params: ControlNotices[N]) => void };
 
 export interface LinkOptions {
   readonly world: World;
@@ -33,6 +34,11 @@ export interface LinkOptions {
   readonly onDown: () => void;
   readonly calls: Calls;
   readonly notices: Notices;
+}
+
+interface Listener {
+  readonly resolved: (answer: HoldResolution | Fault) => void;
+  readonly escalated: (escalation: HoldEscalation) => void;
 }
 
 interface PendingCall {
@@ -48,7 +54,7 @@ interface PendingCall {
 export class Link implements HoldLink {
   readonly #options: LinkOptions;
   readonly #pending = new Map<number, PendingCall>();
-  readonly #holds = new Map<string, (answer: HoldResolution | Fault) => void>();
+  readonly #holds = new Map<string, Listener>();
   /** Answers that overtook the reply of `hold.open`. */
   readonly #early = new Map<string, HoldResolution>();
   #socket: Socket | undefined;
@@ -104,14 +110,14 @@ export class Link implements HoldLink {
     );
   }
 
-  onResolved(request: string, listener: (answer: HoldResolution | Fault) => void): () => void {
+  onResolved(request: string, listener: Listener['resolved'], onEscalated: Listener['escalated'] = () => undefined): () => void {
     const early = this.#early.get(request);
     if (early) {
       this.#early.delete(request);
       queueMicrotask(() => listener(early));
       return () => undefined;
     }
-    this.#holds.set(request, listener);
+    this.#holds.set(request, { resolved: listener, escalated: onEscalated });
     return () => this.#holds.delete(request);
   }
 
@@ -172,7 +178,7 @@ export class Link implements HoldLink {
     this.#early.clear();
     const holds = [...this.#holds.values()];
     this.#holds.clear();
-    for (const listener of holds) listener(fault);
+    for (const { resolved } of holds) resolved(fault);
   }
 
   #send(method: string, params: unknown): Promise<unknown> {
@@ -215,8 +221,14 @@ export class Link implements HoldLink {
       const answer = params as HoldResolution;
       const listener = this.#holds.get(answer.request);
       this.#holds.delete(answer.request);
-      if (listener) listener(answer);
+      if (listener) listener.resolved(answer);
       else if (this.#early.size < limits.sessionsMax) this.#early.set(answer.request, answer);
+      return;
+    }
+    if (name === 'hold.escalated') {
+      // As above; it only changes what the person who waits is told.
+      const escalation = params as HoldEscalation;
+      this.#holds.get(escalation.request)?.escalated(escalation);
       return;
     }
     const handler = own<(params: unknown) => void>(this.#options.notices, name);

@@ -46,6 +46,7 @@ export async function consultMirror(
     calls: {
       'evidence.open': notYet,
       'evidence.disclose': notYet,
+      'evidence.sealed': notYet,
       'ledger.prove': notYet,
       'ledger.witness': notYet,
       'session.terminate': notYet,
@@ -53,7 +54,12 @@ export async function consultMirror(
       'resource.test': notYet,
       'resource.propose': notYet,
     },
-    notices: { 'policy.offer': () => undefined, 'resources.offer': () => undefined, 'tokens.revoked': () => undefined },
+    notices: {
+      'policy.offer': () => undefined,
+      'rollouts.offer': () => undefined,
+      'resources.offer': () => undefined,
+      'tokens.revoked': () => undefined,
+    },
   });
   try {
     link.start();

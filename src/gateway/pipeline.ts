@@ -1,16 +1,20 @@
+import assert from 'node:assert/strict';
 import { decide } from '#policy';
 import type { EvidenceLevel, Ledger } from '#ledger';
-import { asFault, Fault, unsent, type Decision, type Grant, type Operation, type Outcome, type ResultColumn, type World } from '#model';
+import { asFault, Fault, limits, unsent, type Decision, type Operation, type Outcome, type ResultColumn, type World } from '#model';
 import type { BundleInForce } from './bundle.ts';
+import type { Facts } from './facts/index.ts';
 import { buildGuard } from './guard/index.ts';
 import type { Holds } from './hold.ts';
 import { Counters } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Admission, Admitted, LiveSession, Pipeline, SessionRecording, Waiting } from './point.ts';
 import { recordOf } from './decided-record.ts';
-import { judge, tell, type Judged } from './judge.ts';
+import { judge, questionOf, tell, type Judged } from './judge.ts';
 import { recordingFor, type Recordings } from './recording.ts';
 import { denialOf, exceeded, refusalOf, refuse } from './refuse.ts';
+import type { RolloutSteps } from './rollout-steps.ts';
+import { Rounds } from './rounds.ts';
 
 interface Parts {
   readonly world: World;
@@ -21,13 +25,17 @@ interface Parts {
   /** 32 bytes that key hashes and tokens of masked values. */
   readonly maskingKey: Uint8Array;
   readonly counters: Counters;
+  /** Absent: rollouts stand at the step of their document. */
+  readonly rolloutSteps?: RolloutSteps;
   /** Absent: this gateway records no session, so what must be recorded is refused. */
   readonly recordings?: Recordings;
+  /** Absent: nothing is found out before a decision, and rules that read facts do what they say for that. */
+  readonly facts?: Facts;
 }
 
 /**
- * The one pipeline of every enforcement point: inspect (done by the point) → decide → hold → record → release (the point, with the permit)
- * → guard → settle.
+ * The one pipeline of every enforcement point: inspect (done by the point) → find out facts → decide → hold → record → release (the point,
+ * with the permit) → guard → settle.
  *
  * INVARIANT: the order of the stages is a security property. It is written out in `admit` and is not configurable.
  */
@@ -51,6 +59,7 @@ export function createPipeline(given: Omit<Parts, 'counters'> & { readonly count
 /** Stage settle. Never rejects. */
 async function settle(parts: Parts, admitted: Admitted, outcome: Outcome): Promise<void> {
   const { live, operation, permit } = admitted;
+  parts.facts?.activities.shown(live, outcome.rows);
   try {
     // Only what ran ahead of its record has to wait for it.
     const { index } = permit.durable ?? (await permit.recorded);
@@ -76,42 +85,71 @@ interface Batch {
 
 async function admit(parts: Parts, batch: Batch): Promise<Admission> {
   const { live, operations, waiting } = batch;
-  const grants: Grant[] = [];
-  const requests = new Map<string, string>();
+  const rounds = new Rounds();
+  const refused = (of: Parameters<typeof refuse>[1]): Promise<Admission> => {
+    const denied = of.judged.filter(({ decision }) => decision.verdict === 'deny').length;
+    parts.facts?.activities.decided(live, operations.length, denied);
+    return refuse(parts.ledger, of);
+  };
   // Each round answers one held operation; everything is decided anew afterwards, with the bundle that is then in force.
   for (;;) {
     if (live.ended.aborted) return { kind: 'refused', refusal: refusalOf(asFault(live.ended.reason)) };
     const bundle = parts.bundle.current();
     if (bundle instanceof Fault) throw bundle;
     const { exceptionUses } = parts.counters;
-    const judged = operations.map((operation) => judge(parts, { live, operation, bundle, grants, exceptionUses }));
+    const { grants } = rounds;
+    const rolloutSteps = parts.rolloutSteps?.of(bundle.ref.digest);
+    const questions = operations.map((operation) =>
+      questionOf(parts, { live, operation, grants, exceptionUses, exceeded: rounds.exceeded(operation.id), rolloutSteps }),
+    );
+    const gathering = parts.facts?.gather(bundle, live, questions);
+    const found = gathering && (await timed(parts.world, gathering, waiting));
+    // What was found out is no answer to the questions of another policy, nor for a session that must end.
+    if (found && (parts.bundle.current() !== bundle || live.ended.aborted)) continue;
+    const judged = operations.map((operation, i) => {
+      const question = questions[i];
+      assert(question, 'there is a question for every operation');
+      return judge(parts, { bundle, operation, question, found: found?.[i] });
+    });
     for (const one of judged) tell(parts.log, live, one);
     const denied = judged.find(({ decision }) => decision.verdict === 'deny');
-    if (denied) return refuse(parts.ledger, { live, judged, culprit: denied, refusal: denialOf(denied) });
+    if (denied) return refused({ live, judged, culprit: denied, refusal: denialOf(denied) });
     const held = judged.find(({ decision }) => decision.verdict === 'pending');
     if (!held) {
       const recorded = recordingFor(parts.recordings, live, judged);
       if ('fault' in recorded) {
         const { unrecordable: culprit, fault } = recorded;
-        return refuse(parts.ledger, { live, judged, culprit, refusal: { ...refusalOf(fault), decisionId: culprit.decisionId } });
+        return refused({ live, judged, culprit, refusal: { ...refusalOf(fault), decisionId: culprit.decisionId } });
       }
       // Paid once and for the whole batch, when nothing else stands in the way: what is refused uses up nobody's quota.
       const payment = parts.counters.pay(judged.flatMap(({ decision }) => decision.limits ?? []));
-      if (!payment.ok) return refuse(parts.ledger, exceeded(live, judged, payment));
-      return release(parts, { live, judged, requests, recorded });
+      if (payment.ok) return release(parts, { live, judged, rounds, recorded });
+      if (!payment.escalates) return refused(exceeded(live, judged, payment));
+      const { charge } = payment;
+      const short = judged.find(({ decision }) => decision.limits?.includes(charge) === true);
+      assert(short, 'a charge belongs to an operation of its batch');
+      rounds.escalate(short.operation.id, charge);
+      continue;
     }
-    if (requests.has(held.operation.id)) {
-      const fault = new Fault('APPROVAL_WITHDRAWN', 'the policy changed while the operation was waiting; run it again to ask again');
-      return refuse(parts.ledger, { live, judged, culprit: held, refusal: { ...refusalOf(fault), decisionId: held.decisionId } });
+    const fault = rounds.refusalToAsk(held);
+    if (fault) {
+      return refused({ live, judged, culprit: held, refusal: { ...refusalOf(fault), decisionId: held.decisionId } });
     }
     await parts.ledger.append(recordOf(live, held));
     const answer = await parts.holds.ask(live, held, waiting);
     if (answer.kind === 'refused') {
-      return refuse(parts.ledger, { live, judged, culprit: held, refusal: { ...refusalOf(answer.fault), decisionId: held.decisionId } });
+      return refused({ live, judged, culprit: held, refusal: { ...refusalOf(answer.fault), decisionId: held.decisionId } });
     }
-    grants.push(...answer.grants);
-    requests.set(held.operation.id, answer.request);
+    rounds.answered(held, answer);
   }
+}
+
+/** Waits for the facts; the point is told when that took so long that what it understood may not be true any more. */
+async function timed<T>(world: World, gathering: Promise<T>, waiting: Waiting): Promise<T> {
+  const longNs = world.monotonicNs() + BigInt(limits.factsLongMs) * 1_000_000n;
+  const found = await gathering;
+  if (world.monotonicNs() > longNs) waiting.onDelay?.();
+  return found;
 }
 
 /** Stage record, then the permits. Every record of the batch is durable before any permit is handed out. */
@@ -120,15 +158,15 @@ async function release(
   batch: {
     live: LiveSession;
     judged: readonly Judged[];
-    requests: ReadonlyMap<string, string>;
+    rounds: Rounds;
     recorded: { readonly recording?: SessionRecording };
   },
 ): Promise<Admission> {
-  const { live, judged, requests, recorded } = batch;
+  const { live, judged, rounds, recorded } = batch;
   const results = await Promise.allSettled(
     judged.map(async (one): Promise<Admitted> => {
       const grant = one.request.grants.find(({ id }) => one.decision.grantsUsed.includes(id));
-      const request = requests.get(one.operation.id);
+      const request = grant && rounds.requestOf(grant.id);
       const approval = grant && request ? { grant: grant.id, request, ...(grant.approval ? { record: grant.approval } : {}) } : undefined;
       const permit = await parts.ledger.decide(recordOf(live, one, approval), { level: evidenceLevel(one.decision) });
       const { operation, request: decided, decision, decisionId } = one;
@@ -142,10 +180,11 @@ async function release(
     await Promise.all(admitted.map((one) => settle(parts, one, unsent('refused'))));
     throw failed.reason;
   }
-  for (const { operation, decision } of judged) {
-    const request = requests.get(operation.id);
-    if (request) parts.holds.used(request, decision.grantsUsed);
+  for (const grant of judged.flatMap(({ decision }) => decision.grantsUsed)) {
+    const request = rounds.requestOf(grant);
+    if (request !== undefined) parts.holds.used(request, [grant]);
   }
+  parts.facts?.activities.decided(live, judged.length, 0);
   return { kind: 'released', admitted, ...recorded };
 }
 

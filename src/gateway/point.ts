@@ -129,6 +129,8 @@ export interface Waiting {
   readonly signal: AbortSignal;
   /** Called when the operation is held, to tell the person who waits. */
   onHold(notice: HoldNotice): void;
+  /** Called when finding out facts took long: what the operation means must be looked at again before it is sent, as after a hold. */
+  onDelay?(): void;
 }
 
 export interface HoldNotice {
@@ -201,7 +203,7 @@ export interface SessionRecording {
    * and must be.
    */
   input(pieces: readonly Uint8Array[]): Promise<void>;
-  /** What the client is to see: recorded, and written to the outlet as soon as it may be shown. */
+  /** What the client is to see: recorded, and written to the outlet as soon as it may be shown. Its memory must not be used again. */
   output(pieces: readonly Uint8Array[]): void;
   /** Records the rest and the end, and shows what still waits. Call it before the client is let go, and before the session is closed. Never rejects. */
   finish(): Promise<void>;

@@ -15,6 +15,7 @@ interface Parts {
 export class Recordings {
   readonly #parts: Parts;
   readonly #live = new WeakMap<LiveSession, Tape>();
+  readonly #held: Held = { bytes: 0 };
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -25,7 +26,7 @@ export class Recordings {
    * in this session.
    */
   begin(live: LiveSession, level: RecordingLevel): SessionRecording | Fault {
-    const tape = this.#live.get(live) ?? new Tape(this.#parts, live.session.id);
+    const tape = this.#live.get(live) ?? new Tape(this.#parts, live.session.id, this.#held);
     this.#live.set(live, tape);
     return tape.require(level) ?? tape;
   }
@@ -58,8 +59,9 @@ export function recordingFor<One extends { readonly decision: Decision }>(
 const none = {};
 
 interface Chunk {
-  readonly parts: Uint8Array[];
-  /** With the headers of its pieces. */
+  /** Its content so far, in memory of its own that the ledger takes over: the only copy that is made of what went by. */
+  memory: Buffer;
+  /** Bytes used of it, with the headers of its pieces. */
   bytes: number;
   in: number;
   out: number;
@@ -74,9 +76,14 @@ interface Chunk {
 }
 
 /** Output that waits until it may be shown. */
-interface Held {
+interface Waiting {
   readonly bytes: Uint8Array;
   readonly chunk: Chunk;
+}
+
+/** All output of this gateway that waits for its recording. */
+interface Held {
+  bytes: number;
 }
 
 /**
@@ -93,8 +100,9 @@ class Tape implements SessionRecording {
   #current: Chunk = emptyChunk();
   /** Chunks handed to the ledger, or being filled, and not durable yet; in order. */
   readonly #unsaved = new Set<Chunk>();
-  readonly #held: Held[] = [];
-  #heldBytes = 0;
+  readonly #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  readonly #held: Held;
   #ahead = 0;
   #paused = false;
   #chunks = 0;
@@ -105,9 +113,10 @@ class Tape implements SessionRecording {
   #retriable = false;
   #finished: Promise<void> | undefined;
 
-  constructor(parts: Parts, session: string) {
+  constructor(parts: Parts, session: string, held: Held) {
     this.#parts = parts;
     this.#session = session;
+    this.#held = held;
   }
 
   require(level: RecordingLevel): Fault | undefined {
@@ -148,8 +157,8 @@ class Tape implements SessionRecording {
   output(pieces: readonly Uint8Array[]): void {
     if (this.#broken !== undefined || this.#finished !== undefined) return this.#outlet?.write(pieces);
     for (const piece of pieces) {
-      this.#held.push(...this.#add('out', piece));
-      this.#heldBytes += piece.length;
+      this.#waiting.push(...this.#add('out', piece));
+      this.#wait(piece.length);
     }
     if (this.#current.bytes > 0) this.#flushing ??= this.#parts.world.after(limits.recordingFlushMs, () => this.#flush());
     this.#show();
@@ -182,23 +191,21 @@ class Tape implements SessionRecording {
     for (const { saved } of [...this.#unsaved]) await saved;
   }
 
-  /** Puts bytes into chunks; what is full goes to the ledger. Gives the copies that were taken, with their chunks. */
-  #add(direction: 'in' | 'out', bytes: Uint8Array): Held[] {
+  /** Puts bytes into chunks; what is full goes to the ledger. Gives the same bytes with the chunks that they are in. */
+  #add(direction: 'in' | 'out', bytes: Uint8Array): Waiting[] {
     const at = this.#now();
-    const taken: Held[] = [];
+    const taken: Waiting[] = [];
     for (let from = 0; from < bytes.length; ) {
       if (this.#current.bytes + pieceHeaderBytes >= limits.recordingChunkBytesClosed) this.#flush();
       const chunk = this.#current;
       const end = Math.min(bytes.length, from + limits.recordingChunkBytesClosed - chunk.bytes - pieceHeaderBytes);
-      // A copy: the memory is the socket's, which may use it again.
-      const copy = Buffer.from(bytes.subarray(from, end));
+      const piece = bytes.subarray(from, end);
       if (chunk.bytes === 0) chunk.from = at;
       chunk.to = at;
-      chunk.parts.push(pieceHeader(direction, at, copy.length), copy);
-      chunk.bytes += pieceHeaderBytes + copy.length;
-      chunk[direction] += copy.length;
+      addPiece(chunk, pieceHeader(direction, at, piece.length), piece);
+      chunk[direction] += piece.length;
       this.#unsaved.add(chunk);
-      taken.push({ bytes: copy, chunk });
+      taken.push({ bytes: piece, chunk });
       from = end;
     }
     return taken;
@@ -225,7 +232,7 @@ class Tape implements SessionRecording {
       this.#unsaved.delete(chunk);
       return;
     }
-    chunk.saved = this.#parts.ledger.keepChunk(draft, Buffer.concat(chunk.parts)).then(
+    chunk.saved = this.#parts.ledger.keepChunk(draft, chunk.memory.subarray(0, chunk.bytes)).then(
       () => this.#durable(chunk),
       (thrown: unknown) => this.#break(asFault(thrown)),
     );
@@ -234,7 +241,7 @@ class Tape implements SessionRecording {
   #durable(chunk: Chunk): void {
     this.#kept += 1;
     chunk.durable = true;
-    chunk.parts.length = 0;
+    chunk.memory = nothing;
     this.#unsaved.delete(chunk);
     this.#ahead -= chunk.ahead;
     if (this.#broken === undefined) this.#show();
@@ -244,9 +251,9 @@ class Tape implements SessionRecording {
   #show(): void {
     const now = this.#now();
     const ready: Uint8Array[] = [];
-    for (let next = this.#held[0]; next !== undefined && this.#mayShow(next, now); next = this.#held[0]) {
-      this.#held.shift();
-      this.#heldBytes -= next.bytes.length;
+    for (let next = this.#waiting[0]; next !== undefined && this.#mayShow(next, now); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#wait(-next.bytes.length);
       ready.push(next.bytes);
       if (next.chunk.durable) continue;
       if (next.chunk.ahead === 0) next.chunk.aheadSince = now;
@@ -254,10 +261,17 @@ class Tape implements SessionRecording {
       this.#ahead += next.bytes.length;
     }
     if (ready.length > 0) this.#outlet?.write(ready);
-    this.#setPaused(this.#heldBytes > (this.#paused ? limits.recordingHeldBytesMax / 2 : limits.recordingHeldBytesMax));
+    // Where many sessions wait, each may have little.
+    const room = this.#held.bytes > limits.recordingHeldBytesTotalMax ? limits.recordingAheadBytesMax : limits.recordingHeldBytesMax;
+    this.#setPaused(this.#waitingBytes > (this.#paused ? room / 2 : room));
   }
 
-  #mayShow({ bytes, chunk }: Held, now: number): boolean {
+  #wait(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#held.bytes += bytes;
+  }
+
+  #mayShow({ bytes, chunk }: Waiting, now: number): boolean {
     if (chunk.durable) return true;
     if (this.#ahead + bytes.length > limits.recordingAheadBytesMax) return false;
     for (const one of this.#unsaved) if (one.ahead > 0) return now - one.aheadSince <= limits.recordingAheadMs * 1_000;
@@ -280,8 +294,8 @@ class Tape implements SessionRecording {
     this.#flushing = undefined;
     const { log, terminate } = this.#parts;
     log.error({ session: this.#session, fault: fault.code, level: this.#level }, 'the recording of a session broke off');
-    const waiting = this.#held.splice(0);
-    this.#heldBytes = 0;
+    const waiting = this.#waiting.splice(0);
+    this.#wait(-this.#waitingBytes);
     this.#unsaved.clear();
     this.#current = emptyChunk();
     this.#ahead = 0;
@@ -303,6 +317,24 @@ function failure(cause: Fault): Fault {
   return new Fault('RECORDING_FAILED', `this session must be recorded, and its recording broke off (${cause.code})`, { cause });
 }
 
+const nothing = Buffer.alloc(0);
+
+function addPiece(chunk: Chunk, header: Uint8Array, bytes: Uint8Array): void {
+  const wanted = chunk.bytes + header.length + bytes.length;
+  if (wanted > chunk.memory.length) {
+    // Never of the shared pool: it goes to another thread. Most chunks are a line or full.
+    const size = wanted <= firstChunkBytes ? firstChunkBytes : limits.recordingChunkBytesClosed;
+    const grown = Buffer.allocUnsafeSlow(Math.max(size, wanted));
+    chunk.memory.copy(grown, 0, 0, chunk.bytes);
+    chunk.memory = grown;
+  }
+  chunk.memory.set(header, chunk.bytes);
+  chunk.memory.set(bytes, chunk.bytes + header.length);
+  chunk.bytes = wanted;
+}
+
+const firstChunkBytes = 2 * 1024;
+
 function emptyChunk(): Chunk {
-  return { parts: [], bytes: 0, in: 0, out: 0, from: 0, to: 0, ahead: 0, aheadSince: 0, durable: false, saved: undefined };
+  return { memory: nothing, bytes: 0, in: 0, out: 0, from: 0, to: 0, ahead: 0, aheadSince: 0, durable: false, saved: undefined };
 }

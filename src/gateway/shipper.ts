@@ -3,7 +3,10 @@ import { asFault, Fault, limits, type Timer, type World } from '#model';
 import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 
+/** Small, because each is written as one piece of JSON while the operations of everybody else wait. */
 const entriesPerCall = 256;
+/** Calls that are under way at the same time: the mirror need not wait for what comes next. */
+const callsAhead = 4;
 const retryMs = 1_000;
 /** Entries gather this long before they travel, so that the mirror writes them together. */
 const gatherMs = 100;
@@ -75,14 +78,29 @@ export class Shipper {
 
   async #ship(): Promise<void> {
     const { ledger, link } = this.#parts;
-    while (!this.#stopped && this.#cursor < ledger.size) {
-      const entries = await ledger.read(this.#cursor, entriesPerCall);
-      if (entries.length === 0) return;
-      const { mirrored } = await link.call('ledger.entries', { origin: ledger.origin, first: this.#cursor, entries });
+    const underWay: { readonly end: number; readonly reply: Promise<{ mirrored: number }> }[] = [];
+    let next = this.#cursor;
+    for (;;) {
+      while (!this.#stopped && underWay.length < callsAhead && next < ledger.size) {
+        const entries = await ledger.read(next, entriesPerCall);
+        if (entries.length === 0) break;
+        const reply = link.call('ledger.entries', { origin: ledger.origin, first: next, entries });
+        // One that fails while another is waited for is found when it has its turn.
+        reply.catch(() => undefined);
+        next += entries.length;
+        underWay.push({ end: next, reply });
+      }
+      const oldest = underWay.shift();
+      if (oldest === undefined) break;
+      const { mirrored } = await oldest.reply;
       this.#cursor = mirrored;
       ledger.reach.advance('mirrored', mirrored);
+      if (mirrored >= oldest.end) continue;
+      // What follows was not taken either: from where the mirror is, again.
+      await Promise.allSettled(underWay.splice(0).map(({ reply }) => reply));
+      next = mirrored;
     }
-    await this.#offer();
+    if (!this.#stopped && this.#cursor >= ledger.size) await this.#offer();
   }
 
   /** Has the newest checkpoint signed by the mirror: at once when somebody waits for it, otherwise now and then. */

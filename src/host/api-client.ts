@@ -1,7 +1,10 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { Fault, type FaultCode, faultTable } from '#model';
 
 const answerMs = 30_000;
-const downloadMs = 10 * 60_000;
+/** The largest export is gone through in this time. */
+const silenceMs = 6 * 60 * 60_000;
 
 export interface ApiAddress {
   /** `http://127.0.0.1:7878` */
@@ -27,15 +30,30 @@ export async function callApi(address: ApiAddress, call: ApiCall): Promise<unkno
   throw problem(response.status, parse(text, address.base));
 }
 
-/** The bytes of an answer that is a file, piece by piece. Faults as for `callApi`. */
+/**
+ * The bytes of an answer that is a file, piece by piece. Faults as for `callApi`. It may be hours until the first byte, while the control plane goes through
+ * what it will send, so what counts is that the connection lives: `fetch` would give up after five minutes.
+ */
 export async function* downloadApi(address: ApiAddress, path: string): AsyncGenerator<Uint8Array> {
-  const response = await ask(address, { path }, downloadMs);
-  if (!response.ok) throw problem(response.status, parse(await response.text(), address.base));
+  const response = await answerTo(address, path);
+  const status = response.statusCode ?? 0;
+  if (status < 200 || status > 299) throw problem(status, parse((await response.toArray()).join(''), address.base));
   try {
-    for await (const piece of response.body ?? []) yield piece;
+    for await (const piece of response) yield piece as Uint8Array;
   } catch (cause) {
     throw new Fault('CONTROL_UNREACHABLE', `the answer of the control plane at ${address.base} broke off`, { cause });
   }
+}
+
+function answerTo({ base, token }: ApiAddress, path: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const url = new URL(`${base}/api/v1${path}`);
+    const asked = (url.protocol === 'https:' ? https : http).get(url, { headers: { authorization: `Bearer ${token}` }, agent: false });
+    asked.setTimeout(silenceMs, () => asked.destroy(new Error('nothing came for too long')));
+    asked.on('socket', (socket) => socket.setKeepAlive(true, answerMs));
+    asked.on('response', resolve);
+    asked.on('error', (cause) => reject(new Fault('CONTROL_UNREACHABLE', `the control plane at ${base} does not answer`, { cause })));
+  });
 }
 
 async function ask(address: ApiAddress, call: ApiCall, patienceMs: number): Promise<Response> {

@@ -1,4 +1,5 @@
 import type { ResourceConfig } from '#model';
+import type { OpaSettings } from './foreign/fact-settings.ts';
 import type { SignerSocket } from './ledger-settings.ts';
 
 /**
@@ -54,6 +55,8 @@ export interface GatewayConfig {
   /** Where each point listens, by point name, e.g. `postgres`. */
   readonly listen: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
   readonly tls: { readonly keyFile: string; readonly certFile: string };
+  /** The OPAs that this gateway may ask, by the names of their facts. */
+  readonly opa: Readonly<Record<string, OpaSettings>>;
 }
 
 /** A process that serves. */

@@ -25,6 +25,8 @@ export interface HomePaths {
   readonly trust: string;
   /** Where evidence is kept besides, and who signs it: `ledger-settings.ts`. The operator writes it, or does not. */
   readonly ledgerSettings: string;
+  /** Where other engines answer that rules want facts of: `foreign/fact-settings.ts`. The operator writes it, or does not. */
+  readonly factSettings: string;
   /** What may go from the ledgers when it is old: `retention.ts`. The operator writes it, or does not. */
   readonly retention: string;
   /** How far mirror and sinks are: `delivered.ts`. */
@@ -80,6 +82,7 @@ export function homeAt(root: string): HomePaths {
     operatorTokenFile: join(secrets, 'operator-token'),
     trust: join(root, 'trust.json'),
     ledgerSettings: join(root, 'ledger.yaml'),
+    factSettings: join(root, 'facts.yaml'),
     retention: join(root, 'retention.yaml'),
     delivered: join(root, 'delivered.json'),
     store: join(root, 'control', 'store'),

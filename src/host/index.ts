@@ -39,8 +39,11 @@ export {
   type S3AnchorSettings,
   type SignerSocket,
   type TimeStampSettings,
+  type RecordingBucketSettings,
+  type RecordingSettings,
 } from './ledger-settings.ts';
-export type { ForeignAnswer, ForeignAsker } from './foreign/engine.ts';
+export { sessionKeyCopies, sessionKeyCopy } from './session-key-copies.ts';
+export { openEngine } from './foreign/open-engine.ts';
 export { readOpaBundle } from './foreign/opa-bundle.ts';
 export { regoEngine } from './foreign/rego-engine.ts';
 export { remoteOpa } from './foreign/remote-opa.ts';

@@ -10,9 +10,11 @@ import { fullDisk } from './full-disk.ts';
 import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
 import { lockHome } from './home-lock.ts';
 import { type Home, openHome, secretIn } from './home.ts';
+import { readFactSettings } from './foreign/fact-settings.ts';
 import { readLedgerSettings } from './ledger-settings.ts';
 import { choosePorts, type Ports } from './ports.ts';
 import { endOrphans } from './supervisor/orphans.ts';
+import { variableIn } from './secret-reference.ts';
 import { SupervisedPostgres } from './supervisor/postgres.ts';
 import { SupervisedProcess } from './supervisor/process.ts';
 import { addTrust } from './trust.ts';
@@ -255,18 +257,22 @@ class Parts {
       linkSecretFile: of.home.linkSecretFile,
       listen: { postgres: { host, port: of.port } },
       ...of.home.gateway,
+      opa: readFactSettings(of.home.factSettings),
     };
-    this.#gateway = this.#supervise<GatewayReady>('gateway', config);
+    const secrets = Object.values(config.opa).flatMap(({ token }) => variableIn(token) ?? []);
+    this.#gateway = this.#supervise<GatewayReady>('gateway', config, secrets);
     return this.#gateway.start();
   }
 
-  #supervise<Ready>(name: string, config: ControlConfig | GatewayConfig): SupervisedProcess<Ready> {
+  /** @param environment names of variables that the configuration speaks of */
+  #supervise<Ready>(name: string, config: ControlConfig | GatewayConfig, environment: readonly string[] = []): SupervisedProcess<Ready> {
     const { entry, world, events } = this.#options;
     return new SupervisedProcess<Ready>({
       name,
       entry,
       args: this.processArgs,
       config: () => config,
+      environment,
       logFile: join(this.#home.logs, `${name}.log`),
       world,
       onDeath: (how, inMs) => events.warning(`${how}; starting it again in ${inMs} ms`),

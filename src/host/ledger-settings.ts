@@ -51,6 +51,26 @@ const signer = z.strictObject({
     .default(limits.signerSilenceMsMax / 60_000),
 });
 
+/** Where recordings are kept besides the gateways, and how large an export may be. */
+const recordings = z.strictObject({
+  /** `false`: large chunks lie on the gateway's disk only. */
+  copies: z.boolean().default(true),
+  bucket: z
+    .strictObject({
+      /** Of the store, without the bucket. */
+      endpoint: z.url({ protocol: /^https?$/ }),
+      region: z.string().min(1),
+      bucket: z.string().min(1),
+      prefix: z.string().default('warder/recordings/'),
+      accessKeyId: secret,
+      secretAccessKey: secret,
+      ca: absolute.optional(),
+    })
+    .optional(),
+  /** An export is written as it is read, so this bounds the file, not memory. */
+  exportMegabytesMax: z.int().min(1).max(8_000_000).default(65_536),
+});
+
 const settings = z.strictObject({
   anchor: fileAnchor.optional(),
   anchors: z
@@ -59,6 +79,7 @@ const settings = z.strictObject({
     .default([]),
   /** Sockets of the processes that hold the keys of the logs. */
   signer: z.strictObject({ gateway: signer.optional(), control: signer.optional() }).default({}),
+  recordings: recordings.prefault({}),
 });
 
 export type FileAnchorSettings = z.infer<typeof fileAnchor>;
@@ -66,8 +87,12 @@ export type S3AnchorSettings = z.infer<typeof s3Anchor>['s3'];
 export type TimeStampSettings = z.infer<typeof timeStampAnchor>['timeStamp'];
 export type AnchorSettings = z.infer<typeof settings>['anchors'][number];
 
+export type RecordingSettings = z.infer<typeof recordings>;
+export type RecordingBucketSettings = NonNullable<RecordingSettings['bucket']>;
+
 export interface LedgerSettings {
   readonly anchors: readonly AnchorSettings[];
+  readonly recordings: RecordingSettings;
   readonly signer: { readonly gateway?: SignerSocket; readonly control?: SignerSocket };
 }
 
@@ -83,7 +108,7 @@ export function readLedgerSettings(path: string): LedgerSettings {
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    return { anchors: [], signer: {} };
+    return { anchors: [], signer: {}, recordings: recordings.parse({}) };
   }
   let read: z.infer<typeof settings>;
   try {
@@ -96,6 +121,7 @@ export function readLedgerSettings(path: string): LedgerSettings {
   const { gateway, control } = read.signer;
   return {
     anchors: [...(read.anchor === undefined ? [] : [read.anchor]), ...read.anchors],
+    recordings: read.recordings,
     signer: {
       ...(gateway === undefined ? {} : { gateway: socketOf(gateway) }),
       ...(control === undefined ? {} : { control: socketOf(control) }),

@@ -116,7 +116,7 @@ function aboutOf(record: StoredRecord, sessions: Map<string, About>): About {
     resources: new Set([...(known?.resources ?? []), ...(resource === undefined ? [] : [resource])]),
   };
   if (session !== undefined) {
-    if (about.kind === 'session.closed') sessions.delete(session);
+    if (about.kind === 'session.closed' || about.kind === 'session.lost') sessions.delete(session);
     else sessions.set(session, about);
   }
   return about;

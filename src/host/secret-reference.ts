@@ -14,11 +14,17 @@ export function readSecret(reference: string): string {
   return secret;
 }
 
+/** The name in `env:NAME`; undefined for other references. */
+export function variableIn(reference: string | undefined): string | undefined {
+  return reference?.startsWith('env:') === true ? reference.slice('env:'.length) : undefined;
+}
+
 function lookUp(reference: string): string | undefined {
   if (!secretReferencePattern.test(reference)) {
     throw new Fault('CONFIG_INVALID', 'a secret is given by reference: file:/absolute/path or env:NAME');
   }
-  if (reference.startsWith('env:')) return process.env[reference.slice('env:'.length)];
+  const variable = variableIn(reference);
+  if (variable !== undefined) return process.env[variable];
   try {
     return readFileSync(reference.slice('file:'.length), 'utf8');
   } catch (cause) {

@@ -6,6 +6,7 @@ import { storeDatabase } from './database.ts';
 import { startPostgres } from './embedded-postgres/start.ts';
 import { lockHome } from './home-lock.ts';
 import { openHome, secretIn } from './home.ts';
+import { readFactSettings } from './foreign/fact-settings.ts';
 import { readLedgerSettings } from './ledger-settings.ts';
 
 export interface StandaloneControl {
@@ -80,6 +81,7 @@ export async function standaloneGateway(options: StandaloneGateway, world: World
     linkSecretFile: home.linkSecretFile,
     listen: { postgres: parseAddress(options.listenPostgres) },
     ...home.gateway,
+    opa: readFactSettings(home.factSettings),
   };
 }
 

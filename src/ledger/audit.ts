@@ -26,9 +26,12 @@ export class FileAudit {
   /** Full bundles and tiles that were there, which may not go. */
   readonly #full = new Set<string>();
   #skip = 0;
+  readonly #removed: (first: number) => boolean;
 
-  constructor(directory: string) {
+  /** `removed`: whether the log's owner removed the bundle that begins with this entry, as the log allows. */
+  constructor(directory: string, removed: (first: number) => boolean = () => false) {
     this.#directory = directory;
+    this.#removed = removed;
   }
 
   /** Files that cover entries below `size` and are new, changed or gone. Those not reported `good` come again next time. */
@@ -36,7 +39,11 @@ export class FileAudit {
     const here = [...(await this.#list('tile/0')), ...(await this.#list('tile/entries'))];
     const found: AuditedFile[] = [];
     const paths = new Set(here.map(({ path }) => path));
-    for (const path of this.#full) if (!paths.has(path)) found.push({ ...placeOf(path), path, digest: undefined });
+    for (const path of this.#full) {
+      if (paths.has(path)) continue;
+      if (this.#removed(placeOf(path).first)) this.#forget(path);
+      else found.push({ ...placeOf(path), path, digest: undefined });
+    }
     // New files always; of the others as many as fit in a round, going on where the last one ended.
     const fresh = here.filter(({ path }) => !this.#known.has(path));
     const old = here.filter(({ path }) => this.#known.has(path));
@@ -49,10 +56,15 @@ export class FileAudit {
       if (seen === undefined || seen === this.#known.get(file.path)) continue;
       const digest = await this.#digest(file);
       // A partial file goes when the full one is there, perhaps just now.
-      if (digest === undefined && file.count < 256 && (await this.#stamp(file.path)) === undefined) continue;
+      if (digest === undefined && (file.count < 256 || this.#removed(file.first)) && (await this.#stamp(file.path)) === undefined) continue;
       found.push({ ...file, digest });
     }
     return found;
+  }
+
+  #forget(path: string): void {
+    this.#full.delete(path);
+    this.#known.delete(path);
   }
 
   /** The mirror has the same: the file is not read again until it changes. */

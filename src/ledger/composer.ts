@@ -43,8 +43,9 @@ export class Composer {
   compose(item: Item, at: { readonly index: number; readonly prev: Buffer; readonly full: boolean }): Composed {
     try {
       // Safe: `draftText` made it from a RecordDraft.
-      const parsed = JSON.parse(item.draft) as Parsed;
-      if (at.full && item.urgent !== true && !usesReserve(parsed.kind)) return { fault: full };
+      const draft = JSON.parse(item.draft) as Parsed;
+      if (at.full && item.urgent !== true && !usesReserve(draft.kind)) return { fault: full };
+      const parsed = this.#withRecording(draft, item);
       return { entry: this.#entry(parsed, item, at), parsed };
     } catch (error) {
       if (isNoSpace(error)) return { fault: full, noSpace: true };
@@ -55,18 +56,18 @@ export class Composer {
     }
   }
 
+  /** Adds to a record about a recording what only this side knows of it. */
+  #withRecording(draft: Parsed, { content = new Uint8Array() }: Item): Parsed {
+    if (draft.kind === 'recording.chunk') return { ...draft, stored: this.#recordings.write(draft.session, draft.chunk, content) };
+    // Counted here: a chunk that came too late for the gateway is there all the same.
+    return draft.kind === 'recording.closed' ? { ...draft, ...this.#recordings.extent(draft.session) } : draft;
+  }
+
   #entry(parsed: Parsed, item: Item, at: { index: number; prev: Buffer }): Buffer {
     const { boot, build, origin } = this.#setting;
     const nonce = Buffer.from(this.#vault.random(16)).toString('hex');
     const position = { i: at.index, prev: at.prev.toString('hex'), boot, build, node: origin, nonce };
     const write = (evidence?: SealedEvidence): Buffer => this.#write(parsed, { t: item.t, mono: item.mono }, position, evidence);
-    if (parsed.kind === 'recording.chunk') {
-      const stored = this.#recordings.write(parsed.session, parsed.chunk, item.content ?? new Uint8Array());
-      return this.#write({ ...parsed, stored }, { t: item.t, mono: item.mono }, position);
-    }
-    // Counted here: a chunk that came too late for the gateway is there all the same.
-    if (parsed.kind === 'recording.closed')
-      return this.#write({ ...parsed, ...this.#recordings.extent(parsed.session) }, { t: item.t, mono: item.mono }, position);
     if (parsed.evidence === undefined) return write();
     if (parsed.session === undefined) throw new Fault('INVALID_INPUT', `record ${parsed.kind} has evidence but no session to seal it for`);
     const sealed = sealEvidence(this.#vault, parsed.session, parsed.evidence);
@@ -82,5 +83,15 @@ export class Composer {
 
 /** Records that say how something ended, or that the log itself needs: they may use the reserve of a full disk. */
 export function usesReserve(kind: Draft['kind']): boolean {
-  return ['operation.settled', 'recording.closed', 'session.closed', 'operation.indoubt', 'log.recovered', 'log.opened'].includes(kind);
+  return endings.has(kind);
 }
+
+const endings: ReadonlySet<Draft['kind']> = new Set([
+  'operation.settled',
+  'recording.closed',
+  'session.closed',
+  'session.lost',
+  'operation.indoubt',
+  'log.recovered',
+  'log.opened',
+]);

@@ -71,7 +71,8 @@ export interface Ledger {
   append(draft: RecordDraft): Promise<Receipt>;
   /**
    * Records a chunk of a session's recording: its bytes are sealed under the session's key and durable, with the record that names them, when
-   * this resolves. Rejects as `append` does.
+   * this resolves. Rejects as `append` does, but for LEDGER_SLOW when only output is in it: who shows it waits. The memory of `content` is the ledger's
+   * from now on.
    */
   keepChunk(draft: RecordingChunk, content: Uint8Array): Promise<Receipt>;
   /**
@@ -91,6 +92,8 @@ export interface Ledger {
   keepCosigned(note: string): void;
   /** Told by whoever ships the log how much of it is safe elsewhere. */
   readonly reach: Pick<Reach, 'link' | 'advance' | 'at' | 'wanted' | 'onWanted'>;
+  /** True when the bundle that begins with this entry was removed by this process, as the log allows. */
+  removed(first: number): boolean;
   /** Calls the listener whenever `size` has grown; returns the function that stops it. */
   onGrow(listener: (size: number) => void): () => void;
   /**

@@ -12,6 +12,8 @@ export type Order =
   | { readonly kind: 'tick' }
   | { readonly kind: 'read'; readonly id: number; readonly first: number; readonly count: number }
   | { readonly kind: 'evidence' | 'disclose'; readonly id: number; readonly index: number }
+  /** Entries below which number may be pruned. */
+  | { readonly kind: 'prunable'; readonly id: number }
   | { readonly kind: 'cosigned'; readonly note: string }
   /** The signature line of another process for this size. */
   | { readonly kind: 'countersigned'; readonly size: number; readonly line: string }
@@ -26,7 +28,7 @@ export type Answer =
   /** Another process is to sign this. */
   | { readonly kind: 'unsigned'; readonly text: string; readonly size: number }
   | Appended
-  | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | Disclosed | undefined }
+  | { readonly kind: 'value'; readonly id: number; readonly value: readonly string[] | Evidence | Disclosed | number | undefined }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: PlainFault }
   | { readonly kind: 'fatal'; readonly fault: PlainFault };
 
@@ -142,7 +144,7 @@ export class Desk {
   }
 
   /** Reading what is there: a fault is an answer, not the end. */
-  #look(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' | 'disclose' }>): void {
+  #look(log: Log, order: Looking): void {
     try {
       this.#answer({ kind: 'value', id: order.id, value: found(log, order) });
     } catch (error) {
@@ -165,7 +167,10 @@ export class Desk {
   }
 }
 
-function found(log: Log, order: Extract<Order, { kind: 'read' | 'evidence' | 'disclose' }>): readonly string[] | Evidence | Disclosed {
+type Looking = Extract<Order, { kind: 'read' | 'evidence' | 'disclose' | 'prunable' }>;
+
+function found(log: Log, order: Looking): readonly string[] | Evidence | Disclosed | number {
+  if (order.kind === 'prunable') return log.prunable();
   if (order.kind === 'read') return log.read(order.first, order.count);
   return order.kind === 'evidence' ? log.openEvidence(order.index) : log.disclose(order.index);
 }

@@ -37,9 +37,22 @@ export type OwnDraft =
       /** Indexes of decisions without outcome; one `operation.indoubt` follows for each. At most the first 1,000 are listed here. */
       readonly inDoubt: readonly number[];
       readonly inDoubtTotal: number;
+      /** Sessions that were cut off; one `session.lost` follows for each. */
+      readonly lostSessions?: number;
     }
   | { readonly kind: 'log.heartbeat' }
   | { readonly kind: 'operation.indoubt'; readonly session: string; readonly operation: string; readonly n: number; readonly for: number }
+  /** The session was open when the writer died, and with it the gateway; what is known of it is here. */
+  | {
+      readonly kind: 'session.lost';
+      readonly session: string;
+      /** Number of its last operation that was allowed or denied. */
+      readonly operations: number;
+      /** A rule let operations run ahead of their records: so many may have run without one. */
+      readonly ahead?: { readonly operations: number; readonly ms: number };
+      /** It was being recorded: what there is of the recording. */
+      readonly recording?: { readonly chunks: number; readonly bytes: number };
+    }
   /** The wall clock went this much further than the monotonic clock since the last look; negative when it went back. */
   | { readonly kind: 'clock.stepped'; readonly byMs: number };
 

@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { canonicalJson, Fault, limits } from '#model';
 import { type Disk, makeFolders, writeDurably } from './disk.ts';
 import { decrypt, encrypt, type SessionKeys } from './keys.ts';
@@ -64,7 +64,16 @@ export function discloseEvidence(
   const key = vault.keys.forOpening(evidence.key);
   if (key === undefined) throw new Fault('NOT_FOUND', `the evidence of session ${evidence.key} was erased: its key is gone`);
   const sealed = evidence.sealed === undefined ? readBlob(vault, evidence.blob ?? '') : Buffer.from(evidence.sealed, 'base64');
-  const content = decrypt({ key, context: context(vault.origin, evidence.key) }, sealed);
+  return unsealEvidence({ key, origin: vault.origin }, evidence, sealed);
+}
+
+/** The same for sealed bytes that were kept elsewhere. Faults: LEDGER_TAMPERED. */
+export function unsealEvidence(
+  { key, origin }: { readonly key: KeyObject; readonly origin: string },
+  evidence: SealedEvidence,
+  sealed: Buffer,
+): { readonly salt: Buffer; readonly content: Buffer } {
+  const content = decrypt({ key, context: context(origin, evidence.key) }, sealed);
   if (content === undefined) throw new Fault('LEDGER_TAMPERED', 'sealed evidence does not open with its key');
   const [salt, raw] = [content.subarray(0, saltBytes), content.subarray(saltBytes)];
   const expected = Buffer.from(evidence.commit, 'hex');
@@ -89,6 +98,6 @@ function context(origin: string, session: string): string {
   return `evidence/v1\n${origin}\n${session}`;
 }
 
-function blobPath(directory: string, blob: string): string {
+export function blobPath(directory: string, blob: string): string {
   return `${directory}/blobs/${blob.slice(0, 2)}/${blob}`;
 }

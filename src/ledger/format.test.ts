@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +11,8 @@ import { encodePieces } from './recording/content.ts';
 import { RecordingFiles } from './recording/files.ts';
 import { leafHash, nodeHash, Tree } from './merkle.ts';
 import { decodeSigningKey, encodeSigningKey, signerOf } from './note.ts';
-import { sessionOpened } from './testing/drafts.ts';
+import { decided, sessionOpened, settled } from './testing/drafts.ts';
+import { hasPython } from './testing/second-verifier.ts';
 import { SimulatedDisk } from './testing/simulated-disk.ts';
 import { Bench, seededRandom } from './testing/story.ts';
 import { verified } from './testing/tamper.ts';
@@ -138,10 +140,13 @@ test('the same records give the same files, byte for byte', () => {
   }
   bench.commit(sessionOpened('ses_open'));
   bench.log.close();
-  const files = bench.disk.copy();
+  sameFiles(bench.disk.copy(), 'v1');
+});
+
+function sameFiles(files: SimulatedDisk, name: string): void {
   for (const path of files.paths()) {
     if (path.endsWith('/reserve')) continue;
-    const stored = join(corpus, 'v1', path);
+    const stored = join(corpus, name, path);
     const bytes = files.read(path) ?? Buffer.alloc(0);
     if (update) {
       mkdirSync(dirname(stored), { recursive: true });
@@ -149,6 +154,25 @@ test('the same records give the same files, byte for byte', () => {
     }
     assert.deepEqual(bytes, readFileSync(stored), path);
   }
+}
+
+test('the same crash gives the same files after it, byte for byte, and both verifiers prove them', async () => {
+  const machine = { segmentEntries: 5, aheadBytes: 0 };
+  const before = new Bench(undefined, { machine });
+  before.session('ses_whole', 1);
+  before.commit(sessionOpened('ses_doubt'), decided('ses_doubt', 1), sessionOpened('ses_recorded'));
+  const [index = -1] = before.commit({ ...decided('ses_recorded', 1), recording: 'required' });
+  before.log.commit([before.chunk('ses_recorded', 1, 'seen'), before.chunk('ses_recorded', 2, '.'.repeat(4_100))]);
+  before.commit(settled('ses_recorded', 1, index));
+  const after = new Bench(before.disk.copy(), { seed: 2, machine, time: 5_000 });
+  after.log.close();
+  sameFiles(after.disk.copy(), 'after-crash');
+  const folder = join(corpus, 'after-crash/data/ledger');
+  const report = await verifyLedger(directorySource(folder), { crypto: nodeCrypto });
+  assert.deepEqual([report.status, report.holes.lostSessions, report.holes.inDoubt, report.holes.recordings], ['proven', 2, 1, 1]);
+  if (!hasPython) return;
+  const { stdout } = spawnSync('python3', [join(import.meta.dirname, 'verify/verify.py'), '--json', folder], { encoding: 'utf8' });
+  assert.deepEqual([JSON.parse(stdout).status, JSON.parse(stdout).counts], ['proven', report.counts]);
 });
 
 test('ledgers of every version are proven', async () => {

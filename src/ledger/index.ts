@@ -13,6 +13,8 @@ export { openLedger } from './ledger.ts';
 export type { FoundLog, InDoubt, Ledger, LedgerOptions, Recovery } from './contract.ts';
 export { rotateLedgerKey, repairLedger, type Repaired, type StoppedLog } from './maintain.ts';
 export { decodePieces, encodePieces, type Piece, pieceHeader, pieceHeaderBytes } from './recording/content.ts';
+export { sealedBytes, sessionKey } from './recording/sealed-bytes.ts';
+export { type SealedBytes, sealedIn, unseal } from './recording/unseal.ts';
 export { pruneLedger } from './prune.ts';
 export { planPruning } from './prune-plan.ts';
 export { recordProofs } from './record-proof.ts';

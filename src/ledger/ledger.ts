@@ -12,6 +12,8 @@ import { leafHash } from './merkle.ts';
 import { faultOf, microseconds, Recorder, type Transport } from './recorder.ts';
 import { Courier, type SignerSetting } from './signer/courier.ts';
 import { SpaceWatch } from './space.ts';
+import type { HeldKey } from './signer/remote-signing.ts';
+import { attendUpkeep, upkeepOf } from './upkeep.ts';
 import type { LedgerSigner } from './signer/signer-client.ts';
 
 /**
@@ -40,7 +42,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   };
   try {
     const line = options.inline === true ? inlineLine(setting, { options, token }) : threadLine(setting, token);
-    return await connect(options, line, lock.release);
+    const recorder = await connect(options, line, lock.release);
+    const upkeep = upkeepOf(directory, recorder);
+    lock.attend((socket) => attendUpkeep(socket, upkeep, token));
+    return recorder;
   } catch (error) {
     await lock.release();
     throw withCommands(error, options.commands);
@@ -64,7 +69,7 @@ interface Line extends Transport {
   onAnswer: (answer: Answer) => void;
 }
 
-async function connect(options: LedgerOptions, line: Line, release: () => Promise<void>): Promise<Ledger> {
+async function connect(options: LedgerOptions, line: Line, release: () => Promise<void>): Promise<Recorder> {
   const opened = await new Promise<Extract<Answer, { kind: 'opened' }>>((accept, reject) => {
     const questions = new Map<number, (line: string | undefined) => void>();
     line.onAnswer = (answer) => {
@@ -99,7 +104,7 @@ interface Connected {
   readonly opened: Extract<Answer, { kind: 'opened' }>;
 }
 
-function recorderOn(options: LedgerOptions, connected: Connected): Ledger {
+function recorderOn(options: LedgerOptions, connected: Connected): Recorder {
   if (options.signer !== undefined) return connectSigned({ ...options, signer: options.signer }, connected);
   const { line, end, opened } = connected;
   const recorder = new Recorder(options, { send: (order) => line.send(order), end }, opened);
@@ -108,10 +113,11 @@ function recorderOn(options: LedgerOptions, connected: Connected): Ledger {
 }
 
 /** The same with a key that another process holds. */
-function connectSigned(options: LedgerOptions & { readonly signer: SignerSetting }, { line, end, opened }: Connected): Ledger {
+function connectSigned(options: LedgerOptions & { readonly signer: SignerSetting }, { line, end, opened }: Connected): Recorder {
   const courier = new Courier({
     ...options.signer,
     origin: options.origin,
+    vkey: opened.vkey,
     directory: resolve(options.directory),
     world: options.world,
     deliver: (size, signature) => line.send({ kind: 'countersigned', size, line: signature }),
@@ -141,13 +147,13 @@ async function lastSignature(world: World, courier: Courier): Promise<void> {
 const lastSealMs = 100;
 
 /** The public form of the key: as the signer says, or, when it does not answer, as it said before. */
-async function signingKey({ keys }: LedgerOptions, signer: LedgerSigner): Promise<string> {
+async function signingKey({ keys }: LedgerOptions, signer: LedgerSigner): Promise<HeldKey> {
   try {
     return await signer.key();
   } catch (error) {
     const known = nodeDisk.read(`${resolve(keys)}/log.vkey`);
     if (known === undefined) throw error;
-    return Buffer.from(known).toString().trim();
+    return { vkey: Buffer.from(known).toString().trim() };
   }
 }
 
@@ -178,7 +184,7 @@ function threadLine(setting: LogSetting, token: string): Line {
   const line: Line = {
     onAnswer: () => undefined,
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    send: (order) => worker.postMessage(order),
+    send: (order) => worker.postMessage(order, handedOver(order)),
     end: async () => {
       ending = true;
       await worker.terminate();
@@ -192,6 +198,19 @@ function threadLine(setting: LogSetting, token: string): Line {
   worker.on('exit', (code) => died(`exit ${code}`));
   return line;
 }
+
+/** The memory that goes to the other thread without a copy: of large chunks. Small ones may lie in memory that others share. */
+function handedOver(order: Order): ArrayBuffer[] {
+  if (order.kind !== 'append') return [];
+  return order.items.flatMap(({ content }) => {
+    const memory = content?.buffer;
+    const whole = memory instanceof ArrayBuffer && memory.byteLength <= limits.recordingChunkBytesMax && content?.byteOffset === 0;
+    return whole && (content?.length ?? 0) > sharedBytesMax ? [memory] : [];
+  });
+}
+
+// Buffers up to half of this come from a pool, and with them would go everything else in it.
+const sharedBytesMax = Buffer.poolSize;
 
 /** The writer in this thread. Answers still come later, never from within the call, as they do from a thread. */
 function inlineLine(setting: LogSetting, how: { options: LedgerOptions; token: string }): Line {

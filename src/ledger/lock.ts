@@ -1,12 +1,14 @@
 import { hash } from 'node:crypto';
 import * as fs from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { Fault } from '#model';
 
 /** The hold on a ledger's folder; gone with the process, however it ends. */
 export interface Lock {
   /** What `lock` holds while we own the folder. */
   readonly token: string;
+  /** Whoever connects to the lock from now on is attended to so; before, nobody is. */
+  attend(attend: (socket: Socket) => void): void;
   release(): Promise<void>;
 }
 
@@ -24,18 +26,38 @@ interface Owner {
  * namespace; the file `lock` with a random token covers the rest: who loses it notices within a second (`ownsFolder`).
  */
 export async function takeLock(directory: string, how: { boot: string; token: string }): Promise<Lock> {
-  const name = `\0warder-ledger-${hash('sha256', fs.realpathSync(directory)).slice(0, 40)}`;
-  const server = createServer((socket) => socket.destroy());
+  let attend = (socket: Socket): unknown => socket.destroy();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('close', () => sockets.delete(socket)));
+    socket.unref();
+    attend(socket);
+  });
   server.unref();
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new Fault('LEDGER_LOCKED', `the ledger ${directory} is in use${ownerOf(directory)}`, { cause })),
     );
-    server.listen(name, resolve);
+    server.listen(lockName(directory), resolve);
   });
   const owner: Owner = { pid: process.pid, ...how };
   fs.writeFileSync(`${directory}/lock`, `${JSON.stringify(owner)}\n`, { mode: 0o600 });
-  return { token: how.token, release: () => release(server, directory) };
+  return {
+    token: how.token,
+    attend: (next) => {
+      attend = next;
+    },
+    release: () => {
+      const released = release(server, directory);
+      for (const socket of sockets) socket.destroy();
+      return released;
+    },
+  };
+}
+
+/** Where the lock of a folder listens. */
+export function lockName(directory: string): string {
+  return `\0warder-ledger-${hash('sha256', fs.realpathSync(directory)).slice(0, 40)}`;
 }
 
 /** True while the file `lock` is ours. */
@@ -53,7 +75,7 @@ function ownerOf(directory: string): string {
   return owner === undefined ? '' : ` by process ${owner.pid}`;
 }
 
-function readOwner(directory: string): Owner | undefined {
+export function readOwner(directory: string): Owner | undefined {
   try {
     // Safe: only shown and compared.
     return JSON.parse(fs.readFileSync(`${directory}/lock`, 'utf8')) as Owner;

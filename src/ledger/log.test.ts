@@ -99,7 +99,7 @@ test('old segments go once their entries are sealed and signed; in-doubt operati
   while (bench.log.size < limits.ledgerSegmentEntriesMax * 3) bench.commit(...cheap);
   bench.sign();
   const segments = bench.disk.list(`${setting.directory}/wal`);
-  assert.equal(segments[0], '000000008192.wal');
+  assert.deepEqual(segments.slice(0, 2), ['000000008192.sessions', '000000008192.wal']);
   const copy = bench.disk.copy();
   const again = new Bench(copy, { seed: 2 });
   assert.deepEqual(again.log.recovery.inDoubt, [{ session: 'old', operation: 'op_old_1', index: lost }]);
@@ -115,7 +115,7 @@ test('a log whose segments do not end where bundles end is recovered from tiles 
     bench.session(`ses_${start}`, 150);
     bench.sign();
     // What is sealed in full bundles is gone, so the next start has to begin in the middle of a bundle.
-    assert.ok(disk.list(`${setting.directory}/wal`).length <= 9);
+    assert.ok(disk.list(`${setting.directory}/wal`).filter((name) => name.endsWith('.wal')).length <= 9);
     disk = disk.copy();
   }
   const report = await verified(disk);

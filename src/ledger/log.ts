@@ -2,22 +2,24 @@ import { crc32 } from 'node:zlib';
 import { Fault, limits } from '#model';
 import { Notary, type Question } from './checkpoint.ts';
 import type { InDoubt } from './contract.ts';
-import { type Disk, isNoSpace, makeFolders, type PlainFault, writeDurably } from './disk.ts';
+import { type Disk, folderOf, isNoSpace, makeFolders, type PlainFault, writeDurably } from './disk.ts';
 import { Composer, full, type Item, type Parsed, usesReserve } from './composer.ts';
 import type { composeEntry, Draft, Stamp } from './entry.ts';
 import { discloseEvidence, type Evidence, openEvidence, type SealedEvidence } from './evidence.ts';
 import { SessionKeys } from './keys.ts';
 import { leafHash } from './merkle.ts';
+import type { OpenSessions } from './open-sessions.ts';
 import { type ChunkRecord, openChunk } from './recording/open-chunk.ts';
 import { RecordingFiles } from './recording/files.ts';
 import { checkSize, corrupt, type Found, refuseSealed, rotationsIn, scanWal, startOf } from './recover.ts';
 import { Reserve } from './reserve.ts';
 import { Sealer } from './sealer.ts';
 import { type LogSigning, Signing } from './signing.ts';
-import { RemoteSigning } from './signer/remote-signing.ts';
+import { type HeldKey, RemoteSigning } from './signer/remote-signing.ts';
 import type { Unsettled } from './unsettled.ts';
 import { WalEnd, type WalSetting } from './wal.ts';
-import { type Checksum, segmentName } from './wal-format.ts';
+import type { PruneOrder } from './upkeep.ts';
+import { type Checksum, segmentName, sessionsName } from './wal-format.ts';
 
 export interface LogSetting {
   readonly directory: string;
@@ -31,8 +33,8 @@ export interface LogSetting {
   readonly continuing?: { readonly continues: string; readonly reason: string };
   /** Nothing is written before `begin` is called. */
   readonly held?: boolean;
-  /** Public form of the log's key, when another process holds it. */
-  readonly signedBy?: string;
+  /** The log's key, when another process holds it. */
+  readonly signedBy?: HeldKey;
   /** When the log is opened. */
   readonly stamp: Stamp;
 }
@@ -80,9 +82,10 @@ export class Log {
   readonly #reserve: Reserve;
   readonly #walSetting: WalSetting;
   readonly #unsettled: Unsettled;
+  readonly #sessions: OpenSessions;
   /** First indexes of the segments on disk, the open one last. */
   readonly #segments: number[];
-  readonly #start: { readonly torn: number; readonly inDoubt: ReturnType<Unsettled['all']> };
+  readonly #start: Pick<Found, 'torn'> & { readonly inDoubt: ReturnType<Unsettled['all']>; readonly lost: ReturnType<OpenSessions['all']> };
   #wal: WalEnd;
   #prev: Buffer;
 
@@ -108,7 +111,7 @@ export class Log {
             { ...machine, directory, keys, origin },
             { isNew: found.entries.length === 0 && found.base === 0, now: setting.stamp.t, rotations: rotationsIn(found) },
           )
-        : new RemoteSigning({ ...machine, keys, origin }, setting.signedBy);
+        : new RemoteSigning({ ...machine, directory, keys, origin }, setting.signedBy, rotationsIn(found));
     refuseSealed(found, origin);
     this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signing);
     checkSize(found.base + found.entries.length, this.#notary.last);
@@ -119,17 +122,18 @@ export class Log {
     this.#reserve = new Reserve(machine.disk, directory, setting.reserveBytes);
     this.#prev = found.prev;
     this.#unsettled = found.unsettled;
+    this.#sessions = found.sessions;
     this.#segments = [...found.segments];
     this.#wal = this.#resumeWal(found);
     const inDoubt = found.unsettled.all();
     this.recovery = { torn: found.torn, inDoubt: inDoubt.map(({ session, operation, index }) => ({ session, operation, index })) };
-    this.#start = { torn: found.torn, inDoubt };
+    this.#start = { torn: found.torn, inDoubt, lost: found.sessions.all() };
     if (setting.held !== true) this.begin();
   }
 
   /** Writes what the start has to say, and signs. Called once. */
   begin(): void {
-    this.#writeStart(this.#start.torn, this.#start.inDoubt);
+    this.#writeStart();
     this.tick();
     this.settle();
   }
@@ -176,22 +180,28 @@ export class Log {
   }
 
   /** Records what may be removed, once this record is witnessed; returns its index. */
-  recordPruning(
-    stamp: Stamp,
-    plan: { readonly from: number; readonly to: number; readonly by: string; readonly reason: string; readonly holds: readonly string[] },
-  ): number {
-    const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.pruned', ...plan }), ...stamp }]);
+  recordPruning(stamp: Stamp, { from, to, by, reason, holds }: PruneOrder): number {
+    const [result] = this.commit([{ draft: JSON.stringify({ kind: 'log.pruned', from, to, by, reason, holds }), ...stamp }]);
     if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the pruning could not be recorded');
     return result.index;
   }
 
-  /** Records that the key of a session is erased, and erases it. False when there is none. */
-  shred(stamp: Stamp, request: { readonly session: string; readonly by: string; readonly reason: string }): boolean {
+  /** Records that the key of a session is erased, and erases it with its copies. False when there is none of them. */
+  shred(
+    stamp: Stamp,
+    request: { readonly session: string; readonly by: string; readonly reason: string; readonly copies?: readonly string[] },
+  ): boolean {
     const { session, by, reason } = request;
-    if (this.#keys.forOpening(session) === undefined) return false;
+    const copies = (request.copies ?? []).filter((path) => this.#disk.size(path) !== undefined);
+    const own = this.#keys.forOpening(session) !== undefined;
+    if (!own && copies.length === 0) return false;
     const [result] = this.commit([{ draft: JSON.stringify({ kind: 'evidence.shredded', session, by, reason }), ...stamp }]);
     if (result === undefined || 'fault' in result) throw new Fault('LEDGER_FULL', 'the erasing could not be recorded');
-    this.#keys.erase(session);
+    if (own) this.#keys.erase(session);
+    for (const path of copies) {
+      this.#disk.remove(path);
+      this.#disk.syncFolder(folderOf(path));
+    }
     return true;
   }
 
@@ -360,6 +370,7 @@ export class Log {
     const index = this.size;
     this.#sealer.add(entry, leaf);
     this.#unsettled.take(index, parsed);
+    this.#sessions.take(parsed);
     if (parsed?.kind === 'recording.closed') this.#recordings.end(parsed.session);
     else if (parsed?.kind === 'session.closed') this.#recordings.close(parsed.session);
     this.#prev = leaf;
@@ -386,6 +397,8 @@ export class Log {
   /** Begins the next segment; on a full disk says what becomes of the items instead. */
   #roll(items: readonly Item[]): Appended[] | undefined {
     try {
+      // Before the segment: one that is there without its file would have to be read from the beginning of the log.
+      writeDurably(this.#disk, `${this.#walSetting.folder}/${sessionsName(this.size)}`, this.#sessions.encode(this.size));
       const next = WalEnd.create(this.#walSetting, { first: this.size, prev: this.#prev, low: this.#unsettled.low(this.size) });
       this.#wal.close();
       this.#wal = next;
@@ -418,7 +431,8 @@ export class Log {
   #resumeWal(found: Found): WalEnd {
     for (const name of this.#disk.list(this.#walSetting.folder)) {
       // A segment that a crash left without a header; `scanWal` has made sure that nothing is in it.
-      if (!found.segments.some((first) => segmentName(first) === name)) this.#disk.remove(`${this.#walSetting.folder}/${name}`);
+      if (!found.segments.some((first) => segmentName(first) === name || sessionsName(first) === name))
+        this.#disk.remove(`${this.#walSetting.folder}/${name}`);
     }
     this.#disk.syncFolder(this.#walSetting.folder);
     if (found.end !== undefined) return WalEnd.resume(this.#walSetting, found.end.first, found.end.position);
@@ -426,15 +440,22 @@ export class Log {
     return WalEnd.create(this.#walSetting, { first: 0, prev: found.prev, low: 0 });
   }
 
-  #writeStart(torn: number, inDoubt: readonly { session: string; operation: string; n: number; index: number }[]): void {
+  /**
+   * Says what the crash left open, and ends it. A crash in the middle of this leaves less for the next start: what is in the log is not open any
+   * more.
+   */
+  #writeStart(): void {
+    const { torn, inDoubt, lost } = this.#start;
+    const listed = inDoubt.slice(0, 1_000).map(({ index }) => index);
     const first: Draft =
       this.size === 0
         ? { kind: 'log.opened', vkey: this.signing.vkey, ...this.#setting.continuing }
-        : { kind: 'log.recovered', torn, inDoubt: inDoubt.slice(0, 1_000).map(({ index }) => index), inDoubtTotal: inDoubt.length };
-    const rest = inDoubt.map(
+        : { kind: 'log.recovered', torn, inDoubt: listed, inDoubtTotal: inDoubt.length, lostSessions: lost.length };
+    const doubts = inDoubt.map(
       ({ session, operation, n, index }): Draft => ({ kind: 'operation.indoubt', session, operation, n, for: index }),
     );
-    for (const result of this.commit([first, ...rest].map((draft) => ({ draft: JSON.stringify(draft), ...this.#setting.stamp })))) {
+    const drafts = [first, ...doubts, ...lost].map((draft) => ({ draft: JSON.stringify(draft), ...this.#setting.stamp }));
+    for (const result of this.commit(drafts)) {
       if ('fault' in result) throw new Fault(result.fault.code, `the start could not be recorded: ${result.fault.message}`);
     }
   }
@@ -444,6 +465,7 @@ export class Log {
     const sealed = Math.floor((this.#notary.last?.size ?? 0) / 256) * 256;
     while (this.#segments.length > 2 && (this.#segments[1] ?? sealed + 1) <= sealed) {
       this.#disk.remove(`${this.#walSetting.folder}/${segmentName(this.#segments[0] ?? 0)}`);
+      this.#disk.remove(`${this.#walSetting.folder}/${sessionsName(this.#segments[0] ?? 0)}`);
       this.#segments.shift();
     }
   }

@@ -10,7 +10,7 @@ import { PowerCut } from './testing/simulated-disk.ts';
 import { Bench, setting } from './testing/story.ts';
 import { verified } from './testing/tamper.ts';
 import { HandWorld } from './testing/world.ts';
-import { bothSignMs } from './signing.ts';
+import { bothSignMs } from './signing-keys.ts';
 import { directorySource, nodeCrypto, type Report, verifyLedger } from './verify/index.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'warder-maintain-'));

@@ -8,6 +8,7 @@ import { Log, type LogSetting } from './log.ts';
 import { microseconds } from './recorder.ts';
 import type { Stamp } from './entry.ts';
 import { growthProof } from './growth-proof.ts';
+import { agree } from './signer/courier.ts';
 import type { LedgerSigner } from './signer/signer-client.ts';
 
 /** A log that nobody writes at the moment. */
@@ -21,8 +22,15 @@ export interface StoppedLog {
   readonly keyHolder?: LedgerSigner;
 }
 
-/** Gives the log a new signing key; resolves with its public form. The old key signs too for a week. Faults: those of opening a log. */
-export function rotateLedgerKey(place: StoppedLog): Promise<string> {
+/**
+ * Gives the log a new signing key; resolves with its public form. The old key signs too for a week. Interrupted, it can be repeated: what was begun is
+ * finished then. Faults: those of opening a log.
+ */
+export async function rotateLedgerKey(place: StoppedLog): Promise<string> {
+  // The holder says it again when the log is opened. One that was recorded before a crash is finished there, and no other is begun.
+  const prepared = await place.keyHolder?.prepare();
+  if (prepared?.next !== undefined)
+    return withLog(place, {}, (log, stamp) => (log.signing.vkey === prepared.next?.vkey ? log.signing.vkey : log.rotateKey(stamp)));
   return withLog(place, {}, (log, stamp) => log.rotateKey(stamp));
 }
 
@@ -52,7 +60,7 @@ export async function repairLedger(place: StoppedLog, reason: string): Promise<R
   if (nodeDisk.size(directory) === undefined && n > 1) n -= 1;
   const old = `${directory}.old-${n}`;
   const note = lastNote(nodeDisk.size(directory) === undefined ? old : directory, keys, place.origin);
-  if (place.keyHolder !== undefined && textOf(`${keys}/log.vkey`).trim() === (await place.keyHolder.key())) {
+  if (place.keyHolder !== undefined && textOf(`${keys}/log.vkey`).trim() === (await place.keyHolder.key()).vkey) {
     throw new Fault(
       'CONFIG_INVALID',
       `the signer still holds the key of the old log ${place.origin}; stop it, move its folder aside, start it again, then repair`,
@@ -83,7 +91,11 @@ async function sealOld(place: StoppedLog, reason: string): Promise<boolean> {
 }
 
 /** Opens the log, does something to it, and closes it. */
-export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, action: (log: Log, stamp: Stamp) => T): Promise<T> {
+export async function withLog<T>(
+  place: StoppedLog,
+  more: Partial<LogSetting>,
+  action: (log: Log, stamp: Stamp) => T | Promise<T>,
+): Promise<T> {
   const directory = resolve(place.directory);
   makeFolders(nodeDisk, directory);
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -104,7 +116,7 @@ export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, a
     };
     const log = new Log(setting, { disk: nodeDisk, random: (length) => place.world.randomBytes(length) });
     try {
-      const result = action(log, stamp);
+      const result = await action(log, stamp);
       if (place.keyHolder !== undefined) await haveSigned(log, { signer: place.keyHolder, directory });
       return result;
     } finally {
@@ -119,6 +131,7 @@ export async function withLog<T>(place: StoppedLog, more: Partial<LogSetting>, a
 async function haveSigned(log: Log, { signer, directory }: { readonly signer: LedgerSigner; readonly directory: string }): Promise<void> {
   log.tick();
   log.settle();
+  await agree(signer, log.signing.vkey);
   const question = log.takeQuestion();
   if (question === undefined) return;
   const { text, size } = question;

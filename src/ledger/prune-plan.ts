@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LedgerBytes, PrunePlan, PruneRules } from '#model';
 import { nodeDisk } from './disk-node.ts';
-import { bundleAt, contentOf, eachOldBundle } from './prune.ts';
+import { eachOldBundle } from './prune.ts';
+import { bundleAt, contentOf } from './removal.ts';
 import { bundlePath, tilePath } from './tile-path.ts';
 
 type Sum = { -readonly [Name in keyof LedgerBytes]: number };

@@ -1,12 +1,10 @@
 import { Fault, type Pruned, type PruneRequest, type PruneRules, type Stays, type StoredRecord } from '#model';
-import { decodeBundle } from './bundle.ts';
 import { cosignedAt } from './cosigner.ts';
-import { folderOf, writeDurably } from './disk.ts';
+import { writeDurably } from './disk.ts';
 import { nodeDisk } from './disk-node.ts';
-import type { Log } from './log.ts';
 import { type StoppedLog, withLog } from './maintain.ts';
-import { recordingPath } from './recording/files.ts';
-import { bundlePath, tilePath } from './tile-path.ts';
+import { bundleAt, removeBundle } from './removal.ts';
+import { type Upkeep, upkeepAt } from './upkeep.ts';
 
 /** What a `log.pruned` record says, and where it stands. */
 interface Plan {
@@ -21,37 +19,58 @@ interface Plan {
  * entry, has signed a checkpoint that covers this record, the files go. The hashes above level 0 stay, and so does the first bundle, so
  * everything that is left can be proven as before. What is held now stays, also when it was not held yet when the log said that it may go.
  * Interrupted, it can be repeated.
+ *
+ * A log that is being written is pruned by its writer, which is asked for it bundle by bundle; what may go is judged here, beside the traffic.
  */
-export function pruneLedger(place: StoppedLog, request: PruneRequest): Promise<Pruned> {
-  return withLog(place, {}, (log, stamp) => {
-    const plans = readPlans(place.directory);
-    const last = plans.at(-1);
-    const counts = { removed: 0, kept: 0 };
-    for (const plan of plans) {
-      confirmPlan(log, plan);
-      if (!isWitnessed(place, plan.index, request.witnesses)) return { ...plan, ...counts, status: 'waiting', waitsFor: 'witness' };
-      if (plan.to > request.below) return { ...plan, ...counts, status: 'waiting', waitsFor: 'delivery' };
-      const { removed, kept } = removeBundles(place.directory, plan, request);
-      counts.removed += removed;
-      counts.kept = kept;
+export async function pruneLedger(place: StoppedLog, request: PruneRequest): Promise<Pruned> {
+  const running = await upkeepAt(place.directory);
+  if (running !== undefined) {
+    try {
+      return await prune(place.directory, running, request);
+    } finally {
+      running.close();
     }
-    if (last !== undefined && counts.removed > 0) return { from: last.from, to: last.to, ...counts, status: 'removed' };
-    // What is no longer held goes with a new record: the old ones say that it stays.
-    const released = plans.some(({ holds }) => holds.some((session) => !request.holds.includes(session)));
-    const from = released ? 256 : (last?.to ?? 256);
-    const limit = Math.min(log.prunable(), Math.floor(request.below / 256) * 256);
-    let goes = false;
-    const to = eachOldBundle(place.directory, { from, limit, judge: request.judge() }, ({ stays }) => {
-      if (stays === undefined) goes = true;
-    });
-    if (to <= from || !goes)
-      return { from, to: from, ...counts, status: 'nothing', ...(limit < log.prunable() ? { waitsFor: 'delivery' } : {}) };
-    const { by, reason, holds } = request;
-    const index = log.recordPruning(stamp, { from, to, by, reason, holds });
-    const lines = [...plans, { index, from, to, holds }].map((plan) => `${JSON.stringify(plan)}\n`);
-    writeDurably(nodeDisk, `${place.directory}/pruned`, Buffer.from(lines.join('')));
-    return { from, to, ...counts, status: 'recorded' };
+  }
+  return withLog(place, {}, (log, stamp) => {
+    const upkeep: Upkeep = {
+      prunable: async () => log.prunable(),
+      line: async (index) => log.read(index, 1)[0],
+      record: async (order) => log.recordPruning(stamp, order),
+      remove: (_, bundle) => removeBundle(place.directory, bundle),
+    };
+    return prune(place.directory, upkeep, request);
   });
+}
+
+async function prune(directory: string, upkeep: Upkeep, request: PruneRequest): Promise<Pruned> {
+  const plans = readPlans(directory);
+  const last = plans.at(-1);
+  const counts = { removed: 0, kept: 0 };
+  for (const plan of plans) {
+    confirmPlan(await upkeep.line(plan.index), plan);
+    if (!isWitnessed(directory, plan.index, request.witnesses)) return { ...plan, ...counts, status: 'waiting', waitsFor: 'witness' };
+    if (plan.to > request.below) return { ...plan, ...counts, status: 'waiting', waitsFor: 'delivery' };
+    const { goes, kept } = bundlesThatGo(directory, plan, request);
+    for (const bundle of goes) await upkeep.remove(plan.index, bundle);
+    counts.removed += goes.length;
+    counts.kept = kept;
+  }
+  if (last !== undefined && counts.removed > 0) return { from: last.from, to: last.to, ...counts, status: 'removed' };
+  // What is no longer held goes with a new record: the old ones say that it stays.
+  const released = plans.some(({ holds }) => holds.some((session) => !request.holds.includes(session)));
+  const from = released ? 256 : (last?.to ?? 256);
+  const prunable = await upkeep.prunable();
+  const limit = Math.min(prunable, Math.floor(request.below / 256) * 256);
+  let goes = false;
+  const to = eachOldBundle(directory, { from, limit, judge: request.judge() }, ({ stays }) => {
+    if (stays === undefined) goes = true;
+  });
+  if (to <= from || !goes) return { from, to: from, ...counts, status: 'nothing', ...(limit < prunable ? { waitsFor: 'delivery' } : {}) };
+  const { by, reason, holds } = request;
+  const index = await upkeep.record({ from, to, by, reason, holds });
+  const lines = [...plans, { index, from, to, holds }].map((plan) => `${JSON.stringify(plan)}\n`);
+  writeDurably(nodeDisk, `${directory}/pruned`, Buffer.from(lines.join('')));
+  return { from, to, ...counts, status: 'recorded' };
 }
 
 function readPlans(directory: string): Plan[] {
@@ -61,9 +80,8 @@ function readPlans(directory: string): Plan[] {
 }
 
 /** The file `pruned` only says where to look; what counts is the record. */
-function confirmPlan(log: Log, plan: Plan): void {
-  const [line = '{}'] = log.read(plan.index, 1);
-  const { kind, from, to, holds } = JSON.parse(line) as { kind?: string; from?: number; to?: number; holds?: readonly string[] };
+function confirmPlan(line: string | undefined, plan: Plan): void {
+  const { kind, from, to, holds } = JSON.parse(line ?? '{}') as { kind?: string; from?: number; to?: number; holds?: readonly string[] };
   if (kind === 'log.pruned' && from === plan.from && to === plan.to && JSON.stringify(holds) === JSON.stringify(plan.holds)) return;
   throw new Fault(
     'LEDGER_TAMPERED',
@@ -71,7 +89,7 @@ function confirmPlan(log: Log, plan: Plan): void {
   );
 }
 
-function isWitnessed({ directory }: StoppedLog, index: number, witnesses: readonly string[]): boolean {
+function isWitnessed(directory: string, index: number, witnesses: readonly string[]): boolean {
   const note = Buffer.from(nodeDisk.read(`${directory}/cosigned`) ?? []).toString();
   const text = note.slice(0, note.indexOf('\n\n') + 1);
   if (Number(text.split('\n')[1]) <= index) return false;
@@ -79,9 +97,10 @@ function isWitnessed({ directory }: StoppedLog, index: number, witnesses: readon
   return witnesses.some((vkey) => lines.some((line) => cosignedAt(text, line, vkey) !== undefined));
 }
 
-/** Removes what the plan allows, nobody wants kept, and is still there. */
-function removeBundles(directory: string, { from, to, holds }: Plan, { judge }: PruneRules): { removed: number; kept: number } {
-  const [counts, folders] = [{ removed: 0, kept: 0 }, new Set<string>()];
+/** Bundles that the plan allows to go, nobody wants kept, and that are still there; and how many stay. */
+function bundlesThatGo(directory: string, { from, to, holds }: Plan, { judge }: PruneRules): { goes: number[]; kept: number } {
+  const goes: number[] = [];
+  let kept = 0;
   const stays = judge();
   remind(directory, from, stays);
   for (let number = from / 256; number < to / 256; number += 1) {
@@ -89,40 +108,10 @@ function removeBundles(directory: string, { from, to, holds }: Plan, { judge }: 
     if (records.length === 0) continue;
     // All are shown, also after one that is needed.
     const needed = records.map((record) => stays(record)).some((why) => why !== undefined);
-    if (needed || records.some(({ session }) => typeof session === 'string' && holds.includes(session))) {
-      counts.kept += 1;
-      continue;
-    }
-    for (const path of records.flatMap((record) => contentOf(directory, record))) remove(path);
-    // The tile first: a bundle without its tile is incomplete, a tile without its bundle would look like tampering.
-    remove(`${directory}/${tilePath(0, number)}`);
-    remove(`${directory}/${bundlePath(number)}`);
-    counts.removed += 1;
+    if (needed || records.some(({ session }) => typeof session === 'string' && holds.includes(session))) kept += 1;
+    else goes.push(number);
   }
-  for (const folder of folders) nodeDisk.syncFolder(folder);
-  return counts;
-
-  function remove(path: string): void {
-    nodeDisk.remove(path);
-    if (nodeDisk.size(folderOf(path)) !== undefined) folders.add(folderOf(path));
-  }
-}
-
-/** Files that only this record refers to: its sealed evidence, or the recording of the session that it closes. */
-export function contentOf(directory: string, record: StoredRecord): readonly string[] {
-  const { evidence, kind, session } = record;
-  const blob = typeof evidence === 'object' && evidence !== null && 'blob' in evidence ? evidence.blob : undefined;
-  return [
-    ...(typeof blob === 'string' ? [`${directory}/blobs/${blob.slice(0, 2)}/${blob}`] : []),
-    ...(kind === 'recording.closed' && typeof session === 'string' ? [recordingPath(directory, session)] : []),
-  ];
-}
-
-/** The records of one whole bundle; none when it is not there. */
-export function bundleAt(directory: string, number: number): readonly StoredRecord[] {
-  const bytes = nodeDisk.read(`${directory}/${bundlePath(number)}`);
-  // Safe: our own entries.
-  return (decodeBundle(bytes ?? new Uint8Array()) ?? []).map((entry) => JSON.parse(Buffer.from(entry).toString()) as StoredRecord);
+  return { goes, kept };
 }
 
 export interface OldBundle {

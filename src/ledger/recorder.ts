@@ -20,6 +20,7 @@ import type { Disclosed } from './log.ts';
 import { makePermit, type Permit } from './permit.ts';
 import { Pulse } from './pulse.ts';
 import { type EvidenceLevel, Reach, type RemoteLevel } from './reach.ts';
+import type { PruneOrder } from './upkeep.ts';
 
 /** The way to the writer: a thread, or the same thread. */
 export interface Transport {
@@ -43,6 +44,8 @@ interface Waiting {
   readonly unhurried?: boolean;
   /** May use the reserve of a full disk, whatever it is. */
   readonly urgent?: boolean;
+  /** Bytes that it takes in the queue. Kept, because the memory of `content` goes to the writer. */
+  readonly size: number;
   refused: boolean;
 }
 
@@ -117,7 +120,7 @@ export class Recorder implements Ledger {
   }
 
   keepChunk(draft: RecordingChunk, content: Uint8Array): Promise<Receipt> {
-    return this.#append(draft, { content });
+    return this.#append(draft, { content, patient: draft.in === 0 });
   }
 
   async decide(draft: OperationDecided, { level = 'local' }: { readonly level?: EvidenceLevel } = {}): Promise<Permit> {
@@ -167,6 +170,31 @@ export class Recorder implements Ledger {
   disclose(index: number): Promise<Disclosed> {
     return this.#ask((id) => ({ kind: 'disclose', id, index }));
   }
+
+  /** Entries below this may be pruned. */
+  prunable(): Promise<number> {
+    return this.#ask((id) => ({ kind: 'prunable', id }));
+  }
+
+  /** Records what may be removed; resolves with the index of the record. CONFLICT: the writer still needs some of it. */
+  async recordPruning(order: PruneOrder): Promise<number> {
+    const end = await this.prunable();
+    if (order.to > end) throw new Fault('CONFLICT', `the writer still needs entries from ${end} on`);
+    const { from, to, by, reason, holds } = order;
+    const draft = JSON.stringify({ kind: 'log.pruned', from, to, by, reason, holds });
+    const { index } = await new Promise<Receipt>((resolve, reject) => {
+      this.#enqueue(draft, { deadline: undefined, done: (result) => (result instanceof Fault ? reject(result) : resolve(result)) });
+    });
+    return index;
+  }
+
+  /** The bundle that begins with this entry was removed by this process, as the log allows. */
+  removed(first: number): boolean {
+    return this.gone.has(first);
+  }
+
+  /** First entries of the bundles that were removed, filled by whoever removes them. */
+  readonly gone = new Set<number>();
 
   onSigned(listener: (note: string) => void): () => void {
     this.#signedListeners.add(listener);
@@ -232,7 +260,10 @@ export class Recorder implements Ledger {
   }
 
   /** `text`: the draft's, where it is known already. */
-  #append(draft: RecordDraft, { text, ...more }: Partial<Pick<Waiting, 'late' | 'content' | 'text'>> = {}): Promise<Receipt> {
+  #append(
+    draft: RecordDraft,
+    { text, patient = false, ...more }: Partial<Pick<Waiting, 'late' | 'content' | 'text'>> & { readonly patient?: boolean } = {},
+  ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) throw new Fault('LEDGER_FAILED', 'the ledger is closed; nothing can be recorded');
       if (draft.kind === 'session.closed') this.#ahead.forget(draft.session);
@@ -240,7 +271,8 @@ export class Recorder implements Ledger {
       const refusal = urgent || draft.kind.startsWith('alarm.') ? undefined : this.#refusal?.();
       if (refusal !== undefined) throw refusal;
       this.#enqueue(text ?? draftText(draft), {
-        deadline: urgent ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
+        // Nobody is refused what a target has already sent: it is not read on meanwhile.
+        deadline: urgent || patient ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
         done: (result) => (result instanceof Fault ? reject(result) : resolve(result)),
         ...more,
         ...(draft.kind === 'operation.settled' ? { unhurried: true } : {}),
@@ -254,7 +286,8 @@ export class Recorder implements Ledger {
       return;
     }
     const stamp = { t: this.#world.now(), mono: microseconds(this.#world) };
-    this.#waiting.push({ ...how, id: this.#nextId++, text, stamp, refused: false });
+    const size = text.length + (how.content?.length ?? 0);
+    this.#waiting.push({ ...how, id: this.#nextId++, text, stamp, size, refused: false });
     this.#pump();
     this.#armSweep();
   }
@@ -267,7 +300,7 @@ export class Recorder implements Ledger {
       taken += 1;
       if (one.refused) continue;
       this.#flying.set(one.id, one);
-      this.#flyingBytes += sizeOf(one);
+      this.#flyingBytes += one.size;
       this.#outgoing.push(one);
       this.#schedule(one.unhurried === true);
     }
@@ -326,7 +359,7 @@ export class Recorder implements Ledger {
   #taken(id: number): Waiting | undefined {
     const one = this.#flying.get(id);
     this.#flying.delete(id);
-    this.#flyingBytes -= one === undefined ? 0 : sizeOf(one);
+    this.#flyingBytes -= one?.size ?? 0;
     return one;
   }
 
@@ -406,10 +439,6 @@ const aheadTextMax = limits.entryBytesMax / 2;
 
 // Fine enough for a limit of two seconds.
 const sweepMs = 250;
-
-function sizeOf({ text, content }: Waiting): number {
-  return text.length + (content?.length ?? 0);
-}
 
 export function microseconds(world: World): number {
   return Number(world.monotonicNs() / 1000n);

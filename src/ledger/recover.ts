@@ -2,11 +2,13 @@ import { Fault } from '#model';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Disk, makeFolders } from './disk.ts';
 import { leafHash } from './merkle.ts';
+import { OpenSessions } from './open-sessions.ts';
 import { readBundle, readTree } from './sealer.ts';
-import type { Rotation } from './signing.ts';
+import type { Rotation } from './rotations.ts';
+import { bundlePath } from './tile-path.ts';
 import { Unsettled } from './unsettled.ts';
 import type { WalSetting } from './wal.ts';
-import { decodeFrame, decodeHeader, framesAfter, segmentName, type SegmentHeader, walHeaderBytes } from './wal-format.ts';
+import { decodeFrame, decodeHeader, framesAfter, segmentName, type SegmentHeader, sessionsName, walHeaderBytes } from './wal-format.ts';
 
 /** What the files say at the start of the scan. */
 export interface Found {
@@ -17,6 +19,8 @@ export interface Found {
   readonly prev: Buffer;
   /** Operations without outcome. */
   readonly unsettled: Unsettled;
+  /** Sessions without end. */
+  readonly sessions: OpenSessions;
   /** The segment to go on with, and where its last good frame ends; absent for an empty log. */
   readonly end?: { readonly first: number; readonly position: number };
   /** First indexes of all retained segments. */
@@ -59,11 +63,13 @@ export function scanWal(setting: WalSetting): Found {
     end = { first, position };
   }
   const unsettled = replay(setting, found);
+  const sessions = openSessions(setting, found);
   return {
     base: found.base,
     entries: found.entries,
     prev: found.prev,
     unsettled,
+    sessions,
     segments: kept,
     torn: found.torn,
     ...(end === undefined ? {} : { end }),
@@ -142,6 +148,28 @@ function replay(setting: WalSetting, scan: Scan): Unsettled {
   }
   for (const [k, { entry }] of scan.entries.entries()) unsettled.take(scan.base + k, JSON.parse(entry.toString()));
   return unsettled;
+}
+
+/** Which sessions have no end: from the file beside the first segment, then the scanned entries. */
+function openSessions(setting: WalSetting, { base, entries }: Scan): OpenSessions {
+  const stored = base === 0 ? undefined : setting.disk.read(`${setting.folder}/${sessionsName(base)}`);
+  const sessions = (stored && OpenSessions.decode(stored, base)) ?? sessionsBefore(setting, base);
+  for (const { entry } of entries) sessions.take(JSON.parse(entry.toString()));
+  return sessions;
+}
+
+/** The same from the entries themselves, for a log that was written before such files were, or one whose file was damaged. */
+function sessionsBefore(setting: WalSetting, base: number): OpenSessions {
+  const sessions = new OpenSessions();
+  const directory = setting.folder.slice(0, -'/wal'.length);
+  for (let number = 0; number * 256 < base; number += 1) {
+    // What was pruned is gone with what it opened; a bundle that is missing for another reason is the verifier's to name.
+    if (setting.disk.size(`${directory}/${bundlePath(number)}`) === undefined) sessions.forget();
+    else
+      for (const entry of readBundle(setting.disk, directory, number).slice(0, base - number * 256))
+        sessions.take(JSON.parse(Buffer.from(entry).toString()));
+  }
+  return sessions;
 }
 
 /** The tree and unfinished bundle at the base of the scan, from tiles and bundles on disk. */

@@ -4,6 +4,8 @@ export interface ShredRequest {
   readonly session: string;
   readonly by: string;
   readonly reason: string;
+  /** Files with copies of the key, of whatever log, that go too. */
+  readonly copies?: readonly string[];
 }
 
 /**

@@ -101,3 +101,8 @@ function frameChecksum(frame: Buffer, checksum: Checksum): number {
 export function segmentName(first: number): string {
   return `${String(first).padStart(12, '0')}.wal`;
 }
+
+/** `000000012288.sessions`: which sessions were open where that segment begins. */
+export function sessionsName(first: number): string {
+  return `${String(first).padStart(12, '0')}.sessions`;
+}

@@ -4,7 +4,7 @@ import { isConsistent } from './consistency.ts';
 import { type Cosigner, readCheckpoint } from './cosigner.ts';
 import { makeFolders, writeDurably } from './disk.ts';
 import { nodeDisk } from './disk-node.ts';
-import { keyFollows, type Rotation } from './signing.ts';
+import { keyFollows, type Rotation } from './rotations.ts';
 
 /** A log as a witness saw it last. */
 interface Seen {

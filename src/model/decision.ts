@@ -40,6 +40,10 @@ export interface DecisionRequest {
   readonly grants: readonly Grant[];
   /** Uses already made of exceptions that allow only so many, by the name and key of their charges with a space between; absent means none. */
   readonly exceptionUses?: Readonly<Record<string, number>>;
+  /** Counters that this operation could not be paid from, by the name and key of their charges with a space between; absent means none. */
+  readonly exceeded?: readonly string[];
+  /** The step in force of rollouts that the control plane moved, by name; absent: the step that the document says. */
+  readonly rolloutSteps?: Readonly<Record<string, number>>;
 }
 
 /** A bound answer to a challenge. The signature is checked by who holds it; the engine checks binding, expiry and uses. */
@@ -69,6 +73,8 @@ export interface ApprovalTerms {
   readonly excludeRequester: boolean;
   readonly timeoutMs: number;
   readonly onTimeout: 'deny' | 'escalate';
+  /** Set exactly when it escalates: whose approval counts as well once nobody answered in time, and for how long they are waited for. */
+  readonly escalateTo?: { readonly reviewers: readonly Reviewers[]; readonly quorum: number; readonly timeoutMs: number };
   readonly grant: { readonly uses: number; readonly ttlMs: number };
 }
 
@@ -103,6 +109,9 @@ export interface EvaluationError {
   readonly message: string;
 }
 
+/** What becomes of an operation that a counter has no units for. */
+export type OnExceed = 'deny' | 'escalate' | 'allow';
+
 /**
  * A counter that an operation which would pass must still be paid from: a bucket that refills evenly. The uses of an exception are counted
  * in the same way, in a bucket named `exception:NAME` that holds `burst` units and never refills (`max` is 0).
@@ -118,8 +127,11 @@ export interface LimitCharge {
   readonly burst: number;
   /** Units this operation takes. */
   readonly cost: number;
-  /** `allow`: the operation passes all the same, and the bucket stays as it is. */
-  readonly onExceed: 'deny' | 'allow';
+  /**
+   * `allow`: the operation passes all the same, and the bucket stays as it is. `escalate`: so it does once people have approved it; ask the
+   * engine again with the counter among `DecisionRequest.exceeded`.
+   */
+  readonly onExceed: OnExceed;
   /** What happens when the counter cannot be kept. */
   readonly onStoreError: 'deny' | 'allow';
   /** `policy/rule` */
@@ -149,8 +161,22 @@ export interface Decision {
   readonly bundle: BundleRef;
   /** What the verdict would be with the rules in shadow and audit mode enforced too; absent when the same. */
   readonly shadow?: { readonly verdict: Verdict; readonly rules: readonly string[] };
+  /** Set while a candidate bundle is rolled out beside the one in force, for operations that it is asked about. */
+  readonly rollout?: BundleRolloutNote;
   readonly warnings: readonly string[];
   readonly errors: readonly EvaluationError[];
+}
+
+export interface BundleRolloutNote {
+  /** Name of the Rollout document. */
+  readonly name: string;
+  readonly step: number;
+  /** Which of the two decided. */
+  readonly side: 'candidate' | 'current';
+  /** Something of the candidate could not be evaluated. */
+  readonly failed?: boolean;
+  /** What the other one says; absent when the same. */
+  readonly other?: { readonly verdict: Verdict; readonly rules: readonly string[] };
 }
 
 /** A column of a result as the response phase sees it: the attribute `result.columns`. */

@@ -6,6 +6,7 @@
  */
 export * from './canonical-json.ts';
 export * from './decision.ts';
+export * from './fact.ts';
 export * from './faults.ts';
 export * from './identifier.ts';
 export * from './limits.ts';

@@ -101,23 +101,28 @@ export const limits = {
   /** How often new entries are sealed into tiles and signed, and how long a silence may last before it is recorded. */
   ledgerSealMs: 1_000,
   ledgerHeartbeatMs: 60_000,
-  /** One chunk of a recording, headers included; it is closed earlier at about half of that, so that two can be under way. */
+  /** One chunk of a recording, headers included; it is closed a little earlier, so that its first bytes can be shown while it waits. */
   recordingChunkBytesMax: 64 * 1024,
-  recordingChunkBytesClosed: 31 * 1024,
+  recordingChunkBytesClosed: 63 * 1024,
   /** A smaller chunk, sealed, is kept inside its record: it shares the sync of the records around it. */
   recordingInlineBytesMax: 4 * 1024,
   /** Output may be shown this far ahead of its recording, in bytes and in time. Input is never sent on before it is recorded. */
   recordingAheadBytesMax: 64 * 1024,
   recordingAheadMs: 250,
-  /** Output that waits for its recording before its source is stopped: the more, the more chunks share a sync. */
-  recordingHeldBytesMax: 256 * 1024,
+  /** Output of one session that waits for its recording before its source is stopped: the more, the more chunks share a sync. Of all sessions together, beyond which each may have little. */
+  recordingHeldBytesMax: 1024 * 1024,
+  recordingHeldBytesTotalMax: 16 * 1024 * 1024,
   /** A chunk that is not full is recorded after this time. */
   recordingFlushMs: 100,
   /** Chunks of one large input that are under way at the same time. */
   recordingInputChunksMax: 16,
-  /** Recorded bytes in one answer to a reader, and what one export may hold. */
+  /** Recorded bytes in one answer to a reader. */
   recordingReadBytesMax: 1024 * 1024,
-  exportBytesMax: 256 * 1024 * 1024,
+  /** Sealed evidence or one sealed chunk, as it travels to the control plane to be kept there too; and how many in one call. */
+  sealedBlobBytesMax: 32 * 1024 * 1024,
+  sealedPlacesMax: 64,
+  /** Alarms about copies of recordings that could not be made, for each connection of a gateway. */
+  copyAlarmsMax: 10,
   /** Difference between the wall clock's and the monotonic clock's progress that is recorded as a step. */
   clockStepMs: 1_000,
   /** One answer to a reader of the ledger. */
@@ -148,6 +153,8 @@ export const limits = {
   requestsWaitingMax: 1_000,
   /** Entries of a gateway's ledger that are written to the index in one statement. */
   mirrorBatchEntriesMax: 1_000,
+  /** Newest entries that stay in memory as they were read when they were mirrored, so that index and sinks need not read them again. */
+  recentBytesMax: 8 * 1024 * 1024,
   /** Entries that one step of the search index takes. */
   searchBatchEntriesMax: 1_000,
   /** One search; a longer one is refused with the advice to narrow it. */
@@ -157,6 +164,8 @@ export const limits = {
   /** A rule or object that occurs more often no longer leads a search by itself. */
   searchTermsRare: 10_000,
   /** How long followers of the mirror wait for word of new entries before they look themselves. */
+  /** Between two looks at the gates of rollouts. */
+  rolloutLookMs: 5_000,
   followMs: 1_000,
   /** How often the mirror looks for old entries that may go, and how many it looks at in one step (whole bundles of 256). */
   retentionEveryMs: 60 * 60 * 1000,
@@ -165,7 +174,7 @@ export const limits = {
   deliveredEveryMs: 10_000,
   sinksMax: 32,
   /** One delivery to a sink: whichever is reached first. */
-  sinkBatchEntriesMax: 500,
+  sinkBatchEntriesMax: 1_000,
   sinkBatchBytesMax: 1024 * 1024,
   /** One attempt to deliver, from the first byte sent to the acknowledgement. */
   sinkAttemptMs: 30_000,
@@ -217,12 +226,31 @@ export const limits = {
   shellDepthMax: 16,
   /** Another engine (Rego, OPA): questions at the same time, one answer, a bundle, memory of a compiled policy and of its thread. */
   foreignQuestionsMax: 64,
+  /** More questions wait for their turn, no longer than their deadline. */
+  foreignWaitingMax: 1_024,
   foreignAnswerBytesMax: 1024 * 1024,
   foreignBundleBytesMax: 64 * 1024 * 1024,
   foreignMemoryBytesMax: 64 * 1024 * 1024,
   foreignThreadHeapMb: 128,
   /** Until a compiled policy is ready to be asked. */
   foreignStartMs: 10_000,
+  /** The longest that a document may let a statement wait for an engine, and the longest rest of one that keeps failing. */
+  foreignDeadlineMsMax: 5_000,
+  foreignPauseMsMax: 60 * 60 * 1000,
+  /** Engines of one bundle: each that runs here has a thread of its own. */
+  foreignEnginesMax: 16,
+  /** One question to an engine, as JSON. */
+  foreignQuestionCharsMax: 1024 * 1024,
+  /** What an engine answers: nesting, and values in all. */
+  foreignAnswerDepthMax: 32,
+  foreignAnswerValuesMax: 10_000,
+  /** Facts of one batch of operations: all of them together, and questions of one batch under way at the same time. */
+  factsMs: 5_000,
+  factsQuestionsMax: 8,
+  /** An operation that waited longer for its facts is looked at anew before it runs, as after a hold: the database may have changed. */
+  factsLongMs: 100,
+  /** Subjects whose recent activity one gateway remembers. */
+  activitySubjectsMax: 10_000,
   /** Counters of limits that one gateway keeps; when they are all in use, `onStoreError` of the rule says what happens. */
   countersMax: 100_000,
   /** Requests a plan compares two bundles with, for each target and phase; what was left out is said. */

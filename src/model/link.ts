@@ -29,6 +29,7 @@ export interface GatewayCalls {
       mirrored: number;
       mirror?: MirrorState;
       bundle: BundleSource;
+      rollouts?: RolloutOffer;
       resources: readonly ResourceConfig[];
     };
   };
@@ -70,6 +71,14 @@ export interface ControlCalls {
     params: { session: string; indexes: readonly number[] };
     result: { items: readonly { index: number; salt: string; content: string }[] };
   };
+  /**
+   * The sealed bytes of a session that lie on the gateway's disk only, base64, in the order asked for, and null for what is not there any more; with the
+   * session's key, unless that was erased: so that they can be kept, and opened, elsewhere too.
+   */
+  'evidence.sealed': {
+    params: { session: string; wanted: readonly SealedPlace[] };
+    result: { key?: string; items: readonly (string | null)[] };
+  };
   /** Proofs (docs/formats/proof.md) that these entries stand in the gateway's log. NOT_FOUND as long as one of them is not signed. */
   'ledger.prove': { params: { indexes: readonly number[] }; result: { proofs: readonly string[] } };
   /**
@@ -109,12 +118,24 @@ export interface MirrorState {
   readonly vkey: string;
 }
 
+/** Where a gateway has sealed bytes: in the file of a session's recording, or as a blob named by the hex SHA-256 of its bytes. */
+export type SealedPlace = { readonly at: number; readonly bytes: number } | { readonly blob: string };
+
 export interface ControlNotices {
   'policy.offer': BundleSource;
+  'rollouts.offer': RolloutOffer;
   'resources.offer': readonly ResourceConfig[];
   'hold.resolved': HoldResolution;
+  /** Nobody answered in time; others are asked as well. `reviewers` is for people. */
+  'hold.escalated': HoldEscalation;
   /** Tokens that must not be used any more; live sessions opened with them end. */
   'tokens.revoked': { tokens: readonly string[] };
+}
+
+/** Steps of rollouts that the control plane moved, by name; they count for decisions by the bundle with this digest. */
+export interface RolloutOffer {
+  readonly bundle: string;
+  readonly steps: Readonly<Record<string, number>>;
 }
 
 /** A bundle as it travels: the documents' sources, signed as a whole. */
@@ -123,6 +144,8 @@ export interface BundleSource {
   /** Path → YAML text, as pushed. */
   readonly files: readonly { readonly path: string; readonly text: string }[];
   readonly activatedAt: number;
+  /** The candidate that a rollout in it is about. */
+  readonly candidate?: Omit<BundleSource, 'candidate' | 'activatedAt'>;
   /** Base64 Ed25519 signature of the control plane over the digest. */
   readonly signature: string;
 }
@@ -156,7 +179,14 @@ export interface HoldRequest {
     readonly bound: string;
     readonly approval: ApprovalTerms;
   }[];
+  /** Longest time the requester waits, with what escalation adds. */
   readonly timeoutMs: number;
+}
+
+export interface HoldEscalation {
+  readonly request: string;
+  readonly reviewers: readonly string[];
+  readonly expiresAt: number;
 }
 
 export interface HoldResolution {

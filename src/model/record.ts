@@ -1,4 +1,5 @@
-import type { BundleRef, EvaluationError, MatchedRule, Requirement, Verdict } from './decision.ts';
+import type { BundleRef, BundleRolloutNote, EvaluationError, MatchedRule, Requirement, Verdict } from './decision.ts';
+import type { FactRecord } from './fact.ts';
 import type { Certainty, Target } from './operation.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -15,9 +16,11 @@ export type RecordDraft =
   | ApprovalRequested
   | ApprovalGranted
   | ApprovalAnswered
+  | ApprovalEscalated
   | ApprovalEnded
   | PolicyActivated
   | PolicyRejected
+  | RolloutMoved
   | AdminAction
   | EvidenceRead
   | EvidenceShredded
@@ -111,7 +114,13 @@ export interface DecisionSummary {
   readonly shadow?: { readonly verdict: Verdict; readonly rules: readonly string[] };
   readonly errors?: readonly EvaluationError[];
   /** Attributes the matched rules read, path → value; long values as `sha256:…`. */
+  /** Which of two bundles decided, while one is rolled out. */
+  readonly rollout?: BundleRolloutNote;
   readonly reads: Readonly<Record<string, unknown>>;
+  /** How long the policy took to decide, microseconds. */
+  readonly tookUs?: number;
+  /** Engines that were asked before the decision. */
+  readonly facts?: readonly FactRecord[];
 }
 
 export interface OperationSettled {
@@ -160,6 +169,19 @@ export interface ApprovalAnswered {
   readonly comment?: string;
 }
 
+/** Nobody answered in time, and the rules ask others as well; at most once for each rule. */
+export interface ApprovalEscalated {
+  readonly kind: 'approval.escalated';
+  readonly session: string;
+  readonly request: string;
+  readonly operation: string;
+  /** `policy/rule` of the requirements that are escalated. */
+  readonly rules: readonly string[];
+  /** Groups that are asked from now on, or `owner of the resource`. */
+  readonly reviewers: readonly string[];
+  readonly expiresAt: number;
+}
+
 export interface ApprovalEnded {
   readonly kind: 'approval.refused' | 'approval.expired' | 'approval.withdrawn' | 'approval.used';
   readonly session: string;
@@ -174,6 +196,8 @@ export interface ApprovalEnded {
 export interface PolicyActivated {
   readonly kind: 'policy.activated';
   readonly bundle: BundleRef;
+  /** The bundle that a rollout in it lets decide too. */
+  readonly candidate?: BundleRef;
   readonly previous?: string;
   readonly by: string;
   readonly documents: number;
@@ -186,6 +210,22 @@ export interface PolicyRejected {
   readonly problems: number;
   readonly first: string;
 }
+
+/** The step of a rollout changed, or what holds it: by the control plane after measuring the gates, or by a person. */
+export interface RolloutMoved {
+  readonly kind: 'rollout.moved';
+  readonly rollout: string;
+  /** The bundle in force that has the document. */
+  readonly bundle: BundleRef;
+  /** The step in force from now on, from 1; 0: nobody is in. */
+  readonly step: number;
+  readonly status: RolloutStatus;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** `running`: the next step is taken when all gates pass. `held`: a gate failed, or a person holds it. `complete`: the last step passed. */
+export type RolloutStatus = 'running' | 'held' | 'rolled_back' | 'complete';
 
 /** Something was changed through the API: tokens, resources, sessions cut… */
 export interface AdminAction {
@@ -202,8 +242,8 @@ export interface EvidenceRead {
   readonly session: string;
   /** Operations whose exact texts were shown. */
   readonly operations: number;
-  /** What was asked for, when it was more than the texts: the recorded bytes, or everything as a file. */
-  readonly action?: 'recording.read' | 'recording.export';
+  /** What was asked for: the exact texts, the recorded bytes, or everything as a file. Absent: the texts, which a request for approval shows. */
+  readonly action?: 'evidence.read' | 'recording.read' | 'recording.export';
   /** How the rules for Warder's own administration decided it. */
   readonly decision?: DecisionSummary;
   /** Chunks of the recording that were shown. */

@@ -1,20 +1,27 @@
-import type { BundleRef, Target } from '#model';
+import type { BundleRef, EngineTerms, Target } from '#model';
 import { applyChanges } from './compile/changes.ts';
 import type { Compiled, CompiledRule } from './compile/compiled.ts';
+import { compileBundleRollout } from './compile/bundle-rollout.ts';
 import { compileData } from './compile/data.ts';
+import { compileEngines } from './compile/engines.ts';
+import { factReaders } from './compile/fact-readers.ts';
 import { checkSharedLimits } from './compile/limit.ts';
 import { checkLinks } from './compile/link.ts';
 import { compilePolicy, realmMaker } from './compile/policy.ts';
 import { pathsRead } from './compile/paths.ts';
+import { rolloutsOf } from './compile/rollouts.ts';
+import type { RolloutTerms } from './compile/rollouts.ts';
 import { buildingIndex } from './compile/rule-index.ts';
 import { digesting } from './digest.ts';
 import { compareVersions, engineVersion } from './engine-version.ts';
+import { nothingLost, withLost } from './lost.ts';
+import type { Lost } from './lost.ts';
 import { inForce } from './packs.ts';
 import { isKind, readingDocuments, specNode } from './documents/document.ts';
 import type { Document, DocumentOf } from './documents/document.ts';
 import type { Kind } from './documents/kinds/index.ts';
 import { targets } from './documents/kinds/policy.ts';
-import { compareText, didYouMean, inReadingOrder, problemAt } from './problem.ts';
+import { compareText, didYouMean, inReadingOrder, policyOf, problemAt } from './problem.ts';
 import type { Problem } from './problem.ts';
 import type { SourceFile } from './source.ts';
 import { allSteps } from './steps.ts';
@@ -29,6 +36,12 @@ export interface Bundle {
   readonly documents: readonly BundleDocument[];
   /** Rules that no override, no rollback and no later version may drop, sorted. */
   readonly baseline: readonly string[];
+  /** Engines of other policies by the facts they make: who decides for others asks them first. */
+  readonly engines: ReadonlyMap<string, EngineTerms>;
+  /** For whoever moves them from step to step. */
+  readonly rollouts: readonly RolloutTerms[];
+  /** The candidate that is rolled out beside it; set by `withCandidate`. */
+  readonly candidate?: Bundle;
   /** For the engine only. */
   readonly compiled: Compiled;
 }
@@ -64,7 +77,7 @@ export interface CompileOptions {
  * with the next step when there is time. Who gives up half-way just forgets it.
  */
 export function* compilingBundle(files: readonly SourceFile[], { packs }: CompileOptions = {}): Steps<CompileResult> {
-  const { documents, problems } = yield* readingDocuments(files);
+  const { documents, problems, lost } = yield* readingDocuments(files);
   const [file] = files;
   if (file !== undefined && !documents.some((document) => document.kind === 'Bundle')) {
     const message = 'no document of kind Bundle names and versions these policies';
@@ -76,7 +89,7 @@ export function* compilingBundle(files: readonly SourceFile[], { packs }: Compil
     );
   }
   yield;
-  return yield* compilingDocuments(inForce(documents, problems, packs), problems);
+  return yield* compilingDocuments(inForce(documents, problems, packs), problems, lost);
 }
 
 /** Compiles documents that were read already; `found` are the problems of reading them. */
@@ -84,7 +97,7 @@ export function compileDocuments(unsorted: readonly Document[], found: readonly 
   return allSteps(compilingDocuments(unsorted, found));
 }
 
-function* compilingDocuments(unsorted: readonly Document[], found: readonly Problem[]): Steps<CompileResult> {
+function* compilingDocuments(unsorted: readonly Document[], found: readonly Problem[], lost: Lost = nothingLost): Steps<CompileResult> {
   const problems = [...found];
   const documents = unsorted.toSorted((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
   const manifest = manifestOf(documents, problems);
@@ -104,12 +117,15 @@ function* compilingDocuments(unsorted: readonly Document[], found: readonly Prob
   const policyNames = new Set(policies.map((document) => document.name));
   const realmOf = (rule: CompiledRule) => realm(rule.policy.target, rule.policy.phase);
   yield;
+  const targets = new Set(rules.map(({ policy }) => policy.target));
+  const bundleRollout = compileBundleRollout(documents, { realm, targets, problems });
   applyChanges(documents, { rules: byId, policies: policyNames, realm: realmOf, data, baseline, problems });
   yield* checkLinks(documents, byId, problems);
   checkSharedLimits(documents, problems);
+  const engines = compileEngines(documents, problems);
   yield;
 
-  const ordered = inReadingOrder(problems);
+  const ordered = inReadingOrder(withLost(problems, lost));
   if (ordered.some((problem) => problem.severity === 'error')) return { ok: false, problems: ordered };
   const ref: BundleRef = {
     name: manifest?.name ?? 'unnamed',
@@ -122,7 +138,11 @@ function* compilingDocuments(unsorted: readonly Document[], found: readonly Prob
     if (i % rulesPerStep === 0) yield;
     reads.set(rule.id, pathsRead(rule));
   }
-  const compiled: Compiled = { ref, rules, index: yield* buildingIndex(rules), reads, data, allowedByDefault };
+  const compiled: Compiled = {
+    ...{ ref, rules, reads, data, allowedByDefault, bundleRollout },
+    index: yield* buildingIndex(rules),
+    factReaders: factReaders(rules, reads),
+  };
   const listed = documents.map(({ kind, name, title, place }) => ({
     kind,
     name,
@@ -132,7 +152,15 @@ function* compilingDocuments(unsorted: readonly Document[], found: readonly Prob
   }));
   return {
     ok: true,
-    bundle: { ref, rules: rules.length, documents: listed, baseline: [...baseline].sort(compareText), compiled },
+    bundle: {
+      ref,
+      rules: rules.length,
+      documents: listed,
+      baseline: [...baseline].sort(compareText),
+      engines,
+      rollouts: rolloutsOf(documents, byId),
+      compiled,
+    },
     warnings: ordered,
   };
 }
@@ -186,7 +214,14 @@ function checkBaseline(
         problems.push(problemAt(place, { code: 'P401', message: `the rule "${id}" is part of the baseline and its mode is ${rule.mode}` }));
       continue;
     }
-    problems.push(problemAt(place, { code: 'REFERENCE', message: `there is no rule "${id}"`, hint: didYouMean(id, rules.keys()) }));
+    problems.push(
+      problemAt(place, {
+        code: 'REFERENCE',
+        message: `there is no rule "${id}"`,
+        hint: didYouMean(id, rules.keys()),
+        missing: policyOf(id),
+      }),
+    );
   }
   return baseline;
 }

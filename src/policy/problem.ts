@@ -16,6 +16,14 @@ export interface Problem {
   readonly hint?: string;
   /** The edit that mends it, where there is only one. */
   readonly fix?: Edit;
+  /** The document it looks for and does not find; only while a bundle is compiled, see `withLost`. */
+  readonly missing?: Missing;
+}
+
+/** A document that something refers to. */
+export interface Missing {
+  readonly kind: string;
+  readonly name: string;
 }
 
 /** A change of a file's text: what stands between two offsets (UTF-16 units, `end` exclusive) is replaced. */
@@ -40,11 +48,12 @@ export interface Complaint {
   readonly message: string;
   readonly hint?: string | undefined;
   readonly fix?: Edit | undefined;
+  readonly missing?: Missing;
 }
 
 /** A problem at a place, with the source line and a caret under the column. */
 export function problemAt(place: Place, complaint: Complaint): Problem {
-  const { code, severity = 'error', message, hint, fix } = complaint;
+  const { code, severity = 'error', message, hint, fix, missing } = complaint;
   const { line, column } = place;
   const caret = caretAt(place);
   return {
@@ -57,6 +66,7 @@ export function problemAt(place: Place, complaint: Complaint): Problem {
     caret,
     ...(hint === undefined ? {} : { hint }),
     ...(fix === undefined ? {} : { fix }),
+    ...(missing === undefined ? {} : { missing }),
   };
 }
 
@@ -124,12 +134,22 @@ export function formatProblem(problem: Problem): string {
   return lines.join('\n');
 }
 
-/** Problems in the order a reader walks the files. */
+/** Problems in the order a reader walks the files, first of all what keeps a file from being read: the rest may follow from it. */
 export function inReadingOrder(problems: readonly Problem[]): Problem[] {
+  const rank = ({ code }: Problem): number => (code === unreadable ? 0 : 1);
   return [...problems].sort(
-    (a, b) => compareText(a.path, b.path) || a.line - b.line || a.column - b.column || compareText(a.message, b.message),
+    (a, b) =>
+      rank(a) - rank(b) || compareText(a.path, b.path) || a.line - b.line || a.column - b.column || compareText(a.message, b.message),
   );
 }
+
+/** The policy that a rule's id `policy/rule` names. */
+export function policyOf(rule: string): Missing {
+  return { kind: 'Policy', name: rule.split('/')[0] ?? '' };
+}
+
+/** The code of a file that is not YAML. */
+const unreadable = 'YAML';
 
 /** Order of strings by UTF-16 code units: the same on every machine, unlike a locale's. */
 export function compareText(a: string, b: string): number {

@@ -12,7 +12,7 @@ import { compilePath } from './match/matcher.ts';
  * string: of its text), DataSets as their digest, and so is everything once the whole is too big for a record.
  */
 export function readsOf(bundle: Bundle, request: DecisionRequest, decision: Decision): Record<string, unknown> {
-  const { compiled } = bundle;
+  const { compiled } = decision.bundle.digest === bundle.candidate?.ref.digest ? bundle.candidate : bundle;
   const view = viewOf(compiled, request);
   const reads: Record<string, unknown> = {};
   let chars = 0;

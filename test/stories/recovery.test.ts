@@ -69,6 +69,9 @@ test('after kill -9 of the demo database and the store, work goes on', async () 
 
 test('after kill -9 of everything, the next start recovers with all its state', async () => {
   const before = await digestInForce();
+  const session = installation.open('engineer', ['-At']);
+  session.say('SELECT 40 + 2;');
+  await session.hear('42');
   for (const { pid } of processes()) {
     try {
       process.kill(pid, 'SIGKILL');
@@ -81,6 +84,7 @@ test('after kill -9 of everything, the next start recovers with all its state', 
   assert.equal(await digestInForce(), before);
   const { status, stdout } = await installation.warder(['ledger', 'verify']);
   assert.ok(status === 0, stdout);
+  assert.match(stdout, /was cut off when the writer died/, 'the session that was open is accounted for');
 });
 
 test('a second start with the same home is refused and says so', async () => {

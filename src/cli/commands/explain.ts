@@ -25,7 +25,10 @@ export function decisionText(decision: DecisionAnswer): string {
   const colour = { allow: green, deny: red, pending: yellow }[decision.verdict];
   const lines = [
     `${bold(decision.id)}  ${colour(decision.verdict.toUpperCase())}  ${decision.reason}`,
-    dim(`${moment(decision.t)} · ${decision.subject} → ${decision.resource} · session ${decision.session}, operation ${decision.n}`),
+    // The reading of evidence belongs to no operation of a session.
+    dim(
+      `${moment(decision.t)} · ${decision.subject} → ${decision.resource}${decision.target === 'warder' ? '' : ` · session ${decision.session}, operation ${decision.n}`}`,
+    ),
     '',
     ...visible(decision.normalized, true)
       .split('\n')
@@ -48,6 +51,10 @@ export function decisionText(decision: DecisionAnswer): string {
   const reads = Object.entries(decision.reads);
   if (reads.length === 0) lines.push(dim('  none'));
   for (const [path, value] of reads) lines.push(`  ${path} = ${visible(JSON.stringify(value) ?? 'absent')}`);
+  for (const { fact, engine, status, because, latencyUs } of decision.facts ?? []) {
+    const said = because === undefined ? status : `${status}: ${because}`;
+    lines.push(`  facts.${fact} from ${engine}, ${said} ${dim(`after ${(latencyUs / 1000).toFixed(1)} ms`)}`);
+  }
   for (const { rule, message } of decision.errors) lines.push(red(`  error in ${rule}: ${visible(message)}`));
   lines.push(
     '',

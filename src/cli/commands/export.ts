@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { Fault } from '#model';
 import { connect } from '../connection.ts';
 import { paint } from '../paint.ts';
@@ -28,7 +28,7 @@ export const exportSession: Define = (program) => {
     });
 };
 
-/** Written beside nothing: a file that is there is not overwritten, and nothing is left of a download that failed before its first byte. */
+/** Written beside nothing: a file that is there is not overwritten, and nothing is left of a download that failed. */
 async function save(pieces: AsyncIterable<Uint8Array>, file: string): Promise<{ file: string; bytes: number; digest: string }> {
   const iterator = pieces[Symbol.asyncIterator]();
   let next = await iterator.next();
@@ -43,8 +43,12 @@ async function save(pieces: AsyncIterable<Uint8Array>, file: string): Promise<{ 
       bytes += next.value.length;
       await target.write(next.value);
     }
-  } finally {
+  } catch (error) {
+    // A part of an archive proves nothing, and must not be taken for one.
     await target.close();
+    await rm(file, { force: true });
+    throw error;
   }
+  await target.close();
   return { file, bytes, digest: hash.digest('hex') };
 }

@@ -63,9 +63,7 @@ interface PruneOptions extends Options {
 function definePrune(group: Command, parts: Program): void {
   group
     .command('prune')
-    .description(
-      'remove records before a date, except what retention.yaml keeps longer. In two steps, as `warder retention apply` does it. The installation must be stopped',
-    )
+    .description('remove records before a date, except what retention.yaml keeps longer. In two steps, as `warder retention apply` does it')
     .requiredOption('--before <date>', 'records older than this, such as 2026-01-31')
     .option('--log <name>', '`gateway` or `control`', 'gateway')
     .option('--reason <text>', 'why, for the record', 'retention')
@@ -108,7 +106,7 @@ export async function prune(
   const range = `records ${result.from} to ${result.to - 1}`;
   const behind = result.waitsFor === 'delivery' ? `; what is older waits for ${waitsFor}` : '';
   const told = {
-    recorded: `it is recorded that ${range} may go. Run the installation until that is witnessed, stop it, and do the same again.`,
+    recorded: `it is recorded that ${range} may go. When that is witnessed, seconds later while the installation runs, do the same again.`,
     waiting:
       result.waitsFor === 'delivery'
         ? `${range} may go when ${waitsFor} has them. Run the installation until it has.`

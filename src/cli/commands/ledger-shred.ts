@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { homeAt, homePath, readRetention } from '#host';
+import { homeAt, homePath, readRetention, sessionKeyCopies } from '#host';
 import { Fault } from '#model';
 import type { Program } from '../context.ts';
 import { printJson } from '../print-json.ts';
@@ -29,7 +29,8 @@ export function defineShred(group: Command, parts: Program): void {
       for (const name of ['gateway', 'control'] as const) {
         if (!existsSync(home[name].keys)) continue;
         const log = stoppedLog({ ...options, log: name });
-        if (await parts.ledgers.shred(log, { session, by: 'operator', reason: options.reason })) erased.push(log.origin);
+        const copies = name === 'control' ? sessionKeyCopies(home.control.keys, session) : [];
+        if (await parts.ledgers.shred(log, { session, by: 'operator', reason: options.reason, copies })) erased.push(log.origin);
       }
       if (erased.length === 0) throw new Fault('NOT_FOUND', `there is no key of session ${session}; it never was, or it was erased before`);
       if (options.json === true) return printJson({ ok: true, session, erased });

@@ -72,7 +72,8 @@ interface Believed {
 
 /** The reports of all, in the order of the logs. */
 async function verifyAll(logs: readonly Log[], { trust, policy, since }: Believed): Promise<Verified[]> {
-  const { directorySource, nodeCrypto, parsePolicy, urlSource, verifyLedgers } = await import('#ledger/verify');
+  const { directorySource, nodeCrypto, parsePolicy, staySmall, urlSource, verifyLedgers } = await import('#ledger/verify');
+  staySmall();
   const parsed = policy === undefined ? undefined : parsePolicy(textOf(policy), nodeCrypto);
   if (parsed !== undefined && 'problem' in parsed) throw new Fault('CONFIG_INVALID', `${policy ?? ''}: ${parsed.problem}`);
   const fetched = (url: string, how: { headers: Record<string, string> }) =>

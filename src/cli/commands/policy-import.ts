@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { Fault } from '#model';
 import { realWorld } from '#host';
 import type { ImportedSource, ImportFinding, ImportOptions, ImportResult } from '#policy/import';
+import { compiledRego } from '../foreign-facts.ts';
 import { readImportFiles, staleImports, writeImport } from '../import-files.ts';
 import type { Written } from '../import-files.ts';
 import { paint, visible } from '../paint.ts';
@@ -68,6 +69,7 @@ async function importFrom(paths: readonly string[], options: Options): Promise<n
     today: new Date(realWorld.now()).toISOString().slice(0, 10),
     // The documents are relative to the folder they are written into.
     folder: '',
+    compiledRego,
     // Several megabytes that only Cedar policies need.
     ...(files.some(({ path }) => path.endsWith('.cedar')) ? { cedar: await import('@cedar-policy/cedar-wasm/nodejs') } : {}),
   });
@@ -98,10 +100,7 @@ function show(result: ImportResult, { written, unchanged }: Written, { out, refu
   for (const finding of result.findings) showFinding(finding);
   const { bold, dim, green, red, yellow } = paint(process.stdout);
   for (const source of result.sources) showSource(source);
-  for (const { engine, fact, policy } of result.engines)
-    process.stdout.write(
-      `${yellow('!')} ${bold(policy)} reads facts.foreign.${fact}: ${engine} must run beside it; without an answer the policy refuses\n`,
-    );
+  for (const engine of result.engines) process.stdout.write(`${yellow('!')} ${bold(engine.policy)} ${whoAnswers(engine)}\n`);
   for (const path of stale)
     process.stdout.write(`${yellow('!')} ${bold(path)} is of an earlier import, and no file says it any more: delete it and its cases\n`);
   const counted = `${result.documents.length} documents and ${result.cases.length} files of cases`;
@@ -116,6 +115,13 @@ function show(result: ImportResult, { written, unchanged }: Written, { out, refu
   const same = unchanged.length === 0 ? '' : dim(` (${unchanged.length} unchanged)`);
   process.stdout.write(`${unsupported === 0 ? green('✔') : yellow('!')} ${counted} in ${bold(out)}${same}; ${open}\n`);
   if (written.length + unchanged.length > 0) process.stdout.write(dim(`  warder policy check ${out}\n  warder policy test ${out}\n`));
+}
+
+/** What must be there so that the policy gets its answers; without them it refuses. */
+function whoAnswers({ engine, fact }: ImportResult['engines'][number]): string {
+  const asked = `reads facts.foreign.${fact}, without which it refuses; gateways ask`;
+  if (engine === 'opa-remote') return `${asked} the OPA that their facts.yaml names under opa.${fact}`;
+  return `${asked} ${engine === 'cedar' ? 'Cedar' : 'the compiled Rego'} that comes along as a ForeignEngine`;
 }
 
 function showFinding({ severity, construct, path, line, column, message, suggestion }: ImportFinding): void {

@@ -18,6 +18,7 @@ import type { CheckFilesOptions } from './policy-check-files.ts';
 import { policyAuthor } from './policy-author.ts';
 import { policyBundle } from './policy-bundle.ts';
 import { policyExplain } from './policy-explain.ts';
+import { policyRollout } from './policy-rollout.ts';
 import { policyEval } from './policy-eval.ts';
 import { policyImport } from './policy-import.ts';
 
@@ -67,7 +68,7 @@ export const policy: Define = (program, parts, exit) => {
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder, or an archive of `policy bundle build`', usualFolder)
     .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
-  for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain, policyTest])
+  for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain, policyRollout, policyTest])
     define(group, parts, exit);
 };
 

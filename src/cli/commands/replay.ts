@@ -118,8 +118,8 @@ async function showRecording(source: Source, options: ReplayOptions): Promise<vo
   if (recording.status === 'cut') process.stderr.write(yellow('The end of the recording is missing; the gateway was killed.\n'));
 }
 
-async function* screenOf({ session, pieces }: Recording): AsyncGenerator<ScreenEvent> {
-  const screen = screenFor(session.point, { database: session.resource.replace(/^[^:]*:/, '') });
+async function* screenOf({ session, pieces }: Recording, how: { readonly lines?: boolean } = {}): AsyncGenerator<ScreenEvent> {
+  const screen = screenFor(session.point, { database: session.resource.replace(/^[^:]*:/, '') }, how);
   for await (const piece of pieces) yield* screen.take(piece);
 }
 
@@ -133,7 +133,7 @@ async function searchRecording(source: Source, options: ReplayOptions & { readon
   try {
     const recording = await source.recording();
     const lines = [];
-    for await (const { us, line } of search(screenOf(recording), options.search)) {
+    for await (const { us, line } of search(screenOf(recording, { lines: true }), options.search)) {
       const decision = markAt(recording.marks, us)?.decision;
       if (us >= options.at) lines.push({ us, line, ...(decision === undefined ? {} : { decision }) });
     }

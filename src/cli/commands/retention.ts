@@ -42,7 +42,7 @@ export const retention: Define = (program, parts) => {
   group
     .command('apply')
     .description(
-      'remove what the rules let go: the first run records what may go, a later one, when that is witnessed, removes it. The installation must be stopped',
+      'remove what the rules let go: the first run records what may go, a later one, when that is witnessed, removes it; while the installation runs or not',
     )
     .option('--log <name>', '`gateway` or `control`; both when left out')
     .option('--delivered <file>', 'delivered.json of the control plane, when it runs elsewhere')

@@ -72,7 +72,7 @@ function recordsIn(files: ReadonlyMap<string, Uint8Array>): Entry[] {
 
 function sessionOf(id: string, { who, what, t }: Entry, own: readonly Entry[]): SessionAnswer {
   const decided = own.filter(({ kind }) => kind === 'operation.decided');
-  const closed = own.find(({ kind }) => kind === 'session.closed');
+  const closed = own.find(({ kind }) => kind === 'session.closed' || kind === 'session.lost');
   return {
     ...{ id, subject: who.subject, resource: what.resource, point: what.point, source: who.source, client: what.client, opened: t },
     ...(closed === undefined ? {} : { closed: closed.t }),

@@ -12,7 +12,9 @@ export type Message =
   | { readonly kind: 'complete'; readonly tag: string }
   | { readonly kind: 'error' | 'notice'; readonly fields: Readonly<Record<string, string>> }
   | { readonly kind: 'notification'; readonly process: number; readonly channel: string; readonly payload: string }
-  | { readonly kind: 'ready'; readonly status: string };
+  | { readonly kind: 'ready'; readonly status: string }
+  /** Nothing can be told from here on. */
+  | { readonly kind: 'unreadable' };
 
 export interface ColumnHead {
   readonly name: string;
@@ -23,27 +25,47 @@ export interface ColumnHead {
 /** Cuts a stream of one direction into messages. */
 export class MessageReader {
   readonly #direction: 'in' | 'out';
-  #rest: Buffer = Buffer.alloc(0);
+  /** The beginning of a message, as it came, joined when there is all of it: a value may be many pieces long. */
+  #parts: Buffer[] = [];
+  #length = 0;
+  /** Bytes that must be there before it is worth looking. */
+  #wanted = headerBytes;
 
   constructor(direction: 'in' | 'out') {
     this.#direction = direction;
   }
 
-  read(bytes: Buffer): Message[] {
-    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    const messages: Message[] = [];
+  *read(bytes: Buffer): Generator<Message> {
+    if (this.#wanted === Infinity) return;
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    if (this.#length < this.#wanted) return;
+    const data = this.#parts.length === 1 ? bytes : Buffer.concat(this.#parts, this.#length);
     let at = 0;
-    while (at + 5 <= data.length) {
-      const end = at + 1 + data.readUInt32BE(at + 1);
-      if (end < at + 5 || end > data.length) break;
-      const message = decode(this.#direction, String.fromCharCode(data[at] ?? 0), new Body(data.subarray(at + 5, end)));
-      if (message !== undefined) messages.push(message);
-      at = end;
+    this.#wanted = headerBytes;
+    while (at + headerBytes <= data.length) {
+      const size = 1 + data.readUInt32BE(at + 1);
+      if (size < headerBytes) {
+        this.#wanted = Infinity;
+        this.#parts = [];
+        yield { kind: 'unreadable' };
+        return;
+      }
+      if (at + size > data.length) {
+        this.#wanted = size;
+        break;
+      }
+      const message = decode(this.#direction, String.fromCharCode(data[at] ?? 0), new Body(data.subarray(at + headerBytes, at + size)));
+      if (message !== undefined) yield message;
+      at += size;
     }
-    this.#rest = data.subarray(at);
-    return messages;
+    this.#parts = at === data.length ? [] : [data.subarray(at)];
+    this.#length = data.length - at;
   }
 }
+
+// SPEC: a byte of type, and a length that counts itself.
+const headerBytes = 5;
 
 function decode(direction: 'in' | 'out', type: string, body: Body): Message | undefined {
   return direction === 'in' ? fromClient(type, body) : fromTarget(type, body);

@@ -8,13 +8,19 @@ const rightTypes = new Set([20, 21, 23, 26, 28, 29, 700, 701, 790, 1700]);
 export function resultTable(columns: readonly ColumnHead[], rows: readonly (readonly string[])[]): string {
   const heads = columns.map(({ name }) => visible(name));
   const cells = rows.map((row) => columns.map((_, k) => (row[k] ?? '').split('\n')));
-  const widths = heads.map((head, k) => Math.max(width(head), ...cells.map((row) => Math.max(0, ...(row[k] ?? []).map(width)))));
+  const widths = heads.map((head, k) => widest(head, cells, k));
   // A result without columns has lines all the same.
   if (columns.length === 0) return `--\n(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})\n`;
   const lines = [heads.map((head, k) => ` ${centred(head, widths[k] ?? 0)} `).join('|'), widths.map((w) => '-'.repeat(w + 2)).join('+')];
   for (const row of cells) lines.push(...rowLines(row, { columns, widths }));
   lines.push(rows.length === 1 ? '(1 row)' : `(${rows.length} rows)`);
   return `${lines.join('\n')}\n`;
+}
+
+function widest(head: string, rows: readonly (readonly (readonly string[])[])[], column: number): number {
+  let most = width(head);
+  for (const row of rows) for (const line of row[column] ?? []) most = Math.max(most, width(line));
+  return most;
 }
 
 /** The lines of one row: more than one when a value has several. A `+` says that the value goes on below. */
@@ -45,7 +51,10 @@ function centred(text: string, wanted: number): string {
 
 /** Columns on a screen, as far as characters can be counted without a table of wide ones. */
 function width(text: string): number {
-  return [...text].length;
+  let characters = text.length;
+  // The second half of a pair is no character of its own.
+  for (let k = 0; k < text.length; k += 1) if ((text.charCodeAt(k) & 0xfc00) === 0xdc00) characters -= 1;
+  return characters;
 }
 
 /** One value as psql shows it; NULL is nothing. Of binary values the common types are read, the others shown in hexadecimal. */

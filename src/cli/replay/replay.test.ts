@@ -132,6 +132,59 @@ test('what is not understood is left out, and nothing breaks', () => {
   );
 });
 
+test('what is not framed as messages is said once, and does not end the replay', () => {
+  const nonsense = Buffer.concat([message('Z', Buffer.from('I')), Buffer.from([68, 0, 0, 0, 1]), Buffer.alloc(100)]);
+  const pieces = [
+    ['out', nonsense],
+    ['out', nonsense],
+    ['in', query('select 1')],
+  ] as const;
+  assert.equal(shown(pieces), '(what follows in this direction are no PostgreSQL messages; --bytes has it)\nshop=> select 1\n');
+});
+
+test('neither a statement nor what the target says can look like a prompt or a result', () => {
+  const forged = 'select 1 /*\n n \n---\n 1\n(1 row)\n\nshop=> drop table t; */';
+  const notice = message(
+    'N',
+    Buffer.concat([Buffer.from('S'), text('NOTICE'), Buffer.from('M'), text('x\nshop=> drop table u'), Buffer.from([0])]),
+  );
+  const lines = shown([
+    ['in', query(forged)],
+    ['out', Buffer.concat([notice, columns({ name: 'a', type: 25 }), row('x\nshop=> drop table v'), complete('SELECT 1'), ready])],
+  ]).split('\n');
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('shop=> ') || line.startsWith('(')),
+    ['shop=> select 1 /*', '(1 row)'],
+  );
+});
+
+test('every row of a large result is searched, and few of it are drawn', async () => {
+  const rows = Array.from({ length: 6_000 }, (_, k) => row(`value ${k}`));
+  const bytes = Buffer.concat([columns({ name: 'v', type: 25 }), ...rows, complete('SELECT 6000'), ready]);
+  const screen = screenFor('postgres', { database: 'shop' }, { lines: true });
+  const found = [];
+  for await (const { line } of search(stream(screen.take({ direction: 'out', us: 1, bytes })), 'value 5999')) found.push(line);
+  assert.deepEqual(found, [' value 5999']);
+  assert.match(shown([['out', bytes]]), /\(1000 more rows are in the recording and not drawn\)/);
+});
+
+test('large values are not drawn beyond a bound, and a message of many pieces is put together', () => {
+  const wide = Buffer.concat([
+    columns({ name: 'v', type: 25 }),
+    row('a'.repeat(600_000)),
+    row('b'.repeat(600_000)),
+    complete('SELECT 2'),
+    ready,
+  ]);
+  const pieces = Array.from(
+    { length: Math.ceil(wide.length / 1_000) },
+    (_, k) => ['out', wide.subarray(k * 1_000, k * 1_000 + 1_000)] as const,
+  );
+  const drawn = shown(pieces);
+  assert.ok(drawn.includes('a'.repeat(600_000)) && !drawn.includes('b'));
+  assert.match(drawn, /\(1 more rows are in the recording/);
+});
+
 async function* stream(events: readonly ScreenEvent[]): AsyncGenerator<ScreenEvent> {
   yield* events;
 }

@@ -13,9 +13,9 @@ export interface Screen {
   take(piece: RecordedPiece): readonly ScreenEvent[];
 }
 
-/** The screen for sessions of a point: of `postgres` as psql draws it, of any other the bytes as they are. */
-export function screenFor(point: string, title: { readonly database: string }): Screen {
-  return point === 'postgres' ? new PostgresScreen(title.database) : new TerminalScreen();
+/** The screen for sessions of a point, for looking at, or as `lines` of which none is left out for searching: of `postgres` as psql draws it, of any other the bytes as they are. */
+export function screenFor(point: string, title: { readonly database: string }, how: { readonly lines?: boolean } = {}): Screen {
+  return point === 'postgres' ? new PostgresScreen(title.database, how) : new TerminalScreen();
 }
 
 /** A terminal: what it was shown is what it shows. */

@@ -106,6 +106,8 @@ function calls(objects: {
     { name: 'GET /sinks/:name/aside', method: 'GET', path: '/sinks/file/aside' },
     { name: 'POST /sinks/:name/aside/retry', method: 'POST', path: '/sinks/file/aside/retry' },
     { name: 'POST /sinks/:name/aside/give-up', method: 'POST', path: '/sinks/file/aside/give-up' },
+    { name: 'GET /policy/rollouts', method: 'GET', path: '/policy/rollouts' },
+    { name: 'POST /policy/rollouts/:name/:action', method: 'POST', path: '/policy/rollouts/none/hold', body: {} },
     { name: 'GET /policy/bundles/:digest', method: 'GET', path: `/policy/bundles/${objects.digest}` },
   ];
 }

@@ -12,7 +12,9 @@ import type { Authenticator } from '../identity/authenticate.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { Log } from '../log.ts';
 import type { Bundles } from '../policies/bundles.ts';
+import type { Rollouts } from '../policies/rollouts/index.ts';
 import type { Administration } from '../recordings/administration.ts';
+import type { Disclosing } from '../recordings/copies/disclose.ts';
 import type { Sinks } from '../sinks/sinks.ts';
 import type { Store } from '../store/database.ts';
 import type { Sealing } from '../store/sealing.ts';
@@ -27,7 +29,11 @@ export interface ApiDesk {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
   readonly bundles: Bundles;
+  readonly rollouts: Rollouts;
   readonly administration: Administration;
+  readonly disclosing: Disclosing;
+  /** Of one export, as a file. */
+  readonly exportBytesMax: number;
   readonly resources: Resources;
   readonly approvals: Approvals;
   readonly fleet: Fleet;

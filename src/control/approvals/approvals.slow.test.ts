@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { realWorld } from '#host';
 import { Fault, limits } from '#model';
-import type { HoldResolution, RecordDraft, Subject } from '#model';
+import type { HoldEscalation, HoldResolution, RecordDraft, Subject } from '#model';
 import { putSubject } from '../identity/subjects.ts';
 import { openStore } from '../store/database.ts';
 import type { Store } from '../store/database.ts';
@@ -16,6 +16,7 @@ import { testHold } from '../testing/gateway.ts';
 import type { TestServer } from '../testing/installation.ts';
 import { collectingLog, startTestServer } from '../testing/installation.ts';
 import { openApprovals } from './approvals.ts';
+import { findRequest } from './views.ts';
 import type { Approvals, Holder } from './approvals.ts';
 import type { RequestStatus } from './state.ts';
 
@@ -43,6 +44,7 @@ interface Bench {
   readonly world: FakeWorld;
   readonly records: RecordDraft[];
   readonly resolved: HoldResolution[];
+  readonly escalated: HoldEscalation[];
   readonly holder: { node: string; closed: boolean };
   /** What the next appends do instead of succeeding. */
   readonly failing: Error[];
@@ -54,6 +56,7 @@ function bench(): Bench {
   const world = fakeWorld();
   const records: RecordDraft[] = [];
   const resolved: HoldResolution[] = [];
+  const escalated: HoldEscalation[] = [];
   const failing: Error[] = [];
   const losing = { before: 0, after: 0 };
   const fragile: Store = {
@@ -89,8 +92,9 @@ function bench(): Bench {
     sealing: sealingWith(new Uint8Array(32), realWorld),
     log: collectingLog(),
     onResolved: (_node, resolution) => resolved.push(resolution),
+    onEscalated: (_node, escalation) => escalated.push(escalation),
   });
-  return { approvals, world, records, resolved, holder: { node: 'gateway-1', closed: false }, failing, losing };
+  return { approvals, world, records, resolved, escalated, holder: { node: 'gateway-1', closed: false }, failing, losing };
 }
 
 const [bob, carl, dora, engineer] = reviewers as [Subject, Subject, Subject, Subject];
@@ -402,4 +406,95 @@ test('whatever happens at the same time, a request has at most one grant, one us
     }),
     { numRuns: 60 },
   );
+});
+
+const later: Subject = { id: 'user:olga', name: 'user:olga', type: 'user', groups: ['oncall'], roles: ['reviewer'] };
+
+function escalating(more: { quorum?: number; timeoutMs?: number } = {}) {
+  const hold = testHold();
+  const { quorum = 1, timeoutMs = 60_000 } = more;
+  const escalateTo = { reviewers: [{ group: 'oncall', min: 1 }], quorum, timeoutMs };
+  return {
+    ...hold,
+    timeoutMs: hold.timeoutMs + timeoutMs,
+    requirements: hold.requirements.map((one) => ({ ...one, approval: { ...one.approval, onTimeout: 'escalate' as const, escalateTo } })),
+  };
+}
+
+test('a request that nobody answered asks the next reviewers, once, and is denied when they do not answer either', async () => {
+  const { approvals, world, holder, records, escalated, resolved } = bench();
+  await putSubject(store.db, later, realWorld);
+  const { request, expiresAt } = await approvals.open(holder, escalating());
+  await assert.rejects(approvals.answer(request, { who: later, say: 'approve' }), code('FORBIDDEN'));
+  world.advance(expiresAt - world.now());
+  await approvals.sweep();
+  assert.deepEqual(escalated, [{ request, reviewers: ['oncall'], expiresAt: expiresAt + 60_000 }]);
+  assert.equal(await statusOf(request), 'waiting');
+  world.advance(59_000);
+  await approvals.sweep();
+  assert.equal(resolved.length, 0);
+  world.advance(1_000);
+  await approvals.sweep();
+  assert.deepEqual(kinds(records), ['approval.requested', 'approval.escalated', 'approval.expired']);
+  assert.deepEqual(
+    resolved.map(({ status }) => status),
+    ['expired'],
+  );
+  assert.equal(escalated.length, 1);
+});
+
+test('after the escalation either group releases the operation, and both see the request', async () => {
+  for (const who of [later, bob]) {
+    const { approvals, world, holder, records, resolved } = bench();
+    const { request, expiresAt } = await approvals.open(holder, escalating());
+    const seen = async (viewer: Subject): Promise<boolean> =>
+      findRequest(store.db, sealingWith(new Uint8Array(32), realWorld), { viewer, id: request }).then(
+        () => true,
+        () => false,
+      );
+    assert.deepEqual([await seen(bob), await seen(later)], [true, false]);
+    world.advance(expiresAt - world.now());
+    await approvals.sweep();
+    assert.deepEqual([await seen(bob), await seen(later)], [true, true]);
+    await approvals.answer(request, { who, say: 'approve' });
+    assert.deepEqual(kinds(records), ['approval.requested', 'approval.escalated', 'approval.granted']);
+    assert.deepEqual(resolved[0]?.by, [who.id]);
+  }
+});
+
+test('half of one group and half of the other are not enough', async () => {
+  const { approvals, world, holder, resolved } = bench();
+  const two = escalating({ quorum: 2 });
+  const hold = { ...two, requirements: two.requirements.map((one) => ({ ...one, approval: { ...one.approval, quorum: 2 } })) };
+  const { request, expiresAt } = await approvals.open(holder, hold);
+  await approvals.answer(request, { who: bob, say: 'approve' });
+  world.advance(expiresAt - world.now());
+  await approvals.sweep();
+  await approvals.answer(request, { who: later, say: 'approve' });
+  assert.equal(resolved.length, 0);
+  await approvals.answer(request, { who: carl, say: 'approve' });
+  assert.deepEqual(resolved[0]?.status, 'approved');
+});
+
+test('an answer in the moment of the escalation counts, and the escalation is recorded once though the store fails', async () => {
+  const { approvals, world, holder, records, resolved, escalated, losing } = bench();
+  const { expiresAt } = await approvals.open(holder, escalating());
+  losing.before = 1;
+  world.advance(expiresAt - world.now());
+  for (let i = 0; i < 3; i += 1) await approvals.sweep().catch(() => undefined);
+  assert.equal(losing.before, 0);
+  assert.deepEqual([kinds(records), escalated.length], [['approval.requested', 'approval.escalated'], 1]);
+  const second = await approvals.open(holder, escalating());
+  world.advance(second.expiresAt - world.now() - 100);
+  await approvals.answer(second.request, { who: later, say: 'refuse', comment: 'no' });
+  assert.deepEqual(resolved.at(-1)?.by, ['user:olga']);
+});
+
+test('one operation may ask again with another decision, and not with the same', async () => {
+  const { approvals, holder } = bench();
+  const hold = testHold();
+  const first = await approvals.open(holder, hold);
+  await assert.rejects(approvals.open(holder, hold), code('CONFLICT'));
+  const second = await approvals.open(holder, { ...hold, decision: `${hold.decision}x` });
+  assert.notEqual(first.request, second.request);
 });

@@ -1,6 +1,6 @@
 import type { Ledger } from '#ledger';
 import { Fault } from '#model';
-import type { HoldRequest, HoldResolution, Subject, Timer, World } from '#model';
+import type { HoldEscalation, HoldRequest, HoldResolution, Subject, Timer, World } from '#model';
 import type { Log } from '../log.ts';
 import { storeFault } from '../store/database.ts';
 import type { Store } from '../store/database.ts';
@@ -8,6 +8,8 @@ import type { ControlKeys } from '../store/keys.ts';
 import type { Sealing } from '../store/sealing.ts';
 import { openEndings } from './endings.ts';
 import type { Ending } from './endings.ts';
+import { openEscalations, termsOf } from './escalation.ts';
+import type { Escalated } from './escalation.ts';
 import { admitHold, insertHold } from './hold.ts';
 import type { AnswerRow, RequestRow } from './rows.ts';
 import { answersOf, approversOf, fateOf, lockRequest, mayAnswerRequest, requestSatisfied, resolutionOf } from './rows.ts';
@@ -48,21 +50,26 @@ interface Parts {
   readonly log: Log;
   /** Tells the gateway of a request how it ended; what cannot be delivered is lost with the link, and the hold with it. */
   readonly onResolved: (node: string, resolution: HoldResolution) => void;
+  /** Tells the gateway of a request that it goes on waiting, for others too. */
+  readonly onEscalated: (node: string, escalation: HoldEscalation) => void;
 }
 
 interface Waiting {
   readonly holder: Holder;
   /** Monotonic, ns: a step of the wall clock neither shortens nor extends a hold. */
   readonly deadline: bigint;
+  /** The same as it was told. */
+  readonly expiresAt: number;
 }
 
 const sweepMs = 1_000;
 /** Between the look at the clock and the stamp of the record. */
 const answerMarginMs = 250;
 
-export function openApprovals({ store, ledger, world, keys, sealing, log, onResolved }: Parts): Approvals {
+export function openApprovals({ store, ledger, world, keys, sealing, log, onResolved, onEscalated }: Parts): Approvals {
   const waiting = new Map<string, Waiting>();
   const endings = openEndings({ store, ledger, world });
+  const escalations = openEscalations({ ledger });
   const spend = grantSpender({ store, ledger });
   const ticking: { timer?: Timer | undefined; sweep?: Promise<void>; closed: boolean } = { closed: false };
 
@@ -127,7 +134,27 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
     }
   }
 
-  const expire = (id: string): Promise<void> => endWaiting(id, (row) => (overdue(row) ? { event: 'expire', by: [] } : undefined));
+  /** The committed escalation of a request: it waits on, and whoever waits is told. */
+  function goOn(row: RequestRow, { expiresAt, reviewers }: Escalated): void {
+    escalations.settled(row.id);
+    const entry = waiting.get(row.id);
+    // Two sweeps that met over the same request tell of it once.
+    if (entry === undefined || entry.expiresAt === expiresAt) return;
+    waiting.set(row.id, { ...entry, expiresAt, deadline: world.monotonicNs() + BigInt(Math.max(0, expiresAt - world.now())) * 1_000_000n });
+    onEscalated(row.gateway, { request: row.id, reviewers, expiresAt });
+  }
+
+  /** Asks others where the rules say so, and ends the request where they do not. */
+  async function expire(id: string): Promise<void> {
+    const gone = await store.transact(async (trx) => {
+      const row = await trx.selectFrom('approval_request').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+      if (row === undefined || row.status !== 'waiting' || !overdue(row)) return undefined;
+      const escalated = await escalations.escalate(trx, row);
+      return escalated && { row, escalated };
+    });
+    if (gone !== undefined) goOn(gone.row, gone.escalated);
+    else await endWaiting(id, (row) => (overdue(row) ? { event: 'expire', by: [] } : undefined));
+  }
 
   async function withdrawAll(ids: readonly string[], by: string): Promise<void> {
     for (const id of ids) {
@@ -165,13 +192,22 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
     async open(holder, hold) {
       const admitted = admitHold(hold, world);
       // From here on the sweep knows it, so that a lost link or a deadline ends it whatever happens below.
-      waiting.set(admitted.id, { holder, deadline: world.monotonicNs() + BigInt(admitted.timeoutMs) * 1_000_000n });
+      waiting.set(admitted.id, {
+        holder,
+        expiresAt: admitted.expiresAt,
+        deadline: world.monotonicNs() + BigInt(admitted.timeoutMs) * 1_000_000n,
+      });
       try {
         await insertHold({ store, ledger, sealing }, holder.node, admitted);
       } catch (error) {
         if (error instanceof Fault) waiting.delete(admitted.id);
         // Nobody knows whether the store has it; if so, the sweep withdraws it.
-        else waiting.set(admitted.id, { holder: { node: holder.node, closed: true }, deadline: world.monotonicNs() });
+        else
+          waiting.set(admitted.id, {
+            holder: { node: holder.node, closed: true },
+            expiresAt: admitted.expiresAt,
+            deadline: world.monotonicNs(),
+          });
         tick();
         throw error;
       }
@@ -193,16 +229,19 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
     use: (node, request, grant) => spend({ node, request, grant }),
 
     async answer(id, { who, say, comment }) {
-      const mine = { late: false };
+      const mine: { late: boolean; escalated?: { row: RequestRow; escalated: Escalated } } = { late: false };
       const ended = await store.transact(async (trx) => {
-        const row = await lockRequest(trx, id);
+        const found = await lockRequest(trx, id);
+        const escalated = found.status === 'waiting' && tooLate(found) ? await escalations.escalate(trx, found) : undefined;
+        if (escalated !== undefined) mine.escalated = { row: found, escalated };
+        const row = escalated === undefined ? found : { ...found, requirements: escalated.requirements, expires_at: escalated.expiresAt };
         refuseUnlessReviewer(row, who);
         const answers = (await answersOf(trx, [id])).get(id) ?? [];
         const before = answers.find((one) => one.subject === who.id);
         if (row.status !== 'waiting') throw new Fault('CONFLICT', fateOf(row));
         // The same click twice changes nothing and is no error, as long as it can still be meant.
         if (before?.answer === say) return undefined;
-        if (tooLate(row)) {
+        if (escalated === undefined && tooLate(row)) {
           mine.late = true;
           return endings.end(trx, row, { event: 'expire', by: [] });
         }
@@ -227,6 +266,7 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
         await trx.insertInto('approval_answer').values(answer).execute();
         return undefined;
       });
+      if (mine.escalated !== undefined) goOn(mine.escalated.row, mine.escalated.escalated);
       if (ended !== undefined) endings.settled(id);
       await announceEnded([id]);
       if (mine.late) throw new Fault('CONFLICT', `request ${id} has expired: nobody answered in time`);
@@ -275,7 +315,7 @@ function refuseUnlessReviewer(row: RequestRow, who: Subject): void {
   if (who.type !== 'user') throw new Fault('FORBIDDEN', 'only a person can answer a request');
   if (!mayAnswerRequest(row, who)) {
     const groups = row.requirements.flatMap((requirement) =>
-      requirement.approval.reviewers.map((one) => one.group ?? `owner ${row.resource.owner}`),
+      termsOf(requirement).flatMap(({ reviewers }) => reviewers.map((one) => one.group ?? `owner ${row.resource.owner}`)),
     );
     throw new Fault('FORBIDDEN', `request ${row.id} needs an answer from ${[...new Set(groups)].join(', ')}`);
   }

@@ -41,7 +41,7 @@ export function admitHold(hold: HoldRequest, world: World): AdmittedHold {
   };
 }
 
-/** Records and stores an admitted hold. Throws RATE_LIMITED when too many wait, CONFLICT when the operation already asked. */
+/** Records and stores an admitted hold. Throws RATE_LIMITED when too many wait, CONFLICT when this decision already asked. */
 export async function insertHold(
   { store, ledger, sealing }: { store: Store; ledger: Pick<Ledger, 'append'>; sealing: Sealing },
   node: string,
@@ -78,7 +78,7 @@ export async function insertHold(
         opened_at: openedAt,
         expires_at: expiresAt,
       })
-      .onConflict((conflict) => conflict.column('operation').doNothing())
+      .onConflict((conflict) => conflict.columns(['operation', 'decision']).doNothing())
       .returning('id')
       .executeTakeFirst();
     if (inserted === undefined) throw new Fault('CONFLICT', `operation ${hold.operation} asked for approval before`);

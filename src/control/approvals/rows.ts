@@ -4,6 +4,7 @@ import type { HoldResolution } from '#model';
 import type { Database, Work } from '../store/database.ts';
 import type { ControlKeys } from '../store/keys.ts';
 import { signedGrant } from './grants.ts';
+import { termsOf } from './escalation.ts';
 import type { Answerer, Asked } from './quorum.ts';
 import { mayAnswer, satisfied } from './quorum.ts';
 import type { ApprovalTables } from './tables.ts';
@@ -44,11 +45,11 @@ export function approversOf(answers: readonly AnswerRow[]): readonly Answerer[] 
 
 /** True when the answer of `who` counts for at least one requirement. */
 export function mayAnswerRequest(row: RequestRow, who: Answerer): boolean {
-  return row.requirements.some((requirement) => mayAnswer(requirement.approval, askedOf(row), who));
+  return row.requirements.some((requirement) => termsOf(requirement).some((terms) => mayAnswer(terms, askedOf(row), who)));
 }
 
 export function requestSatisfied(row: RequestRow, approvers: readonly Answerer[]): boolean {
-  return row.requirements.every((requirement) => satisfied(requirement.approval, askedOf(row), approvers));
+  return row.requirements.every((requirement) => termsOf(requirement).some((terms) => satisfied(terms, askedOf(row), approvers)));
 }
 
 /** What became of a request that has ended, as a sentence for somebody who comes too late: `request req_… was refused by user:bob at 2026-…Z`. */

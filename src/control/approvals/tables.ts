@@ -13,6 +13,8 @@ export interface StoredRequirement {
   readonly bound: string;
   readonly approval: ApprovalTerms;
   readonly grant: string;
+  /** Wall clock, ms: from when on the second group is asked too. */
+  readonly escalatedAt?: number;
 }
 
 export interface StoredRequester {
@@ -112,6 +114,13 @@ export const approvalMigrations: Readonly<Record<string, Migration>> = {
           at bigint not null,
           primary key (request, subject)
         )`.execute(db);
+    },
+  },
+  '0016-approvals-again': {
+    async up(db) {
+      // One operation may be held again for a rule that did not ask before; each time it is another decision.
+      await sql`alter table approval_request drop constraint approval_request_operation_key`.execute(db);
+      await sql`create unique index approval_request_operation on approval_request (operation, decision)`.execute(db);
     },
   },
 };

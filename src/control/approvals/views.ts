@@ -4,10 +4,13 @@ import type { Subject } from '#model';
 import type { Database } from '../store/database.ts';
 import type { Sealing } from '../store/sealing.ts';
 import { textContext } from './hold.ts';
+import { termsOf } from './escalation.ts';
 import { counted } from './quorum.ts';
+import type { Answerer } from './quorum.ts';
 import type { AnswerRow, RequestRow } from './rows.ts';
 import { answersOf, approversOf, askedOf, mayAnswerRequest } from './rows.ts';
 import type { RequestStatus } from './state.ts';
+import type { StoredRequirement } from './tables.ts';
 
 /** A request as somebody sees it, with the exact text. */
 export interface RequestView {
@@ -30,7 +33,8 @@ export interface RequestView {
     message: string;
     quorum: number;
     approvals: number;
-    reviewers: { group?: string; ownerOf?: 'resource'; min: number }[];
+    reviewers: ReviewersView[];
+    escalation?: { at?: number; quorum: number; approvals: number; reviewers: ReviewersView[] };
   }[];
   readonly answers: { by: string; answer: 'approve' | 'refuse'; at: number; comment?: string }[];
   readonly openedAt: number;
@@ -41,6 +45,12 @@ export interface RequestView {
   readonly mayAnswer: boolean;
   /** The viewer is a reviewer of it, whether it still waits or not. */
   readonly reviewer: boolean;
+}
+
+interface ReviewersView {
+  readonly group?: string;
+  readonly ownerOf?: 'resource';
+  readonly min: number;
 }
 
 export interface RequestQuery {
@@ -82,7 +92,10 @@ function visibleTo(viewer: Subject) {
   if (!viewer.roles.includes('reviewer')) return own;
   const groups = [...viewer.groups];
   return sql<boolean>`(${own} or exists (
-    select from jsonb_array_elements(requirements) requirement, jsonb_array_elements(requirement -> 'approval' -> 'reviewers') reviewers
+    select from jsonb_array_elements(requirements) requirement, jsonb_array_elements(
+      (requirement -> 'approval' -> 'reviewers')
+        || case when requirement ? 'escalatedAt' then requirement -> 'approval' -> 'escalateTo' -> 'reviewers' else '[]'::jsonb end
+    ) reviewers
     where reviewers ->> 'group' = any(${groups}::text[])
       or (reviewers ->> 'ownerOf' = 'resource' and resource ->> 'owner' = any(${[...groups, viewer.id]}::text[]))
   ))`;
@@ -117,6 +130,7 @@ function viewOf(row: RequestRow, answers: readonly AnswerRow[], { viewer, sealin
       quorum: requirement.approval.quorum,
       approvals: counted(requirement.approval, askedOf(row), approvers).length,
       reviewers: requirement.approval.reviewers.map((one) => ({ ...one })),
+      ...escalationView(requirement, row, approvers),
     })),
     answers: answers.map((one) => ({
       by: one.subject,
@@ -131,5 +145,24 @@ function viewOf(row: RequestRow, answers: readonly AnswerRow[], { viewer, sealin
     bundle: row.bundle,
     mayAnswer: row.status === 'waiting' && reviewer,
     reviewer,
+  };
+}
+
+function escalationView(
+  requirement: StoredRequirement,
+  row: RequestRow,
+  approvers: readonly Answerer[],
+): Pick<RequestView['requirements'][number], 'escalation'> {
+  const { approval, escalatedAt } = requirement;
+  if (approval.escalateTo === undefined) return {};
+  const { quorum, reviewers } = approval.escalateTo;
+  const [, second] = termsOf(requirement);
+  return {
+    escalation: {
+      ...(escalatedAt === undefined ? {} : { at: escalatedAt }),
+      quorum,
+      approvals: second === undefined ? 0 : counted(second, askedOf(row), approvers).length,
+      reviewers: reviewers.map((one) => ({ ...one })),
+    },
   };
 }

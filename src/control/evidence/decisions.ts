@@ -4,7 +4,7 @@ import type { Subject } from '#model';
 import type { Database } from '../store/database.ts';
 import type { Tables } from '../store/tables.ts';
 import { visibleRecords } from './read-access.ts';
-import { inDoubt, readDecided, readSettled } from './recorded.ts';
+import { inDoubt, readDecided, readReading, readSettled } from './recorded.ts';
 import type { RecordedDecision, RecordedOutcome } from './recorded.ts';
 import type { EvidenceTables } from './tables.ts';
 
@@ -15,20 +15,21 @@ export interface DecisionView {
   readonly record: string;
 }
 
-type DecidedRow = Pick<Selectable<EvidenceTables['record']>, 'origin' | 'i' | 'line' | 'session' | 'n'>;
+type DecidedRow = Pick<Selectable<EvidenceTables['record']>, 'origin' | 'i' | 'kind' | 'line' | 'session' | 'n'>;
 type DecidedQuery = SelectQueryBuilder<Tables, 'record', DecidedRow>;
 
-/** The newest record of a decision; NOT_FOUND also when the viewer may not see it. */
+/** The newest record of a decision, on an operation or on a reading of evidence; NOT_FOUND also when the viewer may not see it. */
 export async function findDecision(db: Database, { viewer, id }: { viewer: Subject; id: string }): Promise<DecisionView> {
   const decided = db
     .selectFrom('record')
-    .select(['origin', 'i', 'line', 'session', 'n'])
-    .where('kind', '=', 'operation.decided')
+    .select(['origin', 'i', 'kind', 'line', 'session', 'n'])
+    .where('kind', 'in', ['operation.decided', 'recording.read'])
     .where(visibleRecords(viewer))
     .orderBy('i', 'desc')
     .limit(1);
   const row = (await decided.where('decision', '=', id).executeTakeFirst()) ?? (await finalOf(db, id, decided));
   if (row === undefined) throw new Fault('NOT_FOUND', `there is no decision ${id}`);
+  if (row.kind === 'recording.read') return { decided: readReading(row.line), record: `${row.origin}#${row.i}` };
   const ended = await db
     .selectFrom('record')
     .select(['kind', 'line'])

@@ -16,6 +16,8 @@ export interface IndexedEntry {
   readonly verdict: string | null;
   readonly reason: string | null;
   readonly line: string;
+  /** The same as an object. */
+  readonly entry: Readonly<Record<string, unknown>>;
   /** Hex leaf hash of the previous entry, as the entry says it. */
   readonly prev: string;
   /** Hex leaf hash of this one. SPEC: RFC 6962 §2.1, SHA-256(0x00 ‖ entry). */
@@ -47,12 +49,14 @@ export function indexEntry(line: string): IndexedEntry {
     operation: text(entry['operation']),
     n: Number.isSafeInteger(entry['n']) ? Number(entry['n']) : null,
     decision: text(decision['id']),
-    subject: text(who['subject']),
+    // Who reads evidence is the subject of that decision.
+    subject: text(who['subject']) ?? (kind === 'recording.read' ? text(entry['by']) : null),
     onBehalfOf: text(who['onBehalfOf']),
     resource: text(what['resource']),
     verdict: text(decision['verdict']),
     reason: text(decision['reason']) ?? text(entry['reason']),
     line,
+    entry,
     leaf: hash('sha256', `\0${line}`),
   };
 }
@@ -68,7 +72,7 @@ function parsed(line: string): Record<string, unknown> {
 }
 
 /** A member that is an object; an empty one when it is missing. */
-export function objectAt(value: Record<string, unknown>, key: string): Record<string, unknown> {
+export function objectAt(value: Readonly<Record<string, unknown>>, key: string): Record<string, unknown> {
   const member = value[key];
   return isObject(member) ? member : {};
 }

@@ -14,7 +14,7 @@ export interface Follower {
 }
 
 /**
- * Feeds what lives from the mirrored records: the search index, the sinks and retention. On one replica at a time, and never in the way of the mirror,
+ * Feeds what lives from the mirrored records: the search index, the sinks, retention and rollouts. On one replica at a time, and never in the way of the mirror,
  * which only rings.
  */
 export function followMirror(
@@ -24,9 +24,18 @@ export function followMirror(
     index,
     sinks,
     retention,
+    rollouts,
     world,
     log,
-  }: { store: Store; index: SearchIndex; sinks: Follower; retention: (signal: AbortSignal) => Promise<void>; world: World; log: Log },
+  }: {
+    store: Store;
+    index: SearchIndex;
+    sinks: Follower;
+    retention: (signal: AbortSignal) => Promise<void>;
+    rollouts: Pick<Follower, 'run'>;
+    world: World;
+    log: Log;
+  },
 ): { stop(): Promise<void> } {
   const bell = openBell(world);
   const unsubscribe = mirror.onGrow(() => {
@@ -49,7 +58,7 @@ export function followMirror(
     world,
     log,
     lead: async (signal) => {
-      await Promise.all([keepIndex(signal), sinks.run(signal), retention(signal)]);
+      await Promise.all([keepIndex(signal), sinks.run(signal), retention(signal), rollouts.run(signal)]);
     },
   });
   return {

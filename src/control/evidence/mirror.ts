@@ -3,9 +3,14 @@ import { sql } from 'kysely';
 import { keyFollows } from '#ledger';
 import { Fault, limits } from '#model';
 import type { KeyRotation } from '#model';
+import { copyRows } from '../store/copy.ts';
 import type { Store, Work } from '../store/database.ts';
 import { indexEntry } from './entry.ts';
 import type { IndexedEntry } from './entry.ts';
+import type { EntryBatch } from './joined.ts';
+import { joined } from './joined.ts';
+import type { RecentEntries } from './recent.ts';
+import { openRecentEntries } from './recent.ts';
 
 export interface MirroredLog {
   readonly origin: string;
@@ -30,20 +35,38 @@ export interface Mirror {
    */
   attach(log: { origin: string; vkey: string; rotations?: readonly KeyRotation[] }): Promise<Attached>;
   /**
-   * Takes entries in order from `first`, verbatim; returns how many are here afterwards. What is here already is compared, a gap is not taken.
+   * Takes entries in order from `first`, verbatim; returns how many are here afterwards. Batches of one ledger are taken in the order of the calls. What is here already is compared, a gap is not taken.
    * Throws LEDGER_TAMPERED when an entry differs from the one mirrored before or does not follow its predecessor.
    */
-  take(batch: { origin: string; first: number; entries: readonly string[] }): Promise<number>;
+  take(batch: EntryBatch): Promise<number>;
   logs(): Promise<readonly MirroredLog[]>;
   /** Calls back after entries were taken here; another replica's are only found by looking. Returns how to stop it. */
   onGrow(listener: () => void): () => void;
+  /** What was taken here last. */
+  readonly recent: RecentEntries;
 }
 
 const zeros = '0'.repeat(64);
 
 export function openMirror(store: Store): Mirror {
   const listeners = new Set<() => void>();
+  const recent = openRecentEntries();
+
+  async function takeAll({ origin, first, entries }: EntryBatch): Promise<number> {
+    let mirrored = 0;
+    for (let at = 0; at === 0 || at < entries.length; at += limits.mirrorBatchEntriesMax) {
+      const slice = entries.slice(at, at + limits.mirrorBatchEntriesMax);
+      const taken = await store.transact((trx) => takeSlice(trx, { origin, first: first + at, entries: slice }));
+      ({ mirrored } = taken);
+      recent.put({ origin, vkey: taken.vkey }, taken.fresh);
+      for (const listener of listeners) listener();
+      if (mirrored < first + at + slice.length) return mirrored;
+    }
+    return mirrored;
+  }
+
   return {
+    recent,
     attach: ({ origin, vkey, rotations = [] }) =>
       store.transact(async (trx) => {
         const cursor = await lockCursor(trx, origin);
@@ -59,16 +82,7 @@ export function openMirror(store: Store): Mirror {
         return { ...stateOf(back), replaced: cursor !== undefined };
       }),
 
-    async take({ origin, first, entries }) {
-      let mirrored = 0;
-      for (let at = 0; at === 0 || at < entries.length; at += limits.mirrorBatchEntriesMax) {
-        const slice = entries.slice(at, at + limits.mirrorBatchEntriesMax);
-        mirrored = await store.transact((trx) => takeSlice(trx, { origin, first: first + at, entries: slice }));
-        for (const listener of listeners) listener();
-        if (mirrored < first + at + slice.length) return mirrored;
-      }
-      return mirrored;
-    },
+    take: joined(takeAll, limits.mirrorBatchEntriesMax),
 
     onGrow(listener) {
       listeners.add(listener);
@@ -90,6 +104,11 @@ function stateOf(cursor: { entries: number; leaf: string; signed: number } | und
   return { mirrored: cursor.entries, leaf: cursor.leaf, signed: cursor.signed };
 }
 
+/** The name under which a ledger was written, also when another one took it since. */
+export function writtenName(origin: string): string {
+  return origin.split('@')[0] ?? origin;
+}
+
 /** What a ledger is called after another one took its name: the origin, `@`, and the beginning of the SHA-256 of its key. */
 function retiredName(origin: string, vkey: string): string {
   return `${origin}@${createHash('sha256').update(vkey).digest('hex').slice(0, 8)}`;
@@ -99,7 +118,7 @@ function retiredName(origin: string, vkey: string): string {
 async function rename(trx: Work, from: string, to: string): Promise<void> {
   // It happens about never, and then to millions of rows.
   await sql`select set_config('statement_timeout', '0', true)`.execute(trx);
-  for (const table of ['mirror', 'record', 'search_log', 'sink_cursor', 'sink_aside'] as const) {
+  for (const table of ['mirror', 'record', 'search_log', 'sink_cursor', 'sink_aside', 'recording_copy'] as const) {
     await sql`update ${sql.table(table)} set origin = ${to} where origin = ${from}`.execute(trx);
   }
 }
@@ -108,22 +127,27 @@ async function lockCursor(trx: Work, origin: string) {
   return trx.selectFrom('mirror').selectAll().where('origin', '=', origin).forUpdate().executeTakeFirst();
 }
 
-async function takeSlice(
-  trx: Work,
-  { origin, first, entries }: { origin: string; first: number; entries: readonly string[] },
-): Promise<number> {
+interface Taken {
+  readonly mirrored: number;
+  readonly vkey: string;
+  /** What was not here before. */
+  readonly fresh: readonly IndexedEntry[];
+}
+
+async function takeSlice(trx: Work, { origin, first, entries }: EntryBatch): Promise<Taken> {
   const cursor = await lockCursor(trx, origin);
   if (cursor === undefined) throw new Fault('NOT_FOUND', `the ledger ${origin} was not announced`);
-  if (first > cursor.entries) return cursor.entries;
+  const { vkey } = cursor;
+  if (first > cursor.entries) return { mirrored: cursor.entries, vkey, fresh: [] };
   const known = Math.min(entries.length, cursor.entries - first);
   if (known > 0) await compareKnown(trx, { origin, first, entries: entries.slice(0, known), signed: cursor.signed });
   const fresh = entries.slice(known).map(indexEntry);
   const leaf = checkChain(fresh, { origin, index: cursor.entries, prev: cursor.leaf });
-  if (fresh.length === 0) return cursor.entries;
+  if (fresh.length === 0) return { mirrored: cursor.entries, vkey, fresh };
   await insertEntries(trx, origin, fresh);
-  const count = cursor.entries + fresh.length;
-  await trx.updateTable('mirror').set({ entries: count, leaf }).where('origin', '=', origin).execute();
-  return count;
+  const mirrored = cursor.entries + fresh.length;
+  await trx.updateTable('mirror').set({ entries: mirrored, leaf }).where('origin', '=', origin).execute();
+  return { mirrored, vkey, fresh };
 }
 
 /** An entry that is sent again must be the one that was mirrored: a ledger that was rewritten since shows itself here. */
@@ -158,18 +182,25 @@ function checkChain(entries: readonly IndexedEntry[], { origin, index, prev }: {
   return expected;
 }
 
-/**
- * One statement whatever the number of entries: each column travels as one array. The lines as one text, as an array would have every quote in them
- * escaped here and read back there; no line holds a line feed (`indexEntry`).
- */
-async function insertEntries(trx: Work, origin: string, entries: readonly IndexedEntry[]): Promise<void> {
-  const column = <Key extends keyof IndexedEntry>(key: Key): IndexedEntry[Key][] => entries.map((entry) => entry[key]);
-  await sql`
-    insert into record (origin, i, kind, t, session, operation, n, decision, subject, on_behalf_of, resource, verdict, reason, line)
-    select ${origin}, * from unnest(
-      ${column('i')}::bigint[], ${column('kind')}::text[], ${column('t')}::bigint[], ${column('session')}::text[],
-      ${column('operation')}::text[], ${column('n')}::bigint[], ${column('decision')}::text[], ${column('subject')}::text[], ${column('onBehalfOf')}::text[],
-      ${column('resource')}::text[], ${column('verdict')}::text[], ${column('reason')}::text[], string_to_array(${column('line').join('\n')}, E'\n')
-    )
-    on conflict (origin, i) do nothing`.execute(trx);
+const columns = 'origin i kind t session operation n decision subject on_behalf_of resource verdict reason line'.split(' ');
+
+/** INVARIANT: the cursor is locked and says that none of them is here. */
+function insertEntries(trx: Work, origin: string, entries: readonly IndexedEntry[]): Promise<void> {
+  const rows = entries.map((one) => [
+    origin,
+    one.i,
+    one.kind,
+    one.t,
+    one.session,
+    one.operation,
+    one.n,
+    one.decision,
+    one.subject,
+    one.onBehalfOf,
+    one.resource,
+    one.verdict,
+    one.reason,
+    one.line,
+  ]);
+  return copyRows(trx, { table: 'record', columns }, rows);
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { retentionJudge } from '#host';
 import type { RetentionRules } from '#host';
+import { sealedIn } from '#ledger';
 import { limits } from '#model';
 import type { Store, Work } from '../store/database.ts';
 import { termsOf } from './search-index.ts';
@@ -95,6 +96,13 @@ async function removeStep(trx: Work, at: Plan & { readonly first: number; readon
       where o.term = gone.term and o.t = gone.t and o.log = ${log.id} and o.i = gone.i`.execute(trx);
     await sql`delete from search where log = ${log.id} and i = any(${gone}::bigint[])`.execute(trx);
   }
+  // What is kept of them besides goes too, in its own time.
+  const copies = leaving.flatMap(({ line }) => {
+    const sealed = sealedIn(line);
+    return sealed !== undefined && 'hash' in sealed ? [sealed.hash] : [];
+  });
+  if (copies.length > 0)
+    await sql`insert into recording_leaving (hash) select unnest(${copies}::text[]) on conflict do nothing`.execute(trx);
   await sql`delete from record where origin = ${at.origin} and i = any(${gone}::bigint[])`.execute(trx);
   return gone.length;
 }

@@ -6,12 +6,6 @@ export function seesAllSessions(viewer: Subject): boolean {
   return viewer.roles.some((role) => role === 'auditor' || role === 'administrator' || role === 'operator');
 }
 
-/** True for readers who may be shown the exact text of the operations of this subject. */
-export function seesEvidence(viewer: Subject, owner: { subject: string; onBehalfOf?: string | undefined }): boolean {
-  if (viewer.id === owner.subject || viewer.id === owner.onBehalfOf) return true;
-  return viewer.roles.some((role) => role === 'auditor' || role === 'administrator');
-}
-
 /** Condition on rows of `record` that name a subject: only those the viewer may see. */
 export function visibleRecords(viewer: Subject, alias = 'record') {
   if (seesAllSessions(viewer)) return sql<boolean>`true`;

@@ -36,9 +36,43 @@ const decided = z.object({
     bundle: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
     shadow: z.object({ verdict: z.enum(['allow', 'deny', 'pending']), rules: z.array(z.string()) }).optional(),
     errors: z.array(z.object({ rule: z.string(), part: z.string(), path: z.string().optional(), message: z.string() })).optional(),
+    rollout: z
+      .object({
+        name: z.string(),
+        step: z.number(),
+        side: z.enum(['candidate', 'current']),
+        failed: z.boolean().optional(),
+        other: z.object({ verdict: z.enum(['allow', 'deny', 'pending']), rules: z.array(z.string()) }).optional(),
+      })
+      .optional(),
     reads: z.record(z.string(), z.unknown()),
+    facts: z
+      .array(
+        z.object({
+          fact: z.string(),
+          engine: z.enum(['rego-wasm', 'opa-remote', 'cedar']),
+          digest: z.string(),
+          status: z.enum(['answered', 'undefined', 'unavailable']),
+          answer: z.string().optional(),
+          because: z.enum(['late', 'busy', 'resting', 'failed']).optional(),
+          latencyUs: z.number(),
+        }),
+      )
+      .optional(),
+    tookUs: z.number().optional(),
   }),
   approval: z.object({ grant: z.string(), request: z.string(), record: z.string().optional() }).optional(),
+});
+
+const reading = z.object({
+  i: z.number(),
+  t: z.number(),
+  session: z.string(),
+  by: z.string(),
+  action: z.string().default('evidence.read'),
+  operations: z.number(),
+  chunks: z.number().optional(),
+  decision: decided.shape.decision,
 });
 
 const settled = z.object({
@@ -61,6 +95,25 @@ export function readDecided(line: string): RecordedDecision {
   const result = decided.safeParse(JSON.parse(line));
   if (result.success) return result.data;
   throw new Fault('INTERNAL', `a recorded decision has an unexpected form: ${result.error.issues[0]?.path.join('.') ?? ''}`);
+}
+
+/** The decision on a reading of evidence, as one on an operation of the target `warder`, which has no session of its own. */
+export function readReading(line: string): RecordedDecision {
+  const result = reading.safeParse(JSON.parse(line));
+  if (!result.success)
+    throw new Fault('INTERNAL', `a recorded reading has an unexpected form: ${result.error.issues[0]?.path.join('.') ?? ''}`);
+  const { i, t, session, by, action, decision } = result.data;
+  return {
+    ...{ i, t, session, operation: '', n: 0, decision, who: { subject: by } },
+    what: {
+      target: 'warder',
+      resource: session,
+      verb: action,
+      objects: [session],
+      normalized: `${action} ${session}`,
+      certainty: 'parsed',
+    },
+  };
 }
 
 export function readSettled(line: string): RecordedOutcome {

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { limits } from '#model';
+import { copyRows } from '../store/copy.ts';
 import type { Store, Work } from '../store/database.ts';
-import { objectAt } from './entry.ts';
+import { indexEntry, objectAt } from './entry.ts';
+import type { IndexedEntry } from './entry.ts';
+import type { RecentEntries } from './recent.ts';
 
 /** Grows the search index from the mirrored records. Never part of taking them in: the mirror does not wait for it. */
 export interface SearchIndex {
@@ -14,12 +17,16 @@ export interface SearchIndex {
   behind(): Promise<number>;
 }
 
-export function openSearchIndex(store: Store): SearchIndex {
+/** `recent`: what need not be read from the database because it was mirrored here just now. */
+export function openSearchIndex(store: Store, recent?: RecentEntries): SearchIndex {
   return {
     async grow(signal) {
-      const logs = await store.db.selectFrom('mirror').select(['origin', 'vkey']).orderBy('origin').execute();
+      const { rows: logs } = await sql<MirroredSoFar>`
+        select m.origin, m.vkey, m.entries
+        from mirror m left join search_log l on l.origin = m.origin and l.vkey = m.vkey
+        where coalesce(l.entries, 0) < m.entries order by m.origin`.execute(store.db);
       for (const log of logs) {
-        while (signal?.aborted !== true && (await store.transact((trx) => growStep(trx, log)))) {
+        while (signal?.aborted !== true && (await store.transact((trx) => growStep(trx, log, recent)))) {
           // Step after step until the log is indexed.
         }
       }
@@ -38,37 +45,42 @@ export function openSearchIndex(store: Store): SearchIndex {
   };
 }
 
-/** True when there may be more. */
-async function growStep(trx: Work, { origin, vkey }: { origin: string; vkey: string }): Promise<boolean> {
+interface MirroredSoFar {
+  readonly origin: string;
+  readonly vkey: string;
+  readonly entries: number;
+}
+
+/** True when there is more. */
+async function growStep(trx: Work, { origin, vkey, entries: mirrored }: MirroredSoFar, recent?: RecentEntries): Promise<boolean> {
+  // What is lost with a crash of the server is whole steps, which are taken again: no need to wait for the disk.
+  await sql`set local synchronous_commit = off`.execute(trx);
   await sql`insert into search_log (origin, vkey, entries) values (${origin}, ${vkey}, 0) on conflict (origin) do nothing`.execute(trx);
   const log = await trx.selectFrom('search_log').selectAll().where('origin', '=', origin).forUpdate().executeTakeFirstOrThrow();
   if (log.vkey !== vkey) {
     await forget(trx, { id: log.id, vkey });
     return true;
   }
-  const rows = await trx
-    .selectFrom('record')
-    .select(['i', 't', 'kind', 'session', 'decision', 'subject', 'on_behalf_of', 'resource', 'verdict', 'line'])
-    .where('origin', '=', origin)
-    .where('i', '>=', log.entries)
-    .orderBy('i')
-    .limit(limits.searchBatchEntriesMax)
-    .execute();
+  const max = limits.searchBatchEntriesMax;
+  const rows = recent?.from({ origin, vkey }, log.entries, max) ?? (await stored(trx, { origin, from: log.entries, max }));
   if (rows.length === 0) return false;
-  const found = rows.map((row) => ({ ...row, ...searchable(row.line) }));
+  const found = rows.map((row) => ({ ...searchable(row.entry), row }));
   const texts = await textIds(
     trx,
     found.map((one) => one.text),
   );
   await insertRows(trx, log.id, found, texts);
   await insertTerms(trx, log.id, found);
-  await trx
-    .updateTable('search_log')
-    // Not as many as were read: old ones may have been removed.
-    .set({ entries: (rows.at(-1)?.i ?? log.entries) + 1 })
-    .where('id', '=', log.id)
-    .execute();
-  return rows.length === limits.searchBatchEntriesMax;
+  // Not as many as were read: old ones may have been removed.
+  const entries = (rows.at(-1)?.i ?? log.entries) + 1;
+  await trx.updateTable('search_log').set({ entries }).where('id', '=', log.id).execute();
+  return entries < mirrored;
+}
+
+async function stored(trx: Work, { origin, from, max }: { origin: string; from: number; max: number }): Promise<readonly IndexedEntry[]> {
+  const { rows } = await sql<{ line: string }>`
+    select line from record where origin = ${origin} and i >= ${from} order by i limit ${max}`.execute(trx);
+  return rows.map(({ line }) => indexEntry(line));
 }
 
 /** A ledger that came back with another key is another ledger. */
@@ -80,13 +92,13 @@ async function forget(trx: Work, { id, vkey }: { id: number; vkey: string }): Pr
 
 interface Searchable {
   readonly text: string | null;
+  /** The subject of a record that names none is whoever acted. */
+  readonly by: string | null;
   readonly terms: readonly string[];
 }
 
-/** What of an entry is looked for beside its columns. The subject of a record that names none is whoever acted. */
-function searchable(line: string): Searchable & { readonly by: string | null } {
-  // Lines were checked when they were mirrored.
-  const entry = JSON.parse(line) as Record<string, unknown>;
+/** What of an entry is looked for beside its columns. */
+function searchable(entry: IndexedEntry['entry']): Searchable {
   const what = objectAt(entry, 'what');
   const decision = objectAt(entry, 'decision');
   const normalized = what['normalized'];
@@ -101,7 +113,8 @@ function searchable(line: string): Searchable & { readonly by: string | null } {
 
 /** The terms of a stored line. */
 export function termsOf(line: string): readonly string[] {
-  return searchable(line).terms;
+  // Lines were checked when they were mirrored.
+  return searchable(JSON.parse(line) as Record<string, unknown>).terms;
 }
 
 function matchedRules(matched: unknown): string[] {
@@ -137,39 +150,31 @@ async function textIds(trx: Work, wanted: readonly (string | null)[]): Promise<R
   return new Map(distinct.flatMap((text, at) => [[text, ids.get(digests[at] ?? '') ?? 0] as const]));
 }
 
-type Row = Searchable & {
-  readonly by: string | null;
-  readonly i: number;
-  readonly t: number;
-  readonly kind: string;
-  readonly session: string | null;
-  readonly decision: string | null;
-  readonly subject: string | null;
-  readonly on_behalf_of: string | null;
-  readonly resource: string | null;
-  readonly verdict: string | null;
-};
+type Found = Searchable & { readonly row: IndexedEntry };
 
-async function insertRows(trx: Work, log: number, rows: readonly Row[], texts: ReadonlyMap<string, number>): Promise<void> {
-  const column = <Key extends keyof Row>(key: Key): Row[Key][] => rows.map((row) => row[key]);
-  await sql`
-    insert into search (log, i, t, kind, session, decision, subject, on_behalf_of, resource, verdict, text_id)
-    select ${log}::integer, * from unnest(
-      ${column('i')}::bigint[], ${column('t')}::bigint[], ${column('kind')}::text[], ${column('session')}::text[],
-      ${column('decision')}::text[], ${rows.map((row) => row.subject ?? row.by)}::text[], ${column('on_behalf_of')}::text[],
-      ${column('resource')}::text[], ${column('verdict')}::text[],
-      ${rows.map((row) => (row.text === null ? null : (texts.get(row.text) ?? null)))}::bigint[]
-    )
-    on conflict (log, i) do nothing`.execute(trx);
+const columns = 'log i t kind session decision subject on_behalf_of resource verdict text_id'.split(' ');
+
+/** INVARIANT: the cursor in `search_log` is locked and says that none of them is here. */
+function insertRows(trx: Work, log: number, found: readonly Found[], texts: ReadonlyMap<string, number>): Promise<void> {
+  const rows = found.map(({ row, by, text }) => [
+    log,
+    row.i,
+    row.t,
+    row.kind,
+    row.session,
+    row.decision,
+    row.subject ?? by,
+    row.onBehalfOf,
+    row.resource,
+    row.verdict,
+    text === null ? null : (texts.get(text) ?? null),
+  ]);
+  return copyRows(trx, { table: 'search', columns }, rows);
 }
 
-async function insertTerms(trx: Work, log: number, rows: readonly Row[]): Promise<void> {
-  const terms = rows.flatMap((row) => row.terms.map((term) => ({ term, t: row.t, i: row.i })));
-  if (terms.length === 0) return;
-  await sql`
-    insert into search_term (term, t, log, i)
-    select one.term, one.t, ${log}::integer, one.i
-    from unnest(${terms.map((one) => one.term)}::text[], ${terms.map((one) => one.t)}::bigint[], ${terms.map((one) => one.i)}::bigint[])
-      as one (term, t, i)
-    on conflict do nothing`.execute(trx);
+function insertTerms(trx: Work, log: number, found: readonly Found[]): Promise<void> {
+  const rows = found.flatMap(({ row, terms }) => terms.map((term): [string, number, number, number] => [term, row.t, log, row.i]));
+  // Neighbours in the index one after another.
+  rows.sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
+  return copyRows(trx, { table: 'search_term', columns: ['term', 't', 'log', 'i'] }, rows);
 }

@@ -47,7 +47,7 @@ export function partOf(query: SearchQuery, { columns, terms, source }: Wanted): 
   const texts = source.kind === 'any' ? [source.condition] : source.kind === 'each' ? [sql`s.text_id = any(${source.ids}::bigint[])`] : [];
   if (led?.rare === true) {
     // A few thousand positions at most: all of them are looked at.
-    const where = and([...time(query, 's'), ...columns, ...texts, ...others.map(occurs)]);
+    const where = and([...time(query, 's'), ...columns.map(({ holds }) => holds), ...texts, ...others.map((term) => occurs(term, 's'))]);
     return sql`(
       select ${found} from search_term r join search s on s.log = r.log and s.i = r.i
       where r.term = ${led.term} and ${and(time(query, 'r'))} and ${where} ${newest('s')} limit ${limit})`;
@@ -68,7 +68,9 @@ export function partOf(query: SearchQuery, { columns, terms, source }: Wanted): 
       select ${found} from search_term r cross join lateral (select * from search one where one.log = r.log and one.i = r.i offset 0) s
       where r.term = ${led.term} and ${and(time(query, 'r'))} ${newest('r')} limit ${limit})`;
   }
-  const conditions = [...time(query, 's'), ...columns, ...terms.map(occurs)];
+  const lead = led === undefined || source.kind === 'each' ? [] : leadOf(columns);
+  if (lead.length > 0) return positionsFirst(query, { lead, rest: columns.filter((one) => !lead.includes(one)), terms, texts });
+  const conditions = [...time(query, 's'), ...columns.map(({ holds }) => holds), ...terms.map((term) => occurs(term, 's'))];
   if (source.kind === 'each' && columns.length === 0 && terms.length === 0) {
     // From the index alone: of many texts with many records each, only the newest of all are looked up.
     return sql`(
@@ -91,8 +93,49 @@ export function partOf(query: SearchQuery, { columns, terms, source }: Wanted): 
   return sql`(select ${found} from search s where ${and([...conditions, ...texts])} ${newest('s')} limit ${limit})`;
 }
 
+/**
+ * Terms and columns: the positions come from the index of the columns, newest first, and are looked up among those of the terms, which lie close
+ * together, before any record is read, which lie far apart.
+ */
+function positionsFirst(
+  query: SearchQuery,
+  { lead, rest, terms, texts }: { lead: readonly Column[]; rest: readonly Column[]; terms: readonly Term[]; texts: readonly Condition[] },
+): Condition {
+  const led = and([...time(query, 'r'), ...lead.map(({ column, value }) => sql`${sql.ref(`r.${column}`)} = ${value}`)]);
+  return sql`(
+    select ${found} from (
+      select r.t, r.log, r.i from (select r.t, r.log, r.i from search r where ${led} ${newest('r')} offset 0) r
+      where ${and(terms.map((term) => occurs(term, 'r')))} offset 0
+    ) r cross join lateral (
+      select s.* from search s where ${and([sql`s.log = r.log and s.i = r.i`, ...rest.map(({ holds }) => holds), ...texts])} offset 0
+    ) s
+    ${newest('r')} limit ${query.limit})`;
+}
+
+/** The conditions that one index fulfils together, of the indexes the one that leaves least. */
+function leadOf(columns: readonly Column[]): readonly Column[] {
+  const named = (name: Column['column']): readonly Column[] => columns.filter(({ column }) => column === name);
+  const refused = named('verdict').filter(({ value }) => value !== 'allow');
+  if (named('decision').length > 0 || named('session').length > 0) return named('session');
+  const person = named('subject').length > 0 ? named('subject') : named('on_behalf_of');
+  if (person.length > 0) return [...person, ...refused];
+  return named('resource').length > 0 ? [...named('resource'), ...refused] : refused;
+}
+
+/** A condition on a record; of those without a column no index knows anything. */
+export interface Column {
+  readonly column?: 'kind' | 'session' | 'resource' | 'verdict' | 'decision' | 'subject' | 'on_behalf_of';
+  readonly value?: string;
+  /** Of the record `s`. */
+  readonly holds: Condition;
+}
+
+function equals(column: NonNullable<Column['column']>, value: string): Column {
+  return { column, value, holds: sql`${sql.ref(`s.${column}`)} = ${value}` };
+}
+
 interface Wanted {
-  readonly columns: readonly Condition[];
+  readonly columns: readonly Column[];
   readonly terms: readonly Term[];
   readonly source: TextSource;
 }
@@ -125,12 +168,12 @@ function time({ since, until, after }: SearchQuery, alias: 's' | 'r'): Condition
   return conditions;
 }
 
-export function columnConditions(query: SearchQuery): Condition[] {
+export function columnConditions(query: SearchQuery): Column[] {
   return (['kind', 'session', 'resource', 'verdict', 'decision'] as const).flatMap((column) => {
     const wanted = query[column];
     // A verdict says the kind; a condition that is always true only misleads the planner.
     if (column === 'kind' && query.verdict !== undefined) return [];
-    return wanted === undefined ? [] : [sql`${sql.ref(`s.${column}`)} = ${wanted}`];
+    return wanted === undefined ? [] : [equals(column, wanted)];
   });
 }
 
@@ -138,13 +181,15 @@ export function columnConditions(query: SearchQuery): Condition[] {
  * Subjects find what they did, and what their agents did for them; others find everything. What a subject is part of comes from two
  * scans in the order of time, which are quick where one with an OR is not.
  */
-export function subjectConditions({ viewer, subject }: SearchQuery): { common: Condition[]; alternatives: Condition[][] } {
+export function subjectConditions({ viewer, subject }: SearchQuery): { common: Column[]; alternatives: Column[][] } {
   const restricted = !seesAllSessions(viewer);
   const led = subject ?? (restricted ? viewer.id : undefined);
   return {
-    common: restricted && subject !== undefined ? [sql`${viewer.id} in (s.subject, s.on_behalf_of)`] : [],
+    common: restricted && subject !== undefined ? [{ holds: sql`${viewer.id} in (s.subject, s.on_behalf_of)` }] : [],
     alternatives:
-      led === undefined ? [[]] : [[sql`s.subject = ${led}`], [sql`s.on_behalf_of = ${led}`, sql`s.subject is distinct from ${led}`]],
+      led === undefined
+        ? [[]]
+        : [[equals('subject', led)], [equals('on_behalf_of', led), { holds: sql`s.subject is distinct from ${led}` }]],
   };
 }
 
@@ -169,8 +214,9 @@ export async function termsOf(trx: Work, { rule, table }: SearchQuery): Promise<
 }
 
 /** A subquery with a limit is asked row by row and never becomes a join. */
-function occurs({ term }: Term): Condition {
-  return sql`exists (select from search_term o where o.term = ${term} and o.t = s.t and o.log = s.log and o.i = s.i limit 1 offset 0)`;
+function occurs({ term }: Term, alias: 's' | 'r'): Condition {
+  const position = sql.raw(`o.t = ${alias}.t and o.log = ${alias}.log and o.i = ${alias}.i`);
+  return sql`exists (select from search_term o where o.term = ${term} and ${position} limit 1 offset 0)`;
 }
 
 type TextSource =
@@ -186,7 +232,10 @@ export async function textSource(trx: Work, text: string | undefined): Promise<T
   const { rows } = await sql<{ id: number }>`
     select id from search_text where text ilike ${like} limit ${limits.searchTextsMax + 1}`.execute(trx);
   if (rows.length <= limits.searchTextsMax) return { kind: 'each', ids: rows.map((row) => row.id) };
-  return { kind: 'any', condition: sql`s.text_id in (select id from search_text where text ilike ${like})` };
+  return {
+    kind: 'any',
+    condition: sql`exists (select from search_text x where x.id = s.text_id and x.text ilike ${like} limit 1 offset 0)`,
+  };
 }
 
 function readCursor(text: string): { t: number; log: number; i: number } {

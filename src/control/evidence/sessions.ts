@@ -7,6 +7,8 @@ import { visibleRecords } from './read-access.ts';
 export interface SessionView {
   readonly id: string;
   readonly subject: string;
+  /** The human the subject acts for. */
+  readonly onBehalfOf?: string;
   readonly resource: string;
   readonly point: string;
   readonly source: string;
@@ -35,7 +37,9 @@ export async function listSessions(db: Database, query: SessionQuery): Promise<r
   if (query.subject !== undefined) conditions.push(sql`opened.subject = ${query.subject}`);
   if (query.resource !== undefined) conditions.push(sql`opened.resource = ${query.resource}`);
   if (query.open === true) {
-    conditions.push(sql`not exists (select from record ended where ended.session = opened.session and ended.kind = 'session.closed')`);
+    conditions.push(
+      sql`not exists (select from record ended where ended.session = opened.session and ended.kind in ('session.closed', 'session.lost'))`,
+    );
   }
   if (query.after !== undefined) {
     const { t, session } = readCursor(query.after);
@@ -66,6 +70,7 @@ function readCursor(text: string): { t: number; session: string } {
 interface SessionRow {
   session: string;
   subject: string;
+  on_behalf_of: string | null;
   resource: string;
   origin: string;
   t: number;
@@ -84,13 +89,13 @@ async function sessionRows(
   const { rows } = await sql<SessionRow>`
     select page.*, counts.*
     from (
-      select opened.session, opened.subject, opened.resource, opened.origin, opened.t,
+      select opened.session, opened.subject, opened.on_behalf_of, opened.resource, opened.origin, opened.t,
         opened.line::jsonb -> 'what' as what, opened.line::jsonb -> 'who' ->> 'source' as source
       from record opened where ${condition}
       order by opened.t desc, opened.session desc limit ${limit}
     ) page
     cross join lateral (
-      select max(one.t) filter (where one.kind = 'session.closed') as closed,
+      select max(one.t) filter (where one.kind in ('session.closed', 'session.lost')) as closed,
         count(distinct one.operation) filter (where one.kind = 'operation.decided') as operations,
         count(distinct one.operation) filter (where one.kind = 'operation.decided' and one.verdict = 'deny') as denied
       from record one where one.session = page.session and one.origin = page.origin
@@ -99,6 +104,7 @@ async function sessionRows(
   return rows.map((row) => ({
     id: row.session,
     subject: row.subject,
+    ...(row.on_behalf_of === null ? {} : { onBehalfOf: row.on_behalf_of }),
     resource: row.resource,
     point: row.what?.point ?? '',
     source: row.source ?? '',

@@ -31,6 +31,8 @@ export interface EvidenceTables {
     /** The largest size that was signed by us; of the tree at that size the roots of its perfect subtrees, hex, largest first. */
     signed: Generated<number>;
     peaks: Generated<string>;
+    /** The signed note of that size, as the ledger gave it; empty before the first. */
+    note: Generated<string>;
   };
 }
 

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import type { Ledger } from '#ledger';
 import type { ControlCalls, Subject, Verdict } from '#model';
 import { limits } from '#model';
 import type { Log } from '../log.ts';
 import type { Database } from '../store/database.ts';
-import { seesEvidence } from './read-access.ts';
+import type { Administration, AllowedReading } from '../recordings/administration.ts';
+import { shownText } from '../recordings/shown-text.ts';
 import { inDoubt, readDecided, readSettled } from './recorded.ts';
 import type { RecordedDecision, RecordedOutcome } from './recorded.ts';
 import type { SessionView } from './sessions.ts';
@@ -31,7 +31,7 @@ export interface TimelineOperation {
 
 interface Parts {
   readonly db: Database;
-  readonly ledger: Pick<Ledger, 'append'>;
+  readonly administration: Pick<Administration, 'mayRead'>;
   readonly log: Log;
   /** Opens sealed evidence at the gateway that recorded it. */
   readonly openEvidence: (
@@ -41,11 +41,11 @@ interface Parts {
 }
 
 /**
- * Operations of a session in order, after the n-th. The exact texts are unsealed for readers who may see them; that they were shown is
- * recorded before they are.
+ * Operations of a session in order, after the n-th. The policies decide whether the exact texts are shown to this reader, and what of them; the decision is
+ * recorded before they are unsealed.
  */
 export async function sessionTimeline(
-  { db, ledger, log, openEvidence }: Parts,
+  { db, administration, log, openEvidence }: Parts,
   { session, viewer, after, limit }: { session: SessionView; viewer: Subject; after: number; limit: number },
 ): Promise<readonly TimelineOperation[]> {
   const operations = await operationsOf(db, { session, after, limit });
@@ -53,11 +53,11 @@ export async function sessionTimeline(
     db,
     operations.map((one) => one.decided.operation),
   );
-  const entitled = operations.filter(({ decided }) => seesEvidence(viewer, decided.who));
   let texts: ReadonlyMap<number, Evidence> = new Map();
-  if (entitled.length > 0) {
-    await ledger.append({ kind: 'recording.read', by: viewer.id, session: session.id, operations: entitled.length });
-    const indexes = entitled.map((one) => one.decided.i);
+  const reading = operations.length === 0 ? undefined : await administration.mayRead(viewer, session, 'evidence.read');
+  if (reading !== undefined) {
+    await reading.record({ operations: operations.length });
+    const indexes = operations.map((one) => one.decided.i);
     try {
       const opened = await openEvidence(session.gateway, { session: session.id, indexes });
       texts = new Map(opened.texts.map((one) => [one.index, one]));
@@ -66,9 +66,8 @@ export async function sessionTimeline(
     }
   }
   return operations.map(({ decided, outcome }) => {
-    const shown = texts.get(decided.i);
+    const { evidence, shown } = readingOf(reading, texts.get(decided.i));
     const approval = approvals.get(decided.operation);
-    const evidence = shown !== undefined ? 'shown' : seesEvidence(viewer, decided.who) ? 'unavailable' : 'withheld';
     return {
       n: decided.n,
       t: decided.t,
@@ -87,6 +86,17 @@ export async function sessionTimeline(
       ...(approval === undefined ? {} : { approval }),
     };
   });
+}
+
+/** What a reader is shown of one text. */
+function readingOf(
+  reading: AllowedReading | undefined,
+  opened: Evidence | undefined,
+): { readonly evidence: TimelineOperation['evidence']; readonly shown?: Pick<Evidence, 'text' | 'parameters'> } {
+  if (reading === undefined) return { evidence: 'withheld' };
+  if (opened === undefined) return { evidence: 'unavailable' };
+  const shown = shownText(opened, reading.obligations);
+  return shown === undefined ? { evidence: 'withheld' } : { evidence: 'shown', shown };
 }
 
 type Evidence = ControlCalls['evidence.open']['result']['texts'][number];

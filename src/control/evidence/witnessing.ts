@@ -35,7 +35,7 @@ export function openWitnessing(parts: Parts): Witnessing {
       if (row === undefined) throw new Fault('NOT_FOUND', `the ledger ${origin} was not announced`);
       const checkpoint = readCheckpoint(note, row.vkey);
       if (checkpoint.origin !== origin) throw new Fault('LEDGER_TAMPERED', `the checkpoint is of ${checkpoint.origin}, not of ${origin}`);
-      const fresh = await store.transact((trx) => advance(trx, checkpoint));
+      const fresh = await store.transact((trx) => advance(trx, { ...checkpoint, note }));
       const cosignature = cosigner.cosign(checkpoint.text, Math.floor(parts.world.now() / 1000));
       // Said in our own log, so that whoever keeps one checkpoint of it holds all logs of the installation to their past.
       if (fresh) {
@@ -61,7 +61,7 @@ export function openWitnessing(parts: Parts): Witnessing {
 }
 
 /** Brings the tree of the mirrored entries to the size of the checkpoint and compares; false when that size was signed before. */
-async function advance(trx: Work, at: { origin: string; size: number; root: Buffer }): Promise<boolean> {
+async function advance(trx: Work, at: { origin: string; size: number; root: Buffer; note: string }): Promise<boolean> {
   const { origin, size, root } = at;
   const row = await trx.selectFrom('mirror').selectAll().where('origin', '=', origin).forUpdate().executeTakeFirstOrThrow();
   if (size > row.entries) throw new Fault('CONFLICT', `${origin} is mirrored up to ${row.entries}, not up to ${size}`);
@@ -78,7 +78,7 @@ async function advance(trx: Work, at: { origin: string; size: number; root: Buff
     throw new Fault('LEDGER_TAMPERED', `${origin} has signed another root for size ${size} than its mirrored entries give`);
   if (size === row.signed) return false;
   const kept = tree.peaks.map((peak) => peak.toString('hex')).join(' ');
-  await trx.updateTable('mirror').set({ signed: size, peaks: kept }).where('origin', '=', origin).execute();
+  await trx.updateTable('mirror').set({ signed: size, peaks: kept, note: at.note }).where('origin', '=', origin).execute();
   return true;
 }
 

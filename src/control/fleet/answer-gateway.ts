@@ -9,6 +9,7 @@ import { sameSecret, scramIterations } from '../identity/scram.ts';
 import type { Tokens } from '../identity/tokens.ts';
 import type { Log } from '../log.ts';
 import type { Bundles } from '../policies/bundles.ts';
+import type { Rollouts } from '../policies/rollouts/index.ts';
 import type { Store } from '../store/database.ts';
 import type { ControlKeys } from '../store/keys.ts';
 import type { Fleet, Member } from './fleet.ts';
@@ -23,6 +24,7 @@ export interface GatewayDesk {
   readonly approvals: Approvals;
   readonly tokens: Tokens;
   readonly bundles: Bundles;
+  readonly rollouts: Pick<Rollouts, 'offer'>;
   readonly resources: Resources;
   readonly mirror: Mirror;
   readonly witnessing: Witnessing;
@@ -54,13 +56,14 @@ export async function greet(
       desk.log.warn({ node: hello.node, origin }, 'the gateway came with a new ledger of the same name; its index starts again');
       await desk.ledger.append({ kind: 'admin.configuration', by: `gateway:${hello.node}`, action: 'ledger replaced', object: origin });
     }
-    const [bundle, resources] = await Promise.all([desk.bundles.current(), desk.resources.configs()]);
+    const [bundle, rollouts, resources] = await Promise.all([desk.bundles.current(), desk.rollouts.offer(), desk.resources.configs()]);
     const result = {
       control: desk.ledger.origin,
       grantKey: desk.keys.signingPublic,
       mirrored,
       mirror: { leaf, signed, vkey: desk.witnessing.vkey },
       bundle: bundle.source,
+      rollouts,
       resources,
     };
     return { member, result };
@@ -77,6 +80,8 @@ export async function catchUp(
   given: { readonly digest: string; readonly resources: readonly ResourceConfig[] },
 ): Promise<void> {
   const bundle = await desk.bundles.current();
+  // Before the bundle, so that it never decides by the steps of its documents.
+  member.link.notify('rollouts.offer', await desk.rollouts.offer());
   if (bundle.source.ref.digest !== given.digest) member.link.notify('policy.offer', bundle.source);
   await desk.resources.offer((configs) => {
     if (canonicalJson(configs) !== canonicalJson(given.resources)) member.link.notify('resources.offer', configs);
@@ -92,8 +97,6 @@ export async function catchUp(
 
 /** The function that answers every later call of one gateway. */
 export function answersFor(desk: GatewayDesk, member: Member): (method: string, params: unknown) => Promise<unknown> {
-  // Entries are taken in the order in which they were sent.
-  let entries: Promise<unknown> = Promise.resolve();
   const contradictions = contradictionRecorder(desk, member);
   const answers: Answers = {
     async 'login.verifiers'(params) {
@@ -114,9 +117,7 @@ export function answersFor(desk: GatewayDesk, member: Member): (method: string, 
     async 'ledger.entries'(params) {
       const batch = readParams('ledger.entries', params);
       ownLog(member, batch.origin);
-      const taken = entries.then(() => desk.mirror.take(batch)).catch(contradictions);
-      entries = taken.catch(() => undefined);
-      return { mirrored: await taken };
+      return { mirrored: await desk.mirror.take(batch).catch(contradictions) };
     },
     async 'ledger.checkpoint'(params) {
       const asked = readParams('ledger.checkpoint', params);

@@ -9,18 +9,21 @@ const index = z.number().int().min(0);
 /** SPEC: a log origin is a URL without schema; no white space, no plus sign. */
 const origin = z.string().regex(/^[^\s+]{1,200}$/);
 
+const reviewers = z
+  .array(
+    z
+      .object({ group: name.exactOptional(), ownerOf: z.literal('resource').exactOptional(), min: z.number().int().min(0) })
+      .refine((one) => (one.group === undefined) !== (one.ownerOf === undefined), 'either a group or ownerOf'),
+  )
+  .min(1);
+
 const approval = z.object({
-  reviewers: z
-    .array(
-      z
-        .object({ group: name.exactOptional(), ownerOf: z.literal('resource').exactOptional(), min: z.number().int().min(0) })
-        .refine((one) => (one.group === undefined) !== (one.ownerOf === undefined), 'either a group or ownerOf'),
-    )
-    .min(1),
+  reviewers,
   quorum: z.number().int().min(0),
   excludeRequester: z.boolean(),
   timeoutMs: z.number().int().min(0),
   onTimeout: z.enum(['deny', 'escalate']),
+  escalateTo: z.object({ reviewers, quorum: z.number().int().min(0), timeoutMs: z.number().int().min(0) }).exactOptional(),
   grant: z.object({ uses: z.number().int().min(1), ttlMs: z.number().int().min(1) }),
 });
 

@@ -38,6 +38,10 @@ function inWords({ what, who, decision }: RecordedDecision, documents: readonly 
   if (decision.obligations.length > 0) lines.push(`with ${decision.obligations.join(', ')}`);
   const reads = Object.entries(decision.reads);
   if (reads.length > 0) lines.push('read:', ...reads.map(([path, value]) => `  ${path} = ${JSON.stringify(value)}`));
+  for (const { fact, engine, status, because, latencyUs } of decision.facts ?? []) {
+    const said = because === undefined ? status : `${status} (${because})`;
+    lines.push(`asked ${engine} for facts.${fact}: ${said}, ${(latencyUs / 1000).toFixed(1)} ms`);
+  }
   lines.push(`bundle ${decision.bundle.name} ${decision.bundle.version} ${decision.bundle.digest}`);
   return lines.join('\n');
 }

@@ -32,14 +32,14 @@ export interface RecordingPage {
   readonly next?: string;
 }
 
-/** A part of a recording, after its n-th chunk. Decided by the policies and recorded before anything of it is opened. */
+/** A part of a recording, after the chunk that the entry `after` is about; from the beginning when undefined. Decided by the policies and recorded before anything of it is opened. */
 export async function readRecording(
   { db, administration, disclose }: Parts,
-  { session, viewer, after }: { session: SessionView; viewer: Subject; after: number },
+  { session, viewer, after }: { session: SessionView; viewer: Subject; after: number | undefined },
 ): Promise<RecordingPage> {
   const reading = await administration.decideReading(viewer, session, 'recording.read');
   const { start, ...state } = await recordingState(db, session);
-  const chunks = await chunksAfter(db, session, after);
+  const chunks = await chunksAfter(db, session, after ?? -1);
   await reading.record({ operations: 0, chunks: chunks.length });
   const { items } =
     chunks.length === 0 ? { items: [] } : await disclose(session.gateway, { session: session.id, indexes: chunks.map(({ i }) => i) });
@@ -49,7 +49,7 @@ export async function readRecording(
   return {
     session,
     ...state,
-    ...(after === 0 ? { marks: await marksOf(db, session, start) } : {}),
+    ...(after === undefined ? { marks: await marksOf(db, session, start) } : {}),
     items: chunks.map(({ chunk, i }) => ({
       chunk,
       record: `${session.gateway}#${i}`,
@@ -59,6 +59,6 @@ export async function readRecording(
         data: Buffer.from(bytes).toString('base64'),
       })),
     })),
-    ...(last === undefined || last.chunk >= state.chunks ? {} : { next: String(last.chunk) }),
+    ...(last === undefined || last.chunk >= state.chunks ? {} : { next: String(last.i) }),
   };
 }

@@ -35,14 +35,14 @@ export interface RecordingState {
 
 /** What became of a session's recording. */
 export async function recordingState(db: Database, session: SessionView): Promise<RecordingState> {
-  const { rows } = await sql<{ kind: string; line: string; count: number; last: number }>`
-    select kind, max(line) as line, count(*) as count, max(i) as last from record
+  const { rows } = await sql<{ kind: string; line: string | null; count: number; last: number }>`
+    select kind, max(line) filter (where kind <> 'recording.chunk') as line, count(*) as count, max(i) as last from record
     where origin = ${session.gateway} and session = ${session.id} and kind in ('session.opened', 'recording.chunk', 'recording.closed')
     group by kind`.execute(db);
   const of = (kind: string) => rows.find((row) => row.kind === kind);
-  const start = monotonicOf(of('session.opened')?.line);
+  const start = monotonicOf(of('session.opened')?.line ?? undefined);
   const chunks = Number(of('recording.chunk')?.count ?? 0);
-  const end = of('recording.closed')?.line;
+  const end = of('recording.closed')?.line ?? undefined;
   if (end !== undefined) {
     const { status, reason } = parse(closed, end);
     return { status, chunks, start, ...(reason === undefined ? {} : { reason }) };
@@ -59,11 +59,11 @@ async function startedSince(db: Database, origin: string, index: number): Promis
   return rows.length > 0;
 }
 
-/** The records of chunks after the n-th, until they hold about `limits.recordingReadBytesMax`; at least one when there is one. */
+/** The records of chunks after the entry `after`, until they hold about `limits.recordingReadBytesMax`; at least one when there is one. */
 export async function chunksAfter(db: Database, session: SessionView, after: number): Promise<readonly ChunkView[]> {
   const { rows } = await sql<{ line: string }>`
     select line from record
-    where origin = ${session.gateway} and session = ${session.id} and kind = 'recording.chunk' and (line::jsonb ->> 'chunk')::bigint > ${after}
+    where origin = ${session.gateway} and session = ${session.id} and kind = 'recording.chunk' and i > ${after}
     order by i limit ${chunksPerPageMax}`.execute(db);
   const page: ChunkView[] = [];
   let bytes = 0;

@@ -24,11 +24,34 @@ spec:
       effect: allow
       match: { warder.action: [recording.read], warder.roles: [auditor] }
       reason: AUDITOR
+    - id: operators-do-not
+      effect: deny
+      match: { warder.action: [evidence.read], warder.roles: [operator] }
+      reason: OPERATOR
+      message: "Who operates reads no texts."
     - id: own
       effect: deny
-      match: { warder.own: [true] }
+      match: { warder.action: [recording.read], warder.own: [true] }
       reason: OWN_SESSION
       message: "Nobody looks at their own recording."
+---
+apiVersion: warder/v1
+kind: Policy
+metadata: { name: shown }
+spec:
+  owner: team:security
+  tier: org
+  risk: { class: medium, categories: [access] }
+  review: { last: 2026-11-20, every: P90D, by: user:sam }
+  target: warder
+  phase: response
+  mode: enforce
+  rules:
+    - id: no-mail
+      effect: transform
+      match: { warder.action: [evidence.read], warder.own: [false] }
+      obligations:
+        - { type: redact, select: { text: { detectors: [email] } } }
 ---
 apiVersion: warder/v1
 kind: PolicyTest
@@ -83,6 +106,7 @@ before(async () => {
   writeFileSync(join(config.policies, 'reading.yaml'), policy);
   control = await startTestControl(config);
   gateway = await TestGateway.join(control.config);
+  gateway.answers['evidence.sealed'] = ({ wanted }: { wanted: unknown[] }) => ({ items: wanted.map(() => null) });
   await gateway.call('ledger.entries', { origin: gateway.origin, first: 0, entries: lines });
 });
 after(async () => {
@@ -105,7 +129,14 @@ function answering(): number[][] {
   return asked;
 }
 
-async function readings(): Promise<{ by: string; action: string; verdict: string; chunks: number }[]> {
+/** Readings recorded so far; the search that finds them is a moment behind. */
+let recorded = 0;
+async function settled(): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while ((await readings()).length < recorded && performance.now() < deadline) await new Promise(setImmediate);
+}
+
+async function readings(): Promise<{ verb: string; verdict: string }[]> {
   const found = await read('/audit/records?kind=recording.read&limit=100', await control.tokenOf('auditor'));
   return found.body.items;
 }
@@ -115,22 +146,24 @@ test('a recording comes in pages, with its clock at the beginning of the session
   const token = await control.tokenOf('auditor');
   const first = await read('/sessions/ses_a/recording', token);
   assert.equal(first.status, 200, JSON.stringify(first.body));
-  assert.deepEqual([first.body.status, first.body.chunks, first.body.next], ['whole', 3, '1']);
+  assert.deepEqual([first.body.status, first.body.chunks, first.body.next], ['whole', 3, '3']);
   assert.deepEqual(
     first.body.marks.map(({ us, n, verdict }: { us: number; n: number; verdict: string }) => [us, n, verdict]),
     [[0, 1, 'allow']],
   );
   const [piece] = first.body.items[0].pieces;
   assert.deepEqual([piece.direction, piece.us, Buffer.from(piece.data, 'base64').toString()], ['in', 1_000, 'at 3']);
-  const second = await read('/sessions/ses_a/recording?after=1', token);
-  const third = await read('/sessions/ses_a/recording?after=2', token);
-  assert.deepEqual([second.body.next, second.body.marks, third.body.next], ['2', undefined, undefined]);
+  const second = await read('/sessions/ses_a/recording?after=3', token);
+  const third = await read('/sessions/ses_a/recording?after=4', token);
+  assert.deepEqual([second.body.next, second.body.marks, third.body.next], ['4', undefined, undefined]);
   assert.deepEqual(asked, [[3], [4], [5]]);
+  recorded += 3;
+  await settled();
 });
 
 test('the policies decide who reads, whatever the role, and every answer is recorded before it is given', async () => {
   answering();
-  const before = (await readings()).length;
+  const before = recorded;
   const auditor = await control.tokenOf('auditor');
   assert.equal((await read('/sessions/ses_a/recording', auditor)).status, 200);
   const own = await read('/sessions/ses_b/recording', auditor);
@@ -142,6 +175,8 @@ test('the policies decide who reads, whatever the role, and every answer is reco
   const taken = await read('/sessions/ses_a/export', auditor);
   assert.deepEqual([taken.status, taken.body.code], [403, 'DENIED']);
   assert.equal((await read('/sessions/ses_a/recording', await control.tokenOf('reviewer'))).status, 404);
+  recorded += 4;
+  await settled();
   assert.equal((await readings()).length - before, 4);
 });
 
@@ -161,4 +196,39 @@ test('a recording without end, none at all, and one that was erased are told apa
   const erased = await read('/sessions/ses_a/recording', token);
   assert.deepEqual([erased.status, erased.body.code], [404, 'NOT_FOUND']);
   assert.match(erased.body.detail, /was erased/);
+});
+
+test('the rules decide whether exact texts are shown, and what of them; the decision is recorded and can be explained', async () => {
+  gateway.answers['evidence.open'] = ({ indexes }: { indexes: number[] }) => ({
+    texts: indexes.map((index) => ({ index, text: "delete from people where mail = ' ann@mail.example'", parameters: [] })),
+  });
+  const [auditor, engineer] = [await control.tokenOf('auditor'), await control.tokenOf('engineer')];
+  const shown = async (token: string) => (await read('/sessions/ses_a/timeline', token)).body.items[0];
+  assert.equal((await shown(auditor)).text, "delete from people where mail = ' [email]'");
+  assert.equal((await shown(engineer)).text, "delete from people where mail = ' ann@mail.example'");
+  const operator = await shown(control.operatorToken());
+  assert.deepEqual([operator.evidence, operator.text], ['withheld', undefined]);
+  recorded += 3;
+  await settled();
+  const found = await readings();
+  const last = found.filter(({ verb }) => verb === 'evidence.read').slice(0, 3);
+  assert.deepEqual(last.map(({ verdict }) => verdict).sort(), ['allow', 'allow', 'deny']);
+});
+
+test('the decision on a reading is explained to auditors, and to who asked', async () => {
+  answering();
+  const engineer = await control.tokenOf('engineer');
+  const refused = await read('/sessions/ses_a/recording', engineer);
+  const [id = ''] = /dec_[0-9a-z]+/.exec(refused.body.detail) ?? [];
+  const of = (token: string) => read(`/decisions/${id}`, token);
+  const deadline = performance.now() + 20_000;
+  while ((await of(engineer)).status === 404 && performance.now() < deadline) await new Promise(setImmediate);
+  const { body } = await of(engineer);
+  assert.deepEqual(
+    [body.target, body.verb, body.resource, body.subject, body.verdict, body.reason],
+    ['warder', 'recording.read', 'ses_a', 'user:engineer', 'deny', 'OWN_SESSION'],
+  );
+  assert.match(body.explanation, /user:engineer: recording.read on ses_a → deny \(OWN_SESSION\)/);
+  assert.equal((await of(await control.tokenOf('auditor'))).status, 200);
+  assert.equal((await of(await control.tokenOf('reviewer'))).status, 404);
 });

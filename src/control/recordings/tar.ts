@@ -1,14 +1,25 @@
+import { Fault } from '#model';
+
 const block = 512;
+
+/** A file on its way into an archive. */
+export interface TarFile {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
 
 /**
  * Files as a POSIX ustar archive, written in one way only: sorted by name, no owner, no time. The same files give the same bytes, and the verifier
- * takes no other form, so that nothing in it can change unseen. SPEC: docs/formats/recording.md, Archive.
+ * takes no other form, so that nothing in it can change unseen. They must come in that order. SPEC: docs/formats/recording.md, Archive.
  */
-export function* tarParts(files: ReadonlyMap<string, Uint8Array>): Generator<Uint8Array> {
-  for (const [name, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+export async function* tarParts(files: AsyncIterable<TarFile>): AsyncGenerator<Uint8Array> {
+  let before = '';
+  for await (const { name, content } of files) {
+    if (!(name > before)) throw new Fault('INTERNAL', `${name} comes after ${before} in an archive`);
     yield header(name, content.length);
     yield content;
-    yield Buffer.alloc((block - (content.length % block)) % block);
+    if (content.length % block > 0) yield Buffer.alloc(block - (content.length % block));
+    before = name;
   }
   yield Buffer.alloc(2 * block);
 }

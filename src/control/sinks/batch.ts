@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { limits } from '#model';
+import type { RecentEntries } from '../evidence/recent.ts';
 import type { Database } from '../store/database.ts';
 import type { Cursor } from './cursors.ts';
 import type { Entry, Facts } from './facts.ts';
@@ -26,6 +27,7 @@ interface Line {
 
 interface Read extends Line {
   readonly entry: Entry;
+  readonly leaf?: string;
 }
 
 /** Reads what sinks deliver. */
@@ -38,10 +40,10 @@ export interface BatchReader {
 }
 
 /**
- * One for all sinks: they mostly read the same part of a ledger. What an entry refers to is in the same ledger: its session's opening, and for
+ * One for all sinks: they mostly read the same part of a ledger, and mostly what was mirrored just now (`recent`). What an entry refers to is in the same ledger: its session's opening, and for
  * an outcome the decision, which nearly always stands a few entries before it.
  */
-export function openBatchReader(db: Database): BatchReader {
+export function openBatchReader(db: Database, recent?: RecentEntries): BatchReader {
   // By the key of the ledger: another one may take its name.
   const openings = new Remembered<Entry | undefined>(limits.sinkRememberedMax);
   const decisions = new Remembered<Entry>(limits.sinkRememberedMax);
@@ -83,21 +85,30 @@ export function openBatchReader(db: Database): BatchReader {
       const { origin, vkey, next, sent } = cursor;
       const end = Math.min(next + entriesMax, cursor.entries);
       if (end <= next) return undefined;
-      const { rows } = await sql<Line>`
-        select i, kind, session, line from record where origin = ${origin} and i >= ${next} and i < ${end} order by i`.execute(db);
-      const kept = cut(rows);
+      const kept = cut(recent?.from(cursor, next, end - next) ?? (await stored(db, { origin, next, end })));
       const last = kept.at(-1);
       if (last === undefined) return { events: [], to: await firstFrom(db, cursor) };
-      const shown = kept.filter((row) => wanted(row.kind)).map((row) => ({ ...row, entry: parseEntry(row.line) }));
+      const shown = kept.filter((row) => wanted(row.kind)).map(asRead);
       await findOpenings(cursor, shown);
       await findDecisions(cursor, shown);
-      const events = shown.map(({ i, kind, session, line, entry }) => {
+      const events = shown.map(({ i, kind, session, line, entry, leaf }) => {
         const opened = session === null || kind === 'session.opened' ? undefined : openings.get(`${vkey} ${session}`);
-        return factsOf({ origin, line, entry, opened, decided: decisions.get(`${vkey} ${decidedAt(entry) ?? ''}`), duplicate: i < sent });
+        const decided = decisions.get(`${vkey} ${decidedAt(entry) ?? ''}`);
+        return factsOf({ origin, line, entry, leaf, opened, decided, duplicate: i < sent });
       });
       return { events, to: last.i + 1 };
     },
   };
+}
+
+async function stored(db: Database, { origin, next, end }: { origin: string; next: number; end: number }): Promise<readonly Line[]> {
+  const { rows } = await sql<Line>`
+    select i, kind, session, line from record where origin = ${origin} and i >= ${next} and i < ${end} order by i`.execute(db);
+  return rows;
+}
+
+function asRead(row: Line | Read): Read {
+  return 'entry' in row ? row : { ...row, entry: parseEntry(row.line) };
 }
 
 /** Old entries were removed: a sink that begins now finds the next that is there. */
@@ -138,7 +149,7 @@ class Remembered<Value> {
   }
 }
 
-function cut(rows: readonly Line[]): readonly Line[] {
+function cut<Row extends Line>(rows: readonly Row[]): readonly Row[] {
   let bytes = 0;
   const over = rows.findIndex((row) => {
     bytes += Buffer.byteLength(row.line);

@@ -38,8 +38,10 @@ export interface Cursors {
   intend(step: Step): Promise<Cursor>;
   /** Takes that back: nothing of the batch has arrived. `before` is the cursor as it was before `intend`. */
   withdraw(step: Step & { readonly before: Cursor }): Promise<void>;
-  /** The receiver has acknowledged everything before `to`. */
-  advance(step: Step & { readonly delivered: number; readonly marked: number; readonly at: number }): Promise<Cursor>;
+  /** The receiver has acknowledged everything before `to`, and what comes next, up to `upTo`, may arrive: one wait for the disk instead of two. */
+  advance(
+    step: Step & { readonly delivered: number; readonly marked: number; readonly at: number; readonly upTo?: number | undefined },
+  ): Promise<Cursor>;
   fail(sink: string, failure: { readonly why: string; readonly at: number }): Promise<void>;
   /**
    * Moves the cursor past one event that its receiver refuses for what it is, and keeps its position to offer it again. False, and nothing
@@ -78,8 +80,8 @@ export function openCursors(store: Store): Cursors {
       if (cursor.sent !== before.sent) await change(db, { sink, cursor, next: cursor.next, sent: before.sent });
     },
 
-    async advance({ sink, cursor, to, delivered, marked, at }) {
-      const next = { ...cursor, next: to, sent: Math.max(cursor.sent, to) };
+    async advance({ sink, cursor, to, delivered, marked, at, upTo = to }) {
+      const next = { ...cursor, next: to, sent: Math.max(cursor.sent, to, upTo) };
       if (delivered === 0) {
         await change(db, { sink, cursor, next: next.next, sent: next.sent });
         return next;

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * What a record says, flat: the only thing that the mappings see, after the privacy rules of the sink were applied. Absent means that the
- * record does not say it, or that the sink is not told.
+ * What a record says, flat: the only thing that the mappings see, after the privacy rules of the sink were applied. Absent, or there and
+ * undefined, means that the record does not say it, or that the sink is not told.
  */
 export interface Facts {
   /** `origin#index`: what a receiver removes duplicates by. */
@@ -79,6 +79,8 @@ export interface FactsSource {
   readonly line: string;
   /** The same as an object. */
   readonly entry: Entry;
+  /** Its hex leaf hash, where it is known. */
+  readonly leaf?: string | undefined;
   /** The `session.opened` of the same session, where there is one: who and whence. */
   readonly opened?: Entry | undefined;
   /** The `operation.decided` that an outcome belongs to. */
@@ -86,25 +88,64 @@ export interface FactsSource {
   readonly duplicate: boolean;
 }
 
-/** Reads a stored line, together with what it refers to. Fields that are missing or of another type are left out, never guessed. */
-export function factsOf({ origin, line, entry, opened: session = {}, decided: before = {}, duplicate }: FactsSource): Facts {
+/**
+ * Reads a stored line, together with what it refers to. Fields that are missing or of another type are left out, never guessed.
+ *
+ * One object of one shape, whatever the record says: millions of them are made, and engines read what always looks the same several times faster.
+ */
+export function factsOf({ origin, line, entry, leaf, opened: session = {}, decided: before = {}, duplicate }: FactsSource): Facts {
   const i = number(entry['i']) ?? 0;
-  const facts = {
+  const [who, earlier, first] = [object(entry['who']), object(before['who']), object(session['who'])];
+  const [what, decided, opened] = [object(entry['what']), object(before['what']), object(session['what'])];
+  const own = object(entry['decision']);
+  const decision = 'decision' in entry ? own : object(before['decision']);
+  const outcome = object(entry['outcome']);
+  const facts: { readonly [Name in keyof Facts]-?: Facts[Name] | undefined } = {
     key: `${origin}#${i}`,
     origin,
     i,
     t: number(entry['t']) ?? 0,
     kind: text(entry['kind']) ?? 'unknown',
-    leaf: leafOf(line),
-    duplicate: duplicate ? ('possible' as const) : undefined,
+    leaf: leaf ?? leafOf(line),
+    duplicate: duplicate ? 'possible' : undefined,
     build: text(entry['build']),
     session: text(entry['session']),
     operation: text(entry['operation']),
     n: number(entry['n']),
-    ...whoFacts(entry, before, session),
-    ...whatFacts(entry, before, session),
-    ...decisionFacts(entry, before),
-    ...outcomeFacts(entry),
+    subject: text(who['subject']) ?? text(earlier['subject']) ?? text(first['subject']) ?? text(entry['requester']),
+    onBehalfOf: text(who['onBehalfOf']) ?? text(earlier['onBehalfOf']) ?? text(first['onBehalfOf']),
+    groups: texts(who['groups']) ?? texts(first['groups']),
+    authentication: text(who['authentication']) ?? text(first['authentication']),
+    token: text(who['token']) ?? text(first['token']),
+    source: text(who['source']) ?? text(first['source']),
+    claimed: text(who['claimed']),
+    client: text(what['client'] ?? decided['client']) ?? text(opened['client']),
+    point: text(what['point'] ?? decided['point']) ?? text(opened['point']),
+    target: text(what['target'] ?? decided['target']),
+    resource: text(what['resource'] ?? decided['resource']) ?? text(opened['resource']),
+    verb: text(what['verb'] ?? decided['verb']),
+    objects: texts(what['objects'] ?? decided['objects']),
+    normalized: text(what['normalized'] ?? decided['normalized']),
+    certainty: text(what['certainty'] ?? decided['certainty']),
+    decision: text(decision['id']),
+    verdict: text(own['verdict']),
+    reason: text(decision['reason']) ?? text(entry['reason']) ?? text(entry['first']),
+    rules: texts(decision['rules']) ?? texts(what['rules']),
+    obligations: texts(own['obligations']),
+    shadow: text(object(own['shadow'])['verdict']),
+    failed: Array.isArray(own['errors']) && own['errors'].length > 0 && own['verdict'] === 'deny' ? true : undefined,
+    bundle: text(object(decision['bundle'])['digest']) ?? text(entry['policy']),
+    reads: 'reads' in own ? readsOf(object(own['reads'])) : undefined,
+    commit: text(object(entry['evidence'] ?? before['evidence'])['commit']),
+    status: text(outcome['status']) ?? (entry['kind'] === 'operation.indoubt' ? 'in-doubt' : undefined),
+    rows: number(outcome['rows']),
+    rowsChanged: number(outcome['rowsChanged']),
+    rowsWithheld: number(outcome['rowsWithheld']),
+    masked: maskedOf(outcome['masked']),
+    code: text(outcome['code']),
+    durationMs: number(outcome['durationMs']),
+    bytesUp: number(outcome['bytesUp']) ?? number(entry['bytesUp']),
+    bytesDown: number(outcome['bytesDown']) ?? number(entry['bytesDown']),
     request: text(entry['request']) ?? text(object(entry['approval'])['request']),
     approvers: texts(entry['approvers']),
     comment: text(entry['comment']),
@@ -114,8 +155,8 @@ export function factsOf({ origin, line, entry, opened: session = {}, decided: be
     alarm: text(entry['alarm']),
     message: text(entry['message']),
   };
-  // Reason: members may be there and undefined; the privacy rules, which every event passes, leave those out together with what they hide.
-  return facts as unknown as Facts;
+  // Reason: the ones that every event has are given above; members may be there and undefined, which means that they are absent.
+  return facts as Facts;
 }
 
 /** What a record is about that is about no session: a thing that was changed, a bundle, another log, a key, a range of entries. */
@@ -126,68 +167,10 @@ function objectOf(entry: Entry): string | undefined {
   return named ?? text(entry['vkey']) ?? range;
 }
 
-function whoFacts(entry: Entry, before: Entry, session: Entry) {
-  const who = object(entry['who']);
-  const opened = object(session['who']);
-  const earlier = object(before['who']);
-  return {
-    subject: text(who['subject']) ?? text(earlier['subject']) ?? text(opened['subject']) ?? text(entry['requester']),
-    onBehalfOf: text(who['onBehalfOf']) ?? text(earlier['onBehalfOf']) ?? text(opened['onBehalfOf']),
-    groups: texts(who['groups']) ?? texts(opened['groups']),
-    authentication: text(who['authentication']) ?? text(opened['authentication']),
-    token: text(who['token']) ?? text(opened['token']),
-    source: text(who['source']) ?? text(opened['source']),
-    claimed: text(who['claimed']),
-  };
-}
-
-function whatFacts(entry: Entry, before: Entry, session: Entry) {
-  const what = { ...object(before['what']), ...object(entry['what']) };
-  const opened = object(session['what']);
-  return {
-    client: text(what['client']) ?? text(opened['client']),
-    point: text(what['point']) ?? text(opened['point']),
-    target: text(what['target']),
-    resource: text(what['resource']) ?? text(opened['resource']),
-    verb: text(what['verb']),
-    objects: texts(what['objects']),
-    normalized: text(what['normalized']),
-    certainty: text(what['certainty']),
-  };
-}
-
-function decisionFacts(entry: Entry, before: Entry) {
-  const own = object(entry['decision']);
-  const decision = 'decision' in entry ? own : object(before['decision']);
-  const evidence = object('evidence' in entry ? entry['evidence'] : before['evidence']);
-  return {
-    decision: text(decision['id']),
-    verdict: text(own['verdict']),
-    reason: text(decision['reason']) ?? text(entry['reason']) ?? text(entry['first']),
-    rules: texts(decision['rules']) ?? texts(object(entry['what'])['rules']),
-    obligations: texts(own['obligations']),
-    shadow: text(object(own['shadow'])['verdict']),
-    failed: Array.isArray(own['errors']) && own['errors'].length > 0 && own['verdict'] === 'deny' ? (true as const) : undefined,
-    bundle: text(object(decision['bundle'])['digest']) ?? text(entry['policy']),
-    reads: 'reads' in own ? readsOf(object(own['reads'])) : undefined,
-    commit: text(evidence['commit']),
-  };
-}
-
-function outcomeFacts(entry: Entry) {
-  const outcome = object(entry['outcome']);
-  const masked = Object.entries(object(outcome['masked'])).filter((one): one is [string, number] => typeof one[1] === 'number');
-  return {
-    status: text(outcome['status']) ?? (entry['kind'] === 'operation.indoubt' ? 'in-doubt' : undefined),
-    rows: number(outcome['rows']),
-    rowsChanged: number(outcome['rowsChanged']),
-    rowsWithheld: number(outcome['rowsWithheld']),
-    masked: masked.length === 0 ? undefined : Object.fromEntries(masked),
-    code: text(outcome['code']),
-    durationMs: number(outcome['durationMs']),
-    bytesUp: number(outcome['bytesUp']) ?? number(entry['bytesUp']),
-    bytesDown: number(outcome['bytesDown']) ?? number(entry['bytesDown']),
-  };
+function maskedOf(value: unknown): Readonly<Record<string, number>> | undefined {
+  if (value === undefined) return undefined;
+  const masked = Object.entries(object(value)).filter((one): one is [string, number] => typeof one[1] === 'number');
+  return masked.length === 0 ? undefined : Object.fromEntries(masked);
 }
 
 function readsOf(reads: Entry): Record<string, string> {
@@ -222,14 +205,4 @@ function number(value: unknown): number | undefined {
 
 function texts(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : undefined;
-}
-
-/** The members that are there. One pass without lists in between: every event goes through it several times. */
-export function compact(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const there: Record<string, unknown> = {};
-  for (const name in value) {
-    const member = value[name];
-    if (member !== undefined) there[name] = member;
-  }
-  return there;
 }

@@ -29,24 +29,19 @@ export type PrivacyRules = Readonly<Partial<Record<PrivateField, PrivacyRule>>>;
 
 /** Makes the function that a sink's events pass through. `key` is the installation's: who does not have it cannot try values out. */
 export function privacyOf(rules: PrivacyRules, key: Uint8Array): (facts: Facts) => Facts {
-  const hidden = new Map<string, { rule: 'hash' | 'drop'; field: string }>();
+  const dropped: Partial<Record<keyof Facts, undefined>> = {};
+  const replaced: [keyof Facts, (text: string) => string][] = [];
   for (const [field, { facts, by }] of Object.entries(privateFields)) {
     // Reason: the entries of a record have its own keys.
     const rule = rules[field as PrivateField] ?? by;
-    if (rule !== 'keep') for (const fact of facts) hidden.set(fact, { rule, field });
+    if (rule === 'drop') for (const fact of facts) dropped[fact] = undefined;
+    if (rule === 'hash') for (const fact of facts) replaced.push([fact, (text) => keyedHash(key, field, text)]);
   }
   return (facts) => {
-    const shown: Record<string, unknown> = {};
-    for (const fact in facts) {
-      // Reason: the keys of facts are its own.
-      const value = facts[fact as keyof Facts];
-      if (value === undefined) continue;
-      const how = hidden.get(fact);
-      if (how === undefined) shown[fact] = value;
-      else if (how.rule === 'hash') shown[fact] = hashed(value, (text) => keyedHash(key, how.field, text));
-    }
-    // Reason: values keep their shape: a text stays a text, a list a list.
-    return shown as unknown as Facts;
+    // Reason: values keep their shape (a text stays a text, a list a list), and what is dropped is optional.
+    const shown = { ...facts, ...dropped } as Record<keyof Facts, unknown>;
+    for (const [fact, hash] of replaced) if (facts[fact] !== undefined) shown[fact] = hashed(facts[fact], hash);
+    return shown as Facts;
   };
 }
 

@@ -37,7 +37,17 @@ interface Course {
   /** How often the next event alone was refused. */
   refusals: number;
   /** What was read while the batch before was on its way. */
-  ahead?: { readonly next: number; readonly sent: number; readonly vkey: string; readonly batch: Promise<Batch | undefined> };
+  ahead?: Ahead;
+}
+
+interface Ahead {
+  readonly next: number;
+  /** The cursor's `sent` when it was read: that it goes out next does not mean that it was there before. */
+  readonly sent: number;
+  readonly vkey: string;
+  readonly batch: Promise<Batch | undefined>;
+  /** The cursor's `sent` since it is written down that this batch goes out next. */
+  noted?: number;
 }
 
 /** How many batches of one ledger go out before the next ledger has its turn. */
@@ -118,6 +128,7 @@ async function follow(
     course.refusals = 0;
     grow(course);
   }
+  await takeBack(of, { ...desk, cursor, course }, signal);
   return { moved };
 }
 
@@ -165,36 +176,55 @@ async function step(of: RunnerSink, desk: RunnerDesk & { cursor: Cursor; course:
   const sink = of.sink.name;
   const batch = await nextBatch(of, desk);
   if (batch === undefined) return { kind: 'idle' };
-  const { to, events } = batch;
+  const { to, events, sent } = batch;
+  // As it is when nothing of this batch has arrived.
+  const before = { ...cursor, sent };
   const marked = events.filter((event) => event.duplicate !== undefined).length;
   if (events.length === 0) {
     return { kind: 'moved', cursor: await cursors.advance({ sink, cursor, to, delivered: 0, marked: 0, at: world.now() }) };
   }
   // INVARIANT: what may arrive is written down before it leaves; whoever finds the note after a crash marks the events.
   const intended = await cursors.intend({ sink, cursor, to });
-  readAhead(of, { ...desk, cursor: { ...intended, next: to, sent: Math.max(intended.sent, to) } });
+  readAhead(of, { ...desk, cursor: { ...intended, next: to, sent: Math.max(sent, to) } });
   const delivery = await attempt(of.transport, events.map(of.shown), { world, signal });
   if (delivery.kind === 'taken') {
-    return {
-      kind: 'moved',
-      cursor: await cursors.advance({ sink, cursor: intended, to, delivered: events.length, marked, at: world.now() }),
-    };
+    const upTo = await noted(course, signal);
+    const next = await cursors.advance({ sink, cursor: intended, to, delivered: events.length, marked, at: world.now(), upTo });
+    if (upTo !== undefined && course.ahead !== undefined) course.ahead.noted = next.sent;
+    return { kind: 'moved', cursor: next };
   }
   delete course.ahead;
-  if (delivery.arrived === 'nothing') await cursors.withdraw({ sink, cursor: intended, before: cursor, to });
-  return { ...delivery, events, cursor: delivery.arrived === 'nothing' ? cursor : intended, to };
+  if (delivery.arrived === 'nothing') await cursors.withdraw({ sink, cursor: intended, before, to });
+  return { ...delivery, events, cursor: delivery.arrived === 'nothing' ? before : intended, to };
 }
 
-/** The batch that was read ahead, when it is the one that comes now. */
-async function nextBatch(of: RunnerSink, desk: RunnerDesk & { cursor: Cursor; course: Course }): Promise<Batch | undefined> {
+/** Where the batch ends that goes out next, when it is known: the note of it is written together with the acknowledgement of this one. */
+async function noted({ ahead }: Course, signal: AbortSignal): Promise<number | undefined> {
+  const batch = await ahead?.batch;
+  return batch === undefined || batch.events.length === 0 || signal.aborted ? undefined : batch.to;
+}
+
+/** A batch of which was written down that it goes out, and that did not because the sink ends, was certainly not there. */
+async function takeBack(of: RunnerSink, { cursors, cursor, course }: RunnerDesk & { cursor: Cursor; course: Course }, signal: AbortSignal) {
+  const { ahead } = course;
+  if (!signal.aborted || ahead === undefined || ahead.noted !== cursor.sent || ahead.next !== cursor.next) return;
+  await cursors.withdraw({ sink: of.sink.name, cursor, before: { ...cursor, sent: Math.max(ahead.sent, cursor.next) }, to: cursor.sent });
+}
+
+/** The batch that was read ahead, when it is the one that comes now; `sent` as it was before the batch was written down. */
+async function nextBatch(
+  of: RunnerSink,
+  desk: RunnerDesk & { cursor: Cursor; course: Course },
+): Promise<(Batch & { readonly sent: number }) | undefined> {
   const { cursor, course } = desk;
   const { ahead } = course;
   delete course.ahead;
-  if (ahead?.next === cursor.next && ahead.sent === cursor.sent && ahead.vkey === cursor.vkey) {
+  if (ahead?.next === cursor.next && ahead.vkey === cursor.vkey && [ahead.sent, ahead.noted].includes(cursor.sent)) {
     const batch = await ahead.batch;
-    if (batch !== undefined) return batch;
+    if (batch !== undefined) return { ...batch, sent: ahead.sent };
   }
-  return desk.read({ cursor, entriesMax: course.entriesMax, wanted: kindFilter(of.sink.kinds) });
+  const batch = await desk.read({ cursor, entriesMax: course.entriesMax, wanted: kindFilter(of.sink.kinds) });
+  return batch === undefined ? undefined : { ...batch, sent: cursor.sent };
 }
 
 /** Reads what comes next while the receiver is busy; when that fails, it is read again in its turn. */

@@ -3,6 +3,7 @@ import { Fault, limits } from '#model';
 import type { World } from '#model';
 import type { Bell } from '../evidence/bell.ts';
 import { openBell } from '../evidence/bell.ts';
+import type { RecentEntries } from '../evidence/recent.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/database.ts';
 import type { AsideEvent } from './aside.ts';
@@ -46,6 +47,7 @@ export interface Sinks {
 
 export interface SinksDesk {
   readonly store: Store;
+  readonly recent?: RecentEntries;
   readonly ledger: Pick<Ledger, 'append'>;
   readonly world: World;
   readonly log: Log;
@@ -89,7 +91,7 @@ export function openSinks(first: SinksFile, desk: SinksDesk): Sinks {
     if (part === undefined) throw new Fault('NOT_FOUND', `there is no sink ${name}; they are configured in sinks.yaml`);
     return part;
   };
-  const { read } = openBatchReader(store.db);
+  const { read } = openBatchReader(store.db, desk.recent);
   const worker = { read, cursors, world, log, onSetAside: alarmFor(ledger), onFailing: failingAlarm(ledger) };
 
   return {

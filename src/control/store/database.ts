@@ -5,6 +5,7 @@ import { Fault, limits } from '#model';
 import type { DatabaseConfig } from '#host';
 import type { World } from '#model';
 import type { Log } from '../log.ts';
+import { CopyingClient } from './copy.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = Kysely<Tables>;
@@ -31,6 +32,7 @@ export async function openStore(
 ): Promise<Store> {
   const pool = new pg.Pool({
     ...connection(address),
+    Client: CopyingClient,
     max: 10,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,

@@ -83,6 +83,25 @@ spec:
       message: Reading is allowed.
       match:
         sql.verbs: [select]
+---
+apiVersion: warder/v1
+kind: Policy
+metadata: { name: evidence, title: Who may read texts }
+spec:
+  owner: team:platform
+  risk: { class: low }
+  review: { last: 2026-11-01, every: P90D }
+  tier: org
+  target: warder
+  rules:
+    - id: by-role
+      effect: allow
+      reason: ROLE
+      match: { warder.action: [evidence.read], warder.roles: [auditor, administrator] }
+    - id: own
+      effect: allow
+      reason: OWN_SESSION
+      match: { warder.action: [evidence.read], warder.own: [true] }
 `,
 };
 

@@ -1,6 +1,6 @@
 /** The control plane's end of a hold, played by a test: keeps what was asked and answers when told to. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { canonicalJson, Fault, type HoldRequest, type HoldResolution, type SignedGrant } from '#model';
+import { canonicalJson, Fault, type HoldEscalation, type HoldRequest, type HoldResolution, type SignedGrant } from '#model';
 import type { HoldLink } from '../hold.ts';
 
 export interface TestHoldLink extends HoldLink {
@@ -10,6 +10,7 @@ export interface TestHoldLink extends HoldLink {
   readonly privateKey: KeyObject;
   /** Answers a request; `change` may falsify the signed grants. */
   resolve(id: string, status: HoldResolution['status'], change?: (grant: SignedGrant) => SignedGrant): void;
+  escalate(id: string, reviewers: readonly string[], expiresAt: number): void;
   lose(): void;
 }
 
@@ -17,6 +18,7 @@ export function testHoldLink(now: () => number): TestHoldLink {
   const pair = generateKeyPairSync('ed25519');
   const privateKey = createPrivateKey(pair.privateKey.export({ format: 'pem', type: 'pkcs8' }));
   const listeners = new Map<string, (answer: HoldResolution | Fault) => void>();
+  const told = new Map<string, (escalation: HoldEscalation) => void>();
   const link: TestHoldLink = {
     asked: [],
     withdrawn: [],
@@ -29,8 +31,9 @@ export function testHoldLink(now: () => number): TestHoldLink {
     },
     withdraw: (request) => void link.withdrawn.push(request),
     used: (request) => void link.spent.push(request),
-    onResolved: (request, listener) => {
+    onResolved: (request, listener, onEscalated) => {
       listeners.set(request, listener);
+      told.set(request, onEscalated);
       return () => listeners.delete(request);
     },
     controlKey: () => createPublicKey(privateKey),
@@ -41,6 +44,7 @@ export function testHoldLink(now: () => number): TestHoldLink {
       listeners.get(id)?.({ request: id, status, by: ['user:reviewer'], grants });
       listeners.delete(id);
     },
+    escalate: (request, reviewers, expiresAt) => told.get(request)?.({ request, reviewers, expiresAt }),
     lose: () => {
       for (const listener of listeners.values()) listener(new Fault('CONTROL_UNREACHABLE', 'the link to the control plane was lost'));
       listeners.clear();

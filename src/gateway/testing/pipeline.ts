@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { inspectSql } from '#inspect';
 import type { Ledger } from '#ledger';
 import { compileBundle } from '#policy';
-import type { ObligationType, Operation } from '#model';
+import type { ObligationType, Operation, World } from '#model';
 import type { BundleInForce } from '../bundle.ts';
 import type { Holds } from '../hold.ts';
 import { createPipeline } from '../pipeline.ts';
@@ -13,7 +13,11 @@ import { testWorld } from './world.ts';
  * A pipeline under one policy that lets everybody read, with these rules beside (YAML, each line indented as an item of `rules`), and a
  * session in it. The ledger is asked for nothing but what is given.
  */
-export function testPipeline(rules: string, ledger: { readonly append: unknown; readonly decide: unknown }) {
+export function testPipeline(
+  rules: string,
+  ledger: { readonly append: unknown; readonly decide: unknown },
+  holds: (world: World) => Pick<Holds, 'ask' | 'used'> = () => nobodyAsked,
+) {
   const text = `apiVersion: warder/v1
 kind: Policy
 metadata: { name: access }
@@ -35,7 +39,7 @@ ${rules}
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     bundle: { current: () => compiled.bundle } as unknown as BundleInForce, // Only `current` is used here.
     ledger: ledger as unknown as Ledger, // The rest is not used here.
-    holds: {} as Holds, // Nothing is held here.
+    holds: holds(world) as Holds, // The pipeline uses nothing else of it.
     maskingKey: new Uint8Array(32),
   });
   const live = {
@@ -59,6 +63,11 @@ ${rules}
     );
   return { world, admit };
 }
+
+const nobodyAsked = {
+  ask: () => Promise.reject(new Error('nothing is held here')),
+  used: () => undefined,
+};
 
 /** As a point would make it. */
 function operation(text: string, { n, can }: { readonly n: number; readonly can: readonly ObligationType[] }): Operation {

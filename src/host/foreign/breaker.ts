@@ -1,8 +1,4 @@
-/** How often an engine may fail in a row, and how long it is left alone then. */
-export interface BreakerTerms {
-  readonly failures: number;
-  readonly pauseMs: number;
-}
+import type { BreakerTerms } from '#model';
 
 /**
  * Leaves an engine alone that keeps failing, so that every operation does not wait for its deadline again. After the pause one question is

@@ -58,30 +58,50 @@ describe('a compiled Rego policy', () => {
     const endless = { list: Array.from({ length: 400 }, (_, n) => `x${n}`) };
     try {
       await rego.ready();
-      assert.deepEqual(await rego.ask(endless, 0), { ok: false, why: 'no answer within 150 ms' });
-      assert.deepEqual(await rego.ask(endless, 0), { ok: false, why: 'no answer within 150 ms' });
-      assert.deepEqual(await rego.ask({ list: [] }, 0), { ok: false, why: 'it failed too often and is left alone for a while' });
+      assert.deepEqual(await rego.ask(endless, 0), { ok: false, because: 'late', why: 'no answer within 150 ms' });
+      assert.deepEqual(await rego.ask(endless, 0), { ok: false, because: 'late', why: 'no answer within 150 ms' });
+      assert.deepEqual(await rego.ask({ list: [] }, 0), {
+        ok: false,
+        because: 'resting',
+        why: 'it failed too often and is left alone for a while',
+      });
     } finally {
       await rego.close();
     }
   });
 
-  test('starts again after it was ended', async () => {
-    const rego = engine({ entrypoint: 'slow/spin', deadlineMs: 2_000 });
+  test('that is too slow for one question is ended for that one, and answers those that wait behind it', async () => {
+    const rego = engine({ entrypoint: 'slow/spin', deadlineMs: 3_000 });
+    const hasty = engine({ entrypoint: 'slow/spin', deadlineMs: 300 });
+    const endless = { list: Array.from({ length: 400 }, (_, n) => `x${n}`) };
     try {
-      assert.equal((await rego.ask({ list: [] }, 0)).ok, true);
-      await rego.close();
-      assert.equal((await rego.ask({ list: [] }, 0)).ok, true);
+      await Promise.all([rego.ready(), hasty.ready()]);
+      const answers = await Promise.all([hasty.ask(endless, 0), rego.ask({ list: [] }, 0)]);
+      assert.deepEqual(
+        answers.map(({ ok }) => ok),
+        [false, true],
+      );
+      // The thread that was ended is started again by itself, and nobody else has to pay for it.
+      await hasty.ready();
+      assert.deepEqual(await hasty.ask({ list: [] }, 0), { ok: true });
     } finally {
-      await rego.close();
+      await Promise.all([rego.close(), hasty.close()]);
     }
+  });
+
+  test('that was closed answers nobody any more', async () => {
+    const rego = engine({});
+    const asked = rego.ask(question, 0);
+    await rego.close();
+    assert.deepEqual(await asked, { ok: false, because: 'failed', why: 'the engine was closed' });
+    assert.deepEqual(await rego.ask(question, 0), { ok: false, because: 'failed', why: 'the engine was closed' });
   });
 
   test('gets no more memory than it is given', async () => {
     const rego = engine({ entrypoint: 'slow/big', memoryBytesMax: 2 * 1024 * 1024 });
     try {
       const answer = await rego.ask({ list: Array.from({ length: 400 }, (_, n) => `value number ${n}`) }, 0);
-      assert.deepEqual(answer, { ok: false, why: 'the policy gave up: opa_malloc: failed' });
+      assert.deepEqual(answer, { ok: false, because: 'failed', why: 'the policy gave up: opa_malloc: failed' });
       assert.deepEqual(await rego.ask({ list: ['a'] }, 0), { ok: true, result: 1 });
     } finally {
       await rego.close();
@@ -91,7 +111,9 @@ describe('a compiled Rego policy', () => {
   test('that needs a function which reads the network is refused by that name', async () => {
     const rego = engine({ ...readOpaBundle('abroad.tar.gz', bytesOf('abroad.tar.gz')), entrypoint: 'abroad/status' });
     try {
-      assert.deepEqual(await rego.ask({}, 0), { ok: false, why: 'the policy needs functions that are not there: http.send' });
+      assert.deepEqual(await rego.ask({}, 0), {
+        ...{ ok: false, because: 'failed', why: 'the policy needs functions that are not there: http.send' },
+      });
     } finally {
       await rego.close();
     }

@@ -1,3 +1,4 @@
+import { limits } from '#model';
 import { builtins } from './rego-builtins.ts';
 import { WebAssembly } from './webassembly.ts';
 import type { WasmInstance, WasmMemory } from './webassembly.ts';
@@ -54,15 +55,17 @@ export class RegoModule {
     this.#heap = this.#exports.opa_heap_ptr_get();
   }
 
-  /** The value of the entrypoint; an empty list where it is undefined. `nowMs` is what `time.now_ns` says. */
-  evaluate(input: unknown, nowMs: number): readonly unknown[] {
+  /** The value of the entrypoint; an empty list where it is undefined. `input` is JSON, `nowMs` what `time.now_ns` says. */
+  evaluate(input: string, nowMs: number): readonly unknown[] {
     this.#nowMs = nowMs;
-    const bytes = Buffer.from(JSON.stringify(input ?? null), 'utf8');
+    const bytes = Buffer.from(input, 'utf8');
     const address = this.#heap;
     this.#write(address, bytes);
     const after = address + bytes.length;
     const result = this.#exports.opa_eval(0, this.#entrypoint, this.#data, address, bytes.length, after, 0);
-    const answers: unknown = JSON.parse(this.#text(result));
+    const text = this.#text(result);
+    if (text.length > limits.foreignAnswerBytesMax) throw new Error(`its answer is longer than ${limits.foreignAnswerBytesMax} bytes`);
+    const answers: unknown = JSON.parse(text);
     if (!Array.isArray(answers)) throw new Error('the module answered with something else than a set of results');
     return answers.map((answer: unknown) =>
       typeof answer === 'object' && answer !== null && 'result' in answer ? answer.result : undefined,

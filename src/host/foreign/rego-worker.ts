@@ -1,17 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { RegoModule } from './rego-module.ts';
 import type { RegoTerms } from './rego-module.ts';
-
-/** A question to the thread, and what it answers. */
-export interface RegoQuestion {
-  readonly id: number;
-  readonly input: unknown;
-  readonly nowMs: number;
-}
-export type RegoReply =
-  | { readonly id: 0; readonly ready: true }
-  | { readonly id: number; readonly ok: true; readonly results: readonly unknown[] }
-  | { readonly id: number; readonly ok: false; readonly why: string };
+import type { ThreadQuestion, ThreadReply } from './thread.ts';
 
 /** The thread that a compiled policy runs in: it can be ended from outside while the policy runs. */
 const port = parentPort;
@@ -23,13 +13,14 @@ if (port !== null) {
   } catch (error) {
     rego = error instanceof Error ? error : new Error(String(error));
   }
-  port.postMessage({ id: 0, ready: true } satisfies RegoReply);
-  port.on('message', ({ id, input, nowMs }: RegoQuestion) => port.postMessage(reply(id, input, nowMs)));
+  port.postMessage({ id: 0 } satisfies ThreadReply);
+  port.on('message', ({ id, input, nowMs }: ThreadQuestion) => port.postMessage(reply(id, input, nowMs)));
 
-  const reply = (id: number, input: unknown, nowMs: number): RegoReply => {
+  const reply = (id: number, input: string, nowMs: number): ThreadReply => {
     if (rego instanceof Error) return { id, ok: false, why: rego.message };
     try {
-      return { id, ok: true, results: rego.evaluate(input, nowMs) };
+      const [result] = rego.evaluate(input, nowMs);
+      return result === undefined ? { id, ok: true } : { id, ok: true, result };
     } catch (error) {
       return { id, ok: false, why: error instanceof Error ? error.message : String(error) };
     }

@@ -64,7 +64,7 @@ describe('an OPA that answers elsewhere', () => {
       () => undefined,
       (url) => remoteOpa({ ...terms, deadlineMs: 50, url }).ask({}, 0),
     );
-    assert.deepEqual(answer, { ok: false, why: 'no answer within 50 ms' });
+    assert.deepEqual(answer, { ok: false, because: 'late', why: 'no answer within 50 ms' });
   });
 
   test('is not asked in clear on another machine', () => {
@@ -105,11 +105,45 @@ describe('the breaker', () => {
   });
 });
 
-test('more questions than an engine may have at once are answered without it', async () => {
-  const releases: (() => void)[] = [];
-  const ask = guarded(() => new Promise((resolve) => releases.push(() => resolve('done'))), terms);
-  const waiting = Array.from({ length: limits.foreignQuestionsMax }, () => ask({}, 0));
-  assert.deepEqual(await ask({}, 0), { ok: false, why: `${limits.foreignQuestionsMax} questions wait for it already` });
-  for (const release of releases) release();
-  assert.ok((await Promise.all(waiting)).every((answer) => answer.ok));
+describe('a crowd of questions', () => {
+  const crowd = () => {
+    const releases: (() => void)[] = [];
+    const ask = guarded(() => new Promise((resolve) => releases.push(() => resolve('done'))), terms);
+    return { ask, releases };
+  };
+
+  test('waits for its turn, and beyond that many nobody may', async () => {
+    const { ask, releases } = crowd();
+    const asked = Array.from({ length: limits.foreignQuestionsMax + limits.foreignWaitingMax }, () => ask({}, 0));
+    assert.equal(releases.length, limits.foreignQuestionsMax);
+    assert.deepEqual(await ask({}, 0), { ok: false, because: 'busy', why: `${limits.foreignWaitingMax} questions wait for it already` });
+    for (let answered = 0; answered < asked.length; answered += 1) {
+      while (releases.length === 0) await Promise.resolve();
+      releases.shift()?.();
+    }
+    assert.ok((await Promise.all(asked)).every((answer) => answer.ok));
+  });
+
+  test('does not count against the engine while it only waited', async () => {
+    const hasty = { deadlineMs: 20, breaker: { failures: limits.foreignQuestionsMax + 1, pauseMs: 60_000 } };
+    let answers = false;
+    const ask = guarded(() => (answers ? Promise.resolve('done') : new Promise(() => undefined)), hasty);
+    const asked = await Promise.all(Array.from({ length: limits.foreignQuestionsMax * 3 }, () => ask({}, 0)));
+    assert.ok(asked.every((answer) => !answer.ok && answer.because === 'late'));
+    answers = true;
+    assert.deepEqual(await ask({}, 0), { ok: true, result: 'done' });
+  });
+});
+
+test('a connection that was closed under a question is no failure when another one answers', async () => {
+  let asked = 0;
+  const answer = await withServer(
+    (request, response) => {
+      asked += 1;
+      if (asked === 1) request.socket.destroy();
+      else response.end('{"result":true}');
+    },
+    (url) => remoteOpa({ ...terms, url }).ask({}, 0),
+  );
+  assert.deepEqual([answer, asked], [{ ok: true, result: true }, 2]);
 });

@@ -19,6 +19,8 @@ export interface ProcessOptions {
   /** Asked at every start, so that a restarted database is found at its new place. */
   readonly config: () => unknown;
   readonly logFile: string;
+  /** Names of variables of our environment that its configuration speaks of; it gets no others but harmless ones. */
+  readonly environment?: readonly string[];
   readonly world: World;
   /** It died and will be started again in `inMs`. */
   readonly onDeath: (how: string, inMs: number) => void;
@@ -78,7 +80,7 @@ export class SupervisedProcess<Ready> {
     const log = openSync(logFile, 'a', 0o600);
     const child = fork(entry, [name, ...args], {
       stdio: ['ignore', log, log, 'ipc'],
-      env: cleanEnvironment(),
+      env: cleanEnvironment(this.#options.environment),
       execArgv: ['--disable-warning=ExperimentalWarning'],
       serialization: 'json',
       // Ctrl-C at the terminal is for the supervisor; it stops its processes in order.
@@ -142,7 +144,7 @@ function rotate(file: string): void {
 }
 
 /** What a process may need of our environment; tokens and connection strings stay with us. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  const wanted = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_COMPILE_CACHE', 'WARDER_LOG'];
+function cleanEnvironment(more: readonly string[] = []): NodeJS.ProcessEnv {
+  const wanted = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_COMPILE_CACHE', 'NODE_EXTRA_CA_CERTS', 'WARDER_LOG', ...more];
   return Object.fromEntries(wanted.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }

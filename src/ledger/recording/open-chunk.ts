@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { Fault } from '#model';
 import { decrypt } from '../keys.ts';
 import { chunkCommitment, chunkContext, chunkSaltBytes, recordingPath, type RecordingPlace, type StoredChunk } from './files.ts';
@@ -20,9 +20,20 @@ export function openChunk(
 ): { readonly salt: Buffer; readonly content: Buffer } {
   const key = place.keys.forOpening(session);
   if (key === undefined) throw new Fault('NOT_FOUND', `the recording of session ${session} was erased: its key is gone`);
-  const what = `chunk ${chunk} of the recording of session ${session}`;
   const sealed = 'sealed' in stored ? Buffer.from(stored.sealed, 'base64') : readSealed(place, { session, chunk, stored });
-  const opened = decrypt({ key, context: chunkContext(place.origin, session, chunk) }, sealed);
+  return unsealChunk({ key, origin: place.origin }, { session, chunk, stored }, sealed);
+}
+
+/** The same for sealed bytes that were kept elsewhere. Faults: LEDGER_TAMPERED. */
+export function unsealChunk(
+  { key, origin }: { readonly key: KeyObject; readonly origin: string },
+  { session, chunk, stored }: ChunkRecord,
+  sealed: Buffer,
+): { readonly salt: Buffer; readonly content: Buffer } {
+  const what = `chunk ${chunk} of the recording of session ${session}`;
+  if ('hash' in stored && (sealed.length !== stored.bytes || hash('sha256', sealed) !== stored.hash))
+    throw new Fault('LEDGER_TAMPERED', `${what} was changed`);
+  const opened = decrypt({ key, context: chunkContext(origin, session, chunk) }, sealed);
   if (opened === undefined) throw new Fault('LEDGER_TAMPERED', `${what} does not open with its key`);
   const [salt, content] = [opened.subarray(0, chunkSaltBytes), opened.subarray(chunkSaltBytes)];
   const [expected, actual] = [Buffer.from(stored.commit, 'hex'), Buffer.from(chunkCommitment(salt, content), 'hex')];
@@ -33,11 +44,9 @@ export function openChunk(
 
 function readSealed(
   place: Omit<RecordingPlace, 'random'>,
-  { session, chunk, stored }: ChunkRecord & { readonly stored: Exclude<StoredChunk, { sealed: string }> },
+  { session, stored }: ChunkRecord & { readonly stored: Exclude<StoredChunk, { sealed: string }> },
 ): Buffer {
   const sealed = place.disk.read(recordingPath(place.directory, session), { offset: stored.at, length: stored.bytes });
   if (sealed === undefined) throw new Fault('NOT_FOUND', `the recording of session ${session} is not here; it may have been removed`);
-  if (sealed.length !== stored.bytes || hash('sha256', sealed) !== stored.hash)
-    throw new Fault('LEDGER_TAMPERED', `chunk ${chunk} of the recording of session ${session} was changed`);
   return Buffer.from(sealed);
 }

@@ -10,6 +10,8 @@ export interface SignerSetting {
 
 interface Parts extends SignerSetting {
   readonly origin: string;
+  /** The key that is to sign, by the log. */
+  readonly vkey: string;
   /** Of the log. */
   readonly directory: string;
   readonly world: World;
@@ -33,6 +35,8 @@ export class Courier {
   /** Monotonic ns since when something waits to be signed. */
   #since: bigint | undefined;
   #alarm = false;
+  /** The signer signs with the key that the log wants. */
+  #agreed = false;
   #closed = false;
 
   constructor(parts: Parts) {
@@ -93,7 +97,9 @@ export class Courier {
   }
 
   async #sign({ text, size }: { readonly text: string; readonly size: number }): Promise<string | undefined> {
-    const { signer, directory } = this.#parts;
+    const { signer, directory, vkey } = this.#parts;
+    if (!this.#agreed) await agree(signer, vkey);
+    this.#agreed = true;
     for (let tries = 0; tries < 3; tries += 1) {
       // A signer that knows more than there is refuses, and is right to.
       const old = Math.min(this.#known, size);
@@ -107,4 +113,10 @@ export class Courier {
   #tell(kind: 'alarm.raised' | 'alarm.cleared', message: string): void {
     this.#parts.record({ kind, alarm: 'ledger.signer', object: this.#parts.origin, message }).catch(() => undefined); // The ledger has failed, and says so itself.
   }
+}
+
+/** Has the signer adopt a change of keys that the log has recorded: a crash may have come between the two. */
+export async function agree(signer: LedgerSigner, vkey: string): Promise<void> {
+  const held = await signer.key();
+  if (held.vkey !== vkey && held.next?.vkey === vkey) await signer.adopt(vkey);
 }

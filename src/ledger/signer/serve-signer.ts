@@ -36,6 +36,7 @@ export async function serveSigner(place: SignerPlace): Promise<RunningSigner> {
     keys: resolve(place.keys),
     origin,
     random: (length) => world.randomBytes(length),
+    now: () => world.now(),
   });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -73,8 +74,11 @@ function attend(socket: Socket, signer: StatefulSigner, onRefused: (fault: Fault
 function answerTo(line: string, signer: StatefulSigner, onRefused: (fault: Fault) => void): object {
   try {
     const asked = questionIn(line);
-    if (asked === undefined) return { origin: signer.origin, vkey: signer.vkey, size: signer.size };
-    return signer.sign(asked);
+    if (asked.ask === 'sign') return signer.sign(asked);
+    if (asked.ask === 'prepare') signer.prepare();
+    if (asked.ask === 'adopt') signer.adopt(asked.vkey);
+    const { origin, vkey, size, next } = signer;
+    return { origin, vkey, size, ...(next === undefined ? {} : { next }) };
   } catch (thrown) {
     const fault = asFault(thrown);
     onRefused(fault);
@@ -82,8 +86,12 @@ function answerTo(line: string, signer: StatefulSigner, onRefused: (fault: Fault
   }
 }
 
-/** The request to sign; undefined for the question who the signer is. */
-function questionIn(line: string): SignRequest | undefined {
+type Asked =
+  | { readonly ask: 'key' | 'prepare' }
+  | { readonly ask: 'adopt'; readonly vkey: string }
+  | ({ readonly ask: 'sign' } & SignRequest);
+
+function questionIn(line: string): Asked {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -91,12 +99,16 @@ function questionIn(line: string): SignRequest | undefined {
     throw new Fault('INVALID_INPUT', 'a question to the signer is one line of JSON', { cause });
   }
   // Safe: every field is looked at before it is used.
-  const { ask, text, old, proof } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
-  if (ask === 'key') return undefined;
+  const { ask, text, old, proof, vkey } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  if (ask === 'key' || ask === 'prepare') return { ask };
+  if (ask === 'adopt' && typeof vkey === 'string') return { ask, vkey };
   const whole = typeof text === 'string' && Number.isSafeInteger(old) && Array.isArray(proof);
   if (ask !== 'sign' || !whole || !proof.every((node) => typeof node === 'string') || proof.length > 64)
-    throw new Fault('INVALID_INPUT', 'the signer answers {"ask":"key"} and {"ask":"sign","text":…,"old":…,"proof":[…]}');
-  return { text, old: Number(old), proof };
+    throw new Fault(
+      'INVALID_INPUT',
+      'the signer answers {"ask":"key"}, {"ask":"sign","text":…,"old":…,"proof":[…]}, {"ask":"prepare"} and {"ask":"adopt","vkey":…}',
+    );
+  return { ask, text, old: Number(old), proof };
 }
 
 async function listen(server: Server, path: string): Promise<void> {

@@ -1,12 +1,18 @@
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Fault, type FaultCode, faultTable, limits, type World } from '#model';
+import type { Rotation } from '../rotations.ts';
+import type { HeldKey } from './remote-signing.ts';
 import type { SignAnswer, SignRequest } from './stateful-signer.ts';
 
 /** A signer in another process. */
 export interface LedgerSigner {
-  /** Its verifier key. Rejects with LEDGER_UNSIGNED when it cannot be reached. */
-  key(): Promise<string>;
+  /** Its key, and the change that it has prepared. Rejects with LEDGER_UNSIGNED when it cannot be reached. */
+  key(): Promise<HeldKey>;
+  /** Has it prepare a change of keys, the same one until it is adopted. */
+  prepare(): Promise<HeldKey>;
+  /** Tells it that the log has recorded the change to this key, which signs from then on. */
+  adopt(vkey: string): Promise<HeldKey>;
   /** Rejects with what the signer refuses with, or with LEDGER_UNSIGNED when it does not answer. */
   sign(request: SignRequest): Promise<SignAnswer>;
   close(): void;
@@ -61,14 +67,28 @@ export function signerAt(path: string, world: World): LedgerSigner {
   }
 
   return {
-    key: async () => String((await ask({ ask: 'key' }))['vkey']),
+    key: async () => heldKey(await ask({ ask: 'key' })),
+    prepare: async () => heldKey(await ask({ ask: 'prepare' })),
+    adopt: async (vkey) => heldKey(await ask({ ask: 'adopt', vkey })),
     sign: async (request) => {
-      const { fault, message, size, line } = await ask({ ask: 'sign', ...request });
-      if (typeof fault === 'string') throw new Fault(isCode(fault) ? fault : 'INTERNAL', String(message));
+      const answer = await ask({ ask: 'sign', ...request });
+      refuse(answer);
+      const { size, line } = answer;
       return { size: Number(size), ...(typeof line === 'string' ? { line } : {}) };
     },
     close: () => drop('was closed'),
   };
+}
+
+function refuse({ fault, message }: Record<string, unknown>): void {
+  if (typeof fault === 'string') throw new Fault(isCode(fault) ? fault : 'INTERNAL', String(message));
+}
+
+function heldKey(answer: Record<string, unknown>): HeldKey {
+  refuse(answer);
+  // Reason: its signatures are checked before it is believed, `keyFollows`.
+  const next = answer['next'] as Rotation | undefined;
+  return { vkey: String(answer['vkey']), ...(next === undefined ? {} : { next }) };
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

@@ -6,18 +6,20 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Fault } from '#model';
+import { Fault } from '#model';
 import { checkpointText } from '../checkpoint.ts';
-import { openLedger, repairLedger, type RunningSigner, serveSigner, signerAt } from '../index.ts';
+import { openLedger, repairLedger, rotateLedgerKey, type RunningSigner, serveSigner, signerAt } from '../index.ts';
 import type { Ledger } from '../contract.ts';
 import type { Disk } from '../disk.ts';
 import { leafHash, nodeHash } from '../merkle.ts';
+import { bothSignMs } from '../signing-keys.ts';
 import { decided, realWorld, sessionClosed, sessionOpened, settled } from '../testing/drafts.ts';
 import { sabotages } from '../testing/sabotage.ts';
 import { PowerCut, SimulatedDisk } from '../testing/simulated-disk.ts';
 import { seededRandom } from '../testing/story.ts';
 import { HandWorld } from '../testing/world.ts';
 import { directorySource, nodeCrypto, verifyLedger } from '../verify/index.ts';
+import type { LedgerSigner } from './signer-client.ts';
 import { StatefulSigner } from './stateful-signer.ts';
 
 const origin = 'ledger.test/signed';
@@ -33,8 +35,10 @@ before(() => {
 });
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+let wall = 1_700_000_000_000;
+
 function memorySigner(disk: Disk = new SimulatedDisk()): StatefulSigner {
-  return new StatefulSigner({ disk, keys: '/signer', origin, random: seededRandom(3) });
+  return new StatefulSigner({ disk, keys: '/signer', origin, random: seededRandom(3), now: () => wall });
 }
 
 test('a signer signs what grew from what it signed before, and nothing else', () => {
@@ -309,3 +313,102 @@ test('a key that lies with the writer and a socket of a stranger are refused', a
 function strangePlace(home: string) {
   return { socket: join(scratch, 'y.sock'), keys: join(home, 'signer'), origin, world: realWorld, onRefused: () => undefined };
 }
+
+/** A signer whose k-th answer does not arrive; `before`: it did not even hear the question. */
+function losing(signer: LedgerSigner, k: number, before: boolean): LedgerSigner {
+  let calls = 0;
+  const lossy = async <T>(ask: () => Promise<T>): Promise<T> => {
+    calls += 1;
+    const lost = new Fault('LEDGER_UNSIGNED', `answer ${k} is lost`);
+    if (calls === k && before) throw lost;
+    const answer = await ask();
+    if (calls === k) throw lost;
+    return answer;
+  };
+  return {
+    key: () => lossy(() => signer.key()),
+    prepare: () => lossy(() => signer.prepare()),
+    adopt: (vkey) => lossy(() => signer.adopt(vkey)),
+    sign: (request) => lossy(() => signer.sign(request)),
+    close: () => signer.close(),
+  };
+}
+
+test('the key that a signer holds is changed, and a change that was interrupted anywhere is finished by the next start or by doing it again', async () => {
+  let interrupted = 0;
+  for (let k = 1; k < 20; k += 1) {
+    for (const before of [true, false]) {
+      const { home, world, serve, open, fatal } = place(`rotated-${k}-${before}`);
+      const signer = await serve();
+      const first = await open();
+      await first.append(sessionOpened('s'));
+      await first.append(sessionClosed('s', 0));
+      await closed(first, world);
+      const pinned = first.vkey;
+      const keyHolder = signerAt(join(scratch, `rotated-${k}-${before}.sock`), realWorld);
+      const stopped = { directory: join(home, 'ledger'), keys: join(home, 'keys'), origin, world: realWorld, build: 'test' };
+      const cut = await rotateLedgerKey({ ...stopped, keyHolder: losing(keyHolder, k, before) }).catch((fault: Fault) => fault.code);
+      if (cut === 'LEDGER_UNSIGNED') interrupted += 1;
+      else assert.notEqual(cut, pinned);
+      // All that was lost then is the news of it, so doing it again changes the key again.
+      const adopted = (await keyHolder.key()).vkey !== pinned;
+      // Half of them go on at once, the others are changed again first.
+      if (cut === 'LEDGER_UNSIGNED' && k % 2 === 0) await rotateLedgerKey({ ...stopped, keyHolder });
+      const second = await open();
+      await second.append(sessionOpened('t'));
+      await second.append(sessionClosed('t', 0));
+      await until(world, () => signedSize(second) === second.size, 'it is signed');
+      const lines = await second.read(0, 1_000);
+      const changes = lines.filter((line) => line.includes('"kind":"key.rotated"')).length;
+      await closed(second, world);
+      assert.equal((await keyHolder.key()).vkey, second.vkey, 'log and signer mean the same key');
+      assert.equal(second.vkey === pinned, changes === 0, `${k}: ${changes} changes are recorded`);
+      assert.ok(changes <= (adopted && k % 2 === 0 ? 2 : 1), 'a change is recorded once');
+      for (const vkey of [pinned, second.vkey]) {
+        const report = await verifyLedger(directorySource(join(home, 'ledger')), { crypto: nodeCrypto, trust: [{ vkey }] });
+        assert.deepEqual([report.status, report.unsigned], ['proven', 0], JSON.stringify(report.findings));
+      }
+      keyHolder.close();
+      await signer.stop();
+      assert.deepEqual(fatal, []);
+      if (cut !== 'LEDGER_UNSIGNED') return assert.ok(interrupted >= 8, `${interrupted} interruptions`);
+    }
+  }
+});
+
+test('wherever the power goes while a signer changes its key, it has the old one or the new one, and both sign for a week', () => {
+  for (let fuse = 1; fuse < 80; fuse += 1) {
+    const disk = new SimulatedDisk();
+    const old = memorySigner(disk).vkey;
+    disk.fuse = fuse;
+    let prepared: string | undefined;
+    let done = false;
+    try {
+      const signer = memorySigner(disk);
+      prepared = signer.prepare().vkey;
+      signer.adopt(prepared);
+      done = true;
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error;
+    }
+    const after = memorySigner(disk.afterPowerCut((sides) => fuse % sides));
+    if (done) assert.equal(after.vkey, prepared);
+    if (after.vkey === old && prepared !== undefined) after.adopt(after.prepare().vkey);
+    const { line = '' } = after.sign({ text: text(2, two), old: 0, proof: [] });
+    if (after.vkey !== old) assert.equal(line.trimEnd().split('\n').length, 2, 'both sign');
+    wall += bothSignMs + 1;
+    const { line: later = '' } = after.sign({ text: text(3, three), old: 2, proof: [c?.toString('base64') ?? ''] });
+    assert.equal(later.trimEnd().split('\n').length, 1, 'only the new one signs');
+  }
+});
+
+test('a signer adopts nothing that it has not prepared', () => {
+  const signer = memorySigner();
+  assert.throws(
+    () => signer.adopt(new StatefulSigner({ disk: new SimulatedDisk(), keys: '/x', origin, random: seededRandom(9), now: () => 0 }).vkey),
+    {
+      code: 'CONFLICT',
+    },
+  );
+  assert.equal(signer.prepare().vkey, signer.prepare().vkey);
+});

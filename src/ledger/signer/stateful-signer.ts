@@ -2,7 +2,8 @@ import { Fault } from '#model';
 import { checkpointText } from '../checkpoint.ts';
 import { isConsistent } from '../consistency.ts';
 import { type Disk, makeFolders, writeDurably } from '../disk.ts';
-import { decodeSigningKey, encodeSigningKey, type Signer, signerOf } from '../note.ts';
+import type { Rotation } from '../rotations.ts';
+import { SigningKeys } from '../signing-keys.ts';
 
 /** What is to be signed: the text of a checkpoint, and the proof (base64) that the log grew to it from size `old`. */
 export interface SignRequest {
@@ -32,7 +33,8 @@ interface Signed {
  */
 export class StatefulSigner {
   readonly #place: { readonly disk: Disk; readonly keys: string };
-  readonly #signer: Signer;
+  readonly #keys: SigningKeys;
+  readonly #now: () => number;
   #signed: Signed | undefined;
 
   /** Opens the key in `log.key` of this folder; makes one when there is none. Faults: CONFIG_INVALID for a damaged file. */
@@ -41,27 +43,43 @@ export class StatefulSigner {
     readonly keys: string;
     readonly origin: string;
     readonly random: (length: number) => Uint8Array;
+    /** Wall clock, ms: for how long the key before a change signs too. */
+    readonly now: () => number;
   }) {
-    const { disk, keys, origin, random } = place;
+    const { disk, keys } = place;
     this.#place = place;
+    this.#now = place.now;
     makeFolders(disk, keys);
-    const stored = readText(disk, `${keys}/log.key`);
-    if (stored === undefined) {
-      if (readText(disk, `${keys}/signed.json`) !== undefined)
-        throw new Fault('CONFIG_INVALID', `${keys}/log.key is gone, but it has signed before; put the file back`);
-      const seed = random(32);
-      this.#signer = signerOf(origin, seed);
-      writeDurably(disk, `${keys}/log.key`, Buffer.from(encodeSigningKey(origin, seed)));
-    } else this.#signer = decodeSigningKey(stored, origin);
+    const stored = SigningKeys.open(place);
+    if (stored === undefined && readText(disk, `${keys}/signed.json`) !== undefined)
+      throw new Fault('CONFIG_INVALID', `${keys}/log.key is gone, but it has signed before; put the file back`);
+    this.#keys = stored ?? SigningKeys.make(place);
     this.#signed = readSigned(disk, `${keys}/signed.json`);
   }
 
   get origin(): string {
-    return this.#signer.name;
+    return this.#keys.name;
   }
 
   get vkey(): string {
-    return this.#signer.vkey;
+    return this.#keys.vkey;
+  }
+
+  /** A change of keys that was prepared and waits until the log has recorded it. */
+  get next(): Rotation | undefined {
+    return this.#keys.next;
+  }
+
+  /** Prepares a change of keys, the same one until it is adopted. It changes nothing yet. */
+  prepare(): Rotation {
+    return this.#keys.prepare();
+  }
+
+  /** The log has recorded the change to this key: from here on it signs, and the one before beside it for a week. Faults: CONFLICT. */
+  adopt(vkey: string): void {
+    if (vkey === this.vkey) return;
+    if (vkey !== this.next?.vkey) throw new Fault('CONFLICT', `the signer of ${this.origin} has not prepared the key ${vkey}`);
+    this.#keys.adopt(this.#now());
   }
 
   /** The largest size that was signed; 0 before the first. */
@@ -91,7 +109,7 @@ export class StatefulSigner {
     const next: Signed = { size, root };
     if (size !== before?.size) writeDurably(this.#place.disk, `${this.#place.keys}/signed.json`, Buffer.from(`${JSON.stringify(next)}\n`));
     this.#signed = next;
-    return { size, line: this.#signer.line(text) };
+    return { size, line: this.#keys.lines(text, this.#now()) };
   }
 
   /** SPEC: C2SP tlog-checkpoint, without extension lines. */

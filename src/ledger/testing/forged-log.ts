@@ -55,10 +55,28 @@ function sessionDrafts(session: string, { coin, first }: { coin: Coin; first: nu
     if (final === 'allow' ? coin(8) > 0 : coin(8) === 0)
       drafts.push(settled(session, n, index, final === 'deny' && coin(3) > 0 ? 'refused' : status));
   }
-  if (coin(5) > 0) drafts.push(sessionClosed(session, Math.max(0, operations + (coin(10) === 0 ? coin(3) - 1 : 0))));
+  if (coin(8) === 0) drafts.push(...restart(session, operations, coin));
+  else if (coin(5) > 0) drafts.push(sessionClosed(session, Math.max(0, operations + (coin(10) === 0 ? coin(3) - 1 : 0))));
   if (coin(4) === 0) drafts.push({ kind: 'alarm.raised', alarm: 'x', object: 'y', message: 'z' });
   if (coin(4) === 0) drafts.push({ kind: 'log.heartbeat' } as unknown as RecordDraft); // The writer's own, which a test may write too.
   return drafts;
+}
+
+/** What a start says of a session that it found open, or something like it. */
+function restart(session: string, operations: number, coin: Coin): RecordDraft[] {
+  const own = [
+    ...(coin(4) > 0 ? [{ kind: 'log.recovered', torn: 0, inDoubt: [], inDoubtTotal: 0, lostSessions: 1 }] : []),
+    {
+      kind: 'session.lost',
+      session,
+      operations: coin(6) > 0 ? operations : coin(4),
+      ...(coin(8) === 0 ? { ahead: { operations: coin(3), ms: 5 } } : {}),
+      ...(coin(8) === 0 ? { recording: { chunks: coin(2), bytes: 0 } } : {}),
+    },
+    ...(coin(6) === 0 ? [{ kind: 'session.lost', session, operations }] : []),
+  ];
+  // Reason: the writer's own, which a test may write too.
+  return own as unknown as RecordDraft[];
 }
 
 function approval(session: string, n: number, coin: Coin): RecordDraft[] {

@@ -5,7 +5,7 @@ import type { Item } from '../composer.ts';
 import type { Machine } from '../log.ts';
 import { leafHash } from '../merkle.ts';
 import { nodeCrypto, verifyLedger } from '../verify/index.ts';
-import { decided, sessionClosed, sessionOpened, settled } from './drafts.ts';
+import { decided, recordingClosed, sessionClosed, sessionOpened, settled } from './drafts.ts';
 import { PowerCut, SimulatedDisk } from './simulated-disk.ts';
 import { Bench, seededCoin, setting } from './story.ts';
 
@@ -53,7 +53,8 @@ export async function runPowerCuts(options: PowerCutOptions): Promise<{ records:
   bench.log.close();
   if (options.verify === true) {
     const report = await verifyLedger(disk.source(setting.directory), { crypto: nodeCrypto });
-    assert.notEqual(report.status, 'tampered', JSON.stringify(report.findings.filter(({ severity }) => severity === 'tampered')));
+    // What the cuts left open is said in the log by the starts after them, so nothing is missing.
+    assert.equal(report.status, 'proven', JSON.stringify(report.findings.filter(({ severity }) => severity !== 'note')));
     assert.equal(report.size, lines.length);
   }
   return { records: acknowledged.size, cuts };
@@ -82,11 +83,12 @@ function live({ disk, options, coin, life, acknowledged }: Life): void {
     const opened = [sessionOpened(session), ...texts.map((text, k) => decided(session, k + 1, { text }))];
     const indexes = commit(bench, opened, acknowledged).slice(1);
     // A few sessions are recorded, sometimes several chunks in one write.
-    for (let chunk = 1; coin(3) > 0 && chunk < 9; chunk += 2)
+    let recorded = false;
+    for (let chunk = 1; coin(3) > 0 && chunk < 9; chunk += 2, recorded = true)
       commitItems(bench, [bench.chunk(session, chunk, 'r'.repeat(coin(9_000))), bench.chunk(session, chunk + 1, 'r')], acknowledged);
     // Now and then an operation is left without outcome and its session open, for the next start to find.
-    if (coin(4) > 0)
-      commit(bench, [...indexes.map((index, k) => settled(session, k + 1, index)), sessionClosed(session, operations)], acknowledged);
+    const ends = [...(recorded ? [recordingClosed(session)] : []), sessionClosed(session, operations)];
+    if (coin(4) > 0) commit(bench, [...indexes.map((index, k) => settled(session, k + 1, index)), ...ends], acknowledged);
     if (coin(3) === 0) bench.log.tick();
     for (let steps = coin(6); steps > 0 && bench.log.sealing; steps -= 1) bench.log.sealStep();
   }

@@ -2,7 +2,18 @@ import { canonicalJson } from '#model';
 import { composeEntry } from '../entry.ts';
 import { withFiles, type PowerCutOptions } from './power-cuts.ts';
 
-type Sabotage = Pick<PowerCutOptions, 'wrap' | 'machine'>;
+type Sabotage = Pick<PowerCutOptions, 'wrap' | 'machine' | 'verify'>;
+
+/** A start that says nothing of one kind: something harmless stands in its place. */
+function silent(kind: 'operation.indoubt' | 'session.lost'): Sabotage {
+  return {
+    verify: true,
+    machine: {
+      compose: (draft, stamp, position, evidence) =>
+        composeEntry(draft.kind === kind ? { kind: 'log.heartbeat' } : draft, stamp, position, evidence),
+    },
+  };
+}
 
 /** Ways to break the writer from outside. A test of a law is worth nothing unless it turns red for the sabotage of that law. */
 export const sabotages = {
@@ -72,6 +83,10 @@ export const sabotages = {
       },
     },
   },
+  /** A start forgets the sessions that were cut off. */
+  'forget-lost': silent('session.lost'),
+  /** A start forgets the operations whose outcome was lost. */
+  'forget-indoubt': silent('operation.indoubt'),
 } as const satisfies Record<string, Sabotage>;
 
 export type SabotageName = keyof typeof sabotages;

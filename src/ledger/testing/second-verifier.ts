@@ -53,7 +53,7 @@ export function unpack(disk: SimulatedDisk, folder: string): string {
 /** The files that carry evidence. */
 export function filesOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !['lock', 'reserve'].includes(entry.name))
+    .filter((entry) => entry.isFile() && !['lock', 'reserve'].includes(entry.name) && !entry.name.endsWith('.sessions'))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 }

@@ -21,9 +21,9 @@ export function verified(
   return verifyLedger(disk.source(setting.directory), { crypto: nodeCrypto, ...options });
 }
 
-/** The files of the log that carry evidence; the lock and the reserve do not. */
+/** The files of the log that carry evidence; the lock, the reserve and what the writer notes for its next start do not. */
 export function evidenceFiles(disk: SimulatedDisk): string[] {
-  return disk.paths().filter((path) => path.startsWith(`${setting.directory}/`) && !/\/(reserve|lock)$|\.tmp$/.test(path));
+  return disk.paths().filter((path) => path.startsWith(`${setting.directory}/`) && !/\/(reserve|lock)$|\.sessions$|\.tmp$/.test(path));
 }
 
 /**

@@ -15,7 +15,8 @@ export interface ApprovalRecord {
   readonly expiresAt: number;
   readonly uses?: number;
   readonly who: { readonly subject: string; readonly onBehalfOf?: string };
-  readonly what: { readonly bound: readonly string[] };
+  readonly rules: readonly string[];
+  readonly what: { readonly bound: readonly string[]; readonly rules: readonly string[] };
   readonly approval?: { readonly grant: string; readonly request: string; readonly record?: string; readonly uses?: number };
 }
 
@@ -24,6 +25,10 @@ interface Request {
   /** Releases that were granted and not used yet. */
   left: number;
   granted: boolean;
+  /** When it ends without an answer; later after it was escalated. */
+  expiresAt: number;
+  /** Rules that were escalated. */
+  readonly escalated: Set<string>;
   ended: string | undefined;
 }
 
@@ -52,7 +57,14 @@ export class Approvals {
     if (!record.kind.startsWith('approval.')) return;
     if (record.kind === 'approval.requested') {
       if (this.#requests.has(record.request)) this.#bad(`request ${record.request} is made twice`, index);
-      this.#requests.set(record.request, { asked: record, left: 0, granted: false, ended: undefined });
+      this.#requests.set(record.request, {
+        asked: record,
+        left: 0,
+        granted: false,
+        expiresAt: record.expiresAt,
+        escalated: new Set(),
+        ended: undefined,
+      });
       return;
     }
     const request = this.#requests.get(record.request);
@@ -63,6 +75,7 @@ export class Approvals {
     }
     if (record.kind === 'approval.granted') this.#granted(record, request, index);
     else if (record.kind === 'approval.used') this.#used(record, request, index);
+    else if (record.kind === 'approval.escalated') this.#escalated(record, request, index);
     else if (record.kind === 'approval.answered') this.#refuseOwn(request, [record.by], index);
     else request.ended ??= record.kind;
   }
@@ -79,7 +92,7 @@ export class Approvals {
   #granted(record: ApprovalRecord, request: Request, index: number): void {
     const { asked } = request;
     if (request.ended !== undefined) this.#bad(`request ${record.request} is granted after ${request.ended}`, index);
-    if (record.t > asked.expiresAt) this.#bad(`request ${record.request} is granted after it expired`, index);
+    if (record.t > request.expiresAt) this.#bad(`request ${record.request} is granted after it expired`, index);
     if (record.requester !== asked.who.subject)
       this.#bad(`request ${record.request} was made by ${asked.who.subject}, not by ${record.requester}`, index);
     this.#refuseOwn(request, record.approvers, index);
@@ -90,6 +103,17 @@ export class Approvals {
     }
     request.granted = true;
     request.left += (record.uses ?? 1) * Math.max(1, record.bound.length);
+  }
+
+  /** A rule is escalated once, while the request waits: nobody can keep it open for ever. */
+  #escalated(record: ApprovalRecord, request: Request, index: number): void {
+    if (request.ended !== undefined || request.granted) this.#bad(`request ${record.request} is escalated after its end`, index);
+    for (const rule of record.rules) {
+      if (!request.asked.what.rules.includes(rule)) this.#bad(`request ${record.request} is escalated for a rule that did not ask`, index);
+      if (request.escalated.has(rule)) this.#bad(`request ${record.request} is escalated twice for the rule ${rule}`, index);
+      request.escalated.add(rule);
+    }
+    request.expiresAt = record.expiresAt;
   }
 
   #refuseOwn({ asked }: Request, approvers: readonly string[], index: number): void {

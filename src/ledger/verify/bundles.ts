@@ -49,7 +49,7 @@ export async function loadBundle(source: LedgerSource, number: number, width: nu
 // Enough to keep the processor busy while files are read, wherever they come from.
 const bundlesAhead = 8;
 
-/** The bundles of a log of this size in order, read ahead. */
+/** The bundles of a log of this size in order, read ahead. The bytes of one are released when the next is asked for. */
 export async function* loadBundles(source: LedgerSource, size: number): AsyncGenerator<LoadedBundle> {
   const ahead: Promise<LoadedBundle>[] = [];
   for (let first = 0; first < size || ahead.length > 0; first += 256) {
@@ -60,7 +60,10 @@ export async function* loadBundles(source: LedgerSource, size: number): AsyncGen
       ahead.push(loading);
     }
     const next = ahead.length > bundlesAhead || first >= size ? ahead.shift() : undefined;
-    if (next !== undefined) yield await next;
+    if (next === undefined) continue;
+    const loaded = await next;
+    yield loaded;
+    for (const file of [loaded.bundle, loaded.tile]) if (file !== undefined) source.release?.(file.bytes);
   }
 }
 
@@ -95,7 +98,8 @@ export function checkBundle(place: Place, { number, width, bundle, tile }: Loade
   const hashes = Array.from({ length: width }, (_, k) =>
     tile === undefined || tile.bytes.length < k * 32 + 32 ? undefined : tile.bytes.subarray(k * 32, k * 32 + 32),
   );
-  if (bundle === undefined) return hashes.map((leaf) => ({ leaf, bytes: undefined }));
+  // Copies, here and below: the tree keeps a leaf longer than the file is kept.
+  if (bundle === undefined) return hashes.map((leaf) => ({ leaf: leaf?.slice(), bytes: undefined }));
   return compare(place, { ...bundle, first, hashes, tile: tilePath(0, number) });
 }
 
@@ -120,7 +124,7 @@ function compare(place: Place, pair: Pair): SignedEntry[] {
     const range = entryAt(pair.bytes, at);
     if (range === undefined) {
       report(pair.path, `the bundle cannot be split into entries from entry ${pair.first + k} on`, k);
-      entries.push({ leaf: expected, bytes: undefined });
+      entries.push({ leaf: expected?.slice(), bytes: undefined });
       continue;
     }
     at = range.end;
@@ -133,7 +137,7 @@ function compare(place: Place, pair: Pair): SignedEntry[] {
       entries.push({ leaf, bytes });
     } else {
       report(pair.path, `entry ${pair.first + k} is not the one that was hashed`, k);
-      entries.push({ leaf: expected, bytes: undefined });
+      entries.push({ leaf: expected.slice(), bytes: undefined });
     }
   }
   const full = !pair.path.includes('.p/');

@@ -1,10 +1,12 @@
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += hexOf[byte];
-  return text;
+  let k = 0;
+  // Two bytes at once: every record has its hash written this way.
+  for (; k + 1 < bytes.length; k += 2) text += hexOf[((bytes[k] ?? 0) << 8) | (bytes[k + 1] ?? 0)];
+  return k < bytes.length ? text + (hexOf[bytes[k] ?? 0]?.slice(2) ?? '') : text;
 }
 
-const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hexOf = Array.from({ length: 65_536 }, (_, bytes) => bytes.toString(16).padStart(4, '0'));
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 

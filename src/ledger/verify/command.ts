@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { evidenceText, verifyEvidenceAt } from './evidence-files.ts';
-import { directorySource, nodeCrypto } from './node.ts';
+import { directorySource, nodeCrypto, staySmall } from './node.ts';
 import { parsePolicy, type TrustPolicy } from './policy.ts';
 import { proveRecord, verifyProof } from './proof.ts';
 import { exitStatus, type Report } from './report.ts';
@@ -28,6 +28,7 @@ Exit status: 0 proven, 1 tampered, 2 consistent but incomplete, 3 cannot be read
 
 /** Runs the command; returns the exit status. */
 export async function runVerify(args: readonly string[], write: (text: string) => void): Promise<number> {
+  staySmall();
   try {
     const { values, positionals } = parseArgs({
       args: [...args],

@@ -38,6 +38,21 @@ const decision: Shape = {
     'shadow?': { fields: { verdict, rules: ['text'] } },
     'errors?': [{ fields: { rule: 'text', part: 'text', 'path?': 'text', message: 'text' } }],
     reads: { map: 'whole' },
+    'rollout?': {
+      fields: {
+        name: 'text',
+        step: 'count',
+        side: { oneOf: ['candidate', 'current'] },
+        'failed?': 'flag',
+        'other?': { fields: { verdict, rules: ['text'] } },
+      },
+    },
+    'tookUs?': 'count',
+    'facts?': [
+      {
+        fields: { fact: 'text', engine: 'text', digest: 'text', status: 'text', 'answer?': 'text', 'because?': 'text', latencyUs: 'count' },
+      },
+    ],
   },
 };
 
@@ -72,7 +87,7 @@ const every: Fields = {
 
 export const kinds: { readonly [kind: string]: Fields } = {
   'log.opened': { vkey: 'text', 'continues?': 'text', 'reason?': 'text' },
-  'log.recovered': { torn: 'count', inDoubt: ['count'], inDoubtTotal: 'count' },
+  'log.recovered': { torn: 'count', inDoubt: ['count'], inDoubtTotal: 'count', 'lostSessions?': 'count' },
   'log.heartbeat': {},
   'log.witnessed': { log: 'text', size: 'count', root: 'text', vkey: 'text', cosignature: 'text' },
   'log.pruned': { from: 'count', to: 'count', by: 'text', reason: 'text', holds: ['text'] },
@@ -94,6 +109,12 @@ export const kinds: { readonly [kind: string]: Fields } = {
     reason: 'text',
   },
   'session.closed': { session: 'text', reason: 'text', operations: 'count', bytesUp: 'count', bytesDown: 'count' },
+  'session.lost': {
+    session: 'text',
+    operations: 'count',
+    'ahead?': { fields: { operations: 'count', ms: 'count' } },
+    'recording?': { fields: { chunks: 'count', bytes: 'count' } },
+  },
   'operation.decided': {
     session: 'text',
     operation: 'text',
@@ -141,12 +162,21 @@ export const kinds: { readonly [kind: string]: Fields } = {
     'uses?': 'count',
   },
   'approval.answered': approvalEnd,
+  'approval.escalated': { session: 'text', request: 'text', operation: 'text', rules: ['text'], reviewers: ['text'], expiresAt: 'integer' },
   'approval.refused': approvalEnd,
   'approval.expired': approvalEnd,
   'approval.withdrawn': approvalEnd,
   'approval.used': approvalEnd,
-  'policy.activated': { bundle, 'previous?': 'text', by: 'text', documents: 'count' },
+  'policy.activated': { bundle, 'candidate?': bundle, 'previous?': 'text', by: 'text', documents: 'count' },
   'policy.rejected': { by: 'text', 'digest?': 'text', problems: 'count', first: 'text' },
+  'rollout.moved': {
+    rollout: 'text',
+    bundle,
+    step: 'count',
+    status: { oneOf: ['running', 'held', 'rolled_back', 'complete'] },
+    by: 'text',
+    reason: 'text',
+  },
   'admin.token': admin,
   'admin.resource': admin,
   'admin.session': admin,
@@ -155,7 +185,7 @@ export const kinds: { readonly [kind: string]: Fields } = {
     by: 'text',
     session: 'text',
     operations: 'count',
-    'action?': { oneOf: ['recording.read', 'recording.export'] },
+    'action?': { oneOf: ['evidence.read', 'recording.read', 'recording.export'] },
     'decision?': decision,
     'chunks?': 'count',
     'manifest?': 'text',
@@ -241,7 +271,7 @@ function isSimple(value: unknown, shape: Extract<Shape, string>): boolean {
     case 'text':
       return typeof value === 'string';
     case 'hash':
-      return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+      return typeof value === 'string' && isHash(value);
     case 'count':
       return Number.isSafeInteger(value) && Number(value) >= 0;
     case 'integer':
@@ -251,6 +281,16 @@ function isSimple(value: unknown, shape: Extract<Shape, string>): boolean {
     case 'whole':
       return isWhole(value);
   }
+}
+
+/** Each record has some of these; a pattern takes four times as long. */
+function isHash(text: string): boolean {
+  if (text.length !== 64) return false;
+  for (let k = 0; k < 64; k += 1) {
+    const code = text.charCodeAt(k);
+    if (!((code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66))) return false;
+  }
+  return true;
 }
 
 /** Any JSON value without fractions. */
@@ -295,7 +335,7 @@ function fieldsCheck(fields: Fields): Check {
 
 const simpleChecks: Readonly<Record<Extract<Shape, string>, Check>> = {
   text: (value) => typeof value === 'string',
-  hash: (value) => isSimple(value, 'hash'),
+  hash: (value) => typeof value === 'string' && isHash(value),
   count: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
   integer: (value) => Number.isSafeInteger(value),
   flag: (value) => typeof value === 'boolean',

@@ -7,7 +7,7 @@
  */
 export { type EvidenceReport, verifyEvidence } from './evidence-bundle.ts';
 export { evidenceText, readEvidence, verifyEvidenceAt } from './evidence-files.ts';
-export { directorySource, nodeCrypto } from './node.ts';
+export { directorySource, nodeCrypto, staySmall } from './node.ts';
 export { parsePolicy, type TrustPolicy } from './policy.ts';
 export { type ProofReport, proveRecord, verifyProof } from './proof.ts';
 export { exitStatus, type Finding, type Holes, type Report, type Severity } from './report.ts';

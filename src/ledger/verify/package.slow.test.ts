@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { hasPython, unpack } from '../testing/second-verifier.ts';
 import { finishedLog } from '../testing/tamper.ts';
 import { setting } from '../testing/story.ts';
 import { directorySource, nodeCrypto, urlSource, verifyLedger } from './index.ts';
@@ -98,6 +99,37 @@ test('a published log is verified over HTTP, with and without ranges, and a chan
   assert.equal(changed.status, 'tampered');
   assert.ok(changed.findings.some(({ index }) => index !== undefined && index >= 256 && index < 512));
   sending = (_, bytes) => bytes;
+});
+
+test('the second verifier verifies a published log too, also a short one, and follows nobody to another server', {
+  skip: !hasPython,
+}, async () => {
+  const python = (...args: string[]) => run('python3', [join(import.meta.dirname, 'verify.py'), ...args], scratch);
+  for (const args of [[url], ['--url', url]]) {
+    const { status, out } = await python(...args, '--key', vkey);
+    assert.deepEqual([status, /PROVEN {2}size 6\d\d/.test(out)], [0, true], out);
+  }
+  sending = (path, bytes) =>
+    path.endsWith('tile/entries/001') ? Buffer.concat([bytes.subarray(0, 900), Buffer.from('x'), bytes.subarray(901)]) : bytes;
+  assert.equal((await python(url)).status, 1);
+  // Twice the largest bundle and more.
+  sending = (path, bytes) => (path.endsWith('tile/0/001') ? Buffer.alloc(9 * 1024 * 1024) : bytes);
+  const large = await python(url);
+  assert.deepEqual([large.status, /is larger than/.test(large.out)], [3, true], large.out);
+  sending = (_, bytes) => bytes;
+  const elsewhere = createServer((request, response) => response.writeHead(302, { location: `${url}${request.url ?? ''}` }).end());
+  await new Promise<void>((listening) => elsewhere.listen(0, '127.0.0.1', listening));
+  // Reason: it listens on a port.
+  const led = await python(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
+  await new Promise((done) => elsewhere.close(done));
+  assert.deepEqual([led.status, /redirects to another server/.test(led.out)], [3, true], led.out);
+
+  const whole = log;
+  log = join(scratch, 'short');
+  unpack(finishedLog(40, 22), log);
+  const short = await verifyLedger(urlSource(url, fetch), { crypto: nodeCrypto });
+  assert.deepEqual([short.status, (await python(url)).status], ['proven', 0], JSON.stringify(short.findings));
+  log = whole;
 });
 
 test('a server that fails is neither proof nor tampering', async () => {

@@ -14,7 +14,8 @@ export interface RecordingRecord {
   readonly stored: StoredChunk;
   readonly decision: { readonly verdict: string };
   readonly outcome: { readonly status: string };
-  readonly recording?: string;
+  /** Of a decision: how the session must be recorded. Of a session that was cut off: what there is of its recording. */
+  readonly recording?: string | { readonly chunks: number; readonly bytes: number };
 }
 
 /** Where the sealed bytes of a chunk are, in the record or in a file, and what they must be. */
@@ -71,8 +72,27 @@ export class Recordings {
         this.#sessions.delete(record.session);
         return;
       }
+      case 'session.lost':
+        return this.#cutOff(record, index, open);
       default:
     }
+  }
+
+  #cutOff({ session, recording }: RecordingRecord, index: number, open: boolean | undefined): void {
+    const known = this.#sessions.get(session);
+    this.#sessions.delete(session);
+    const said = typeof recording === 'object' ? recording : undefined;
+    const running = known?.closed === false ? known : undefined;
+    if ((known !== undefined || open !== undefined) && (said?.chunks !== running?.chunks || said?.bytes !== running?.end))
+      return this.#findings.tampered(
+        'recording',
+        `the recording of session ${session}, which was cut off, has ${running?.chunks ?? 0} chunks here and ${said?.chunks ?? 0} by its record`,
+        index,
+      );
+    if (said === undefined) return;
+    this.#findings.holes.recordings += 1;
+    const message = `the recording of session ${session} ends with chunk ${said.chunks}, where the writer died; the last it showed may not be in it`;
+    this.#findings.add('note', 'recording', message, index);
   }
 
   #chunk({ session, chunk, stored }: RecordingRecord, index: number, open: boolean | undefined): void {

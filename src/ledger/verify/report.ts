@@ -1,6 +1,6 @@
 /**
- * `tampered`: what is here contradicts what was signed or recorded. `hole`: consistent, but something is missing or unknown.
- * `note`: worth knowing, and normal in a log that is being written.
+ * `tampered`: what is here contradicts what was signed or recorded. `hole`: consistent, but something is missing or unknown, and nothing in the
+ * log accounts for it. `note`: worth knowing, and either normal in a log that is being written or explained by a record.
  */
 export type Severity = 'tampered' | 'hole' | 'note';
 
@@ -15,12 +15,14 @@ export interface Finding {
 
 /** What is consistent but incomplete, counted. */
 export interface Holes {
-  /** Operations whose outcome was lost in a crash. */
+  /** Operations of which a record says that their outcome is not known: it was lost in a crash, or the target did not tell. */
   inDoubt: number;
   /** Allowed operations without outcome since the last start: still running, or about to be in doubt. */
   unsettled: number;
-  /** Sessions without closing record: still open, or cut by a crash. */
+  /** Sessions without any end: still open, or cut off since the last start. */
   openSessions: number;
+  /** Sessions of which a record says that a crash cut them off. */
+  lostSessions: number;
   /** Operations that were numbered in their session but whose decision is not in the log. */
   missingOperations: number;
   /** Silences longer than the heartbeat allows. */
@@ -73,6 +75,7 @@ export class Findings {
     inDoubt: 0,
     unsettled: 0,
     openSessions: 0,
+    lostSessions: 0,
     missingOperations: 0,
     gaps: 0,
     clockSteps: 0,

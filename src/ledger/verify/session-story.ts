@@ -12,6 +12,7 @@ interface Entry {
   readonly operations?: unknown;
   readonly for?: unknown;
   readonly status?: unknown;
+  readonly ahead?: unknown;
   readonly decision?: unknown;
 }
 
@@ -21,6 +22,8 @@ export class SessionStory {
   readonly #tell: Told;
   #opened = false;
   #closed = false;
+  /** Cut off by a crash, as a record says. */
+  #lost = false;
   #recordingClosed = false;
   /** Number of the last operation that was allowed or denied. */
   operations = 0;
@@ -57,19 +60,29 @@ export class SessionStory {
           this.#tell('hole', `the recording has ${String(record.chunks)} chunks, ${this.chunks} are here`, index);
         if (record.status === 'failed') this.#tell('hole', 'the recording broke off', index);
         return;
+      case 'session.lost':
+        this.#lost = true;
+        if (record.ahead !== undefined)
+          this.#tell('hole', 'the session was cut off, and the last of its operations may have run without a record', index);
+        else this.#tell('note', 'the session was cut off when its gateway died', index);
+        return this.#end(record, index);
       case 'session.closed':
-        this.#closed = true;
-        if (record.operations !== this.operations)
-          this.#tell('hole', `the session had ${String(record.operations)} operations, ${this.operations} are here`, index);
-        return;
+        return this.#end(record, index);
       default:
     }
+  }
+
+  #end(record: Entry, index: number): void {
+    this.#closed = true;
+    if (record.operations !== this.operations)
+      this.#tell('hole', `the session had ${String(record.operations)} operations, ${this.operations} are here`, index);
   }
 
   end(): void {
     if (!this.#opened) this.#tell('hole', 'no record of the session is here');
     if (this.#opened && !this.#closed) this.#tell('hole', 'the session was open when this was taken, or was cut off');
-    if (this.chunks > 0 && this.#closed && !this.#recordingClosed) this.#tell('hole', 'the recording has no end');
+    if (this.chunks > 0 && this.#closed && !this.#recordingClosed)
+      this.#tell(this.#lost ? 'note' : 'hole', `the recording ${this.#lost ? 'was cut off with the session' : 'has no end'}`);
     for (const index of this.#unsettled) this.#tell(this.#closed ? 'hole' : 'note', 'the operation has no outcome', index);
   }
 

@@ -2,6 +2,8 @@
 export interface LedgerSource {
   /** A file or a part of it; undefined when there is none. The bytes are the caller's to keep. */
   read(path: string, range?: { readonly offset: number; readonly length: number }): Promise<Uint8Array | undefined>;
+  /** The caller is done with bytes that `read` gave and keeps no part of them; their memory may be used for others. */
+  release?(bytes: Uint8Array): void;
   /** Names in a folder; empty when there is none. */
   list(path: string): Promise<readonly string[]>;
 }

@@ -22,11 +22,13 @@ const writable: Record<RecordDraft['kind'] | OwnDraft['kind'], true> = {
   'session.opened': true,
   'session.refused': true,
   'session.closed': true,
+  'session.lost': true,
   'operation.decided': true,
   'operation.settled': true,
   'operation.indoubt': true,
   'approval.requested': true,
   'approval.answered': true,
+  'approval.escalated': true,
   'approval.granted': true,
   'approval.refused': true,
   'approval.expired': true,
@@ -34,6 +36,7 @@ const writable: Record<RecordDraft['kind'] | OwnDraft['kind'], true> = {
   'approval.used': true,
   'policy.activated': true,
   'policy.rejected': true,
+  'rollout.moved': true,
   'admin.token': true,
   'admin.resource': true,
   'admin.session': true,
@@ -71,6 +74,15 @@ const granted: ApprovalGranted = {
 };
 const used = { kind: 'approval.used', session: 's', request: 'req_1', operation: 'op_s_1', by: 'gateway' } as const;
 const refused = { ...used, kind: 'approval.refused', by: 'user:bob' } as const;
+const escalated = {
+  kind: 'approval.escalated',
+  session: 's',
+  request: 'req_1',
+  operation: 'op_s_1',
+  rules: ['a/b'],
+  reviewers: ['oncall'],
+  expiresAt: 1_800_000_000_000,
+} as const;
 const answered = { ...used, kind: 'approval.answered', by: 'user:bob' } as const;
 
 function released(n: number, approval: OperationDecided['approval']): OperationDecided {
@@ -80,6 +92,14 @@ const grant = { grant: 'gnt_1', request: 'req_1' };
 
 /** What is written after `log.opened`, so the first has index 1. `wrong` and `hole` are the index that must be named. */
 const stories: Record<string, { drafts: RecordDraft[]; wrong?: number; hole?: number }> = {
+  'a request that was escalated may be granted after its first expiry': {
+    drafts: [{ ...requested, expiresAt: 0 }, escalated, granted, used],
+  },
+  'a grant after the expiry of a request that was not escalated': { drafts: [{ ...requested, expiresAt: 0 }, granted], wrong: 2 },
+  'a grant after the second group had its time': { drafts: [requested, { ...escalated, expiresAt: 0 }, granted], wrong: 3 },
+  'a request that is escalated twice for one rule': { drafts: [requested, escalated, escalated], wrong: 3 },
+  'a request that is escalated for a rule that did not ask': { drafts: [requested, { ...escalated, rules: ['c/d'] }], wrong: 2 },
+  'a request that is escalated after its end': { drafts: [requested, refused, escalated], wrong: 3 },
   'a whole session is fine': { drafts: [sessionOpened('s'), decided('s', 1), settled('s', 1, 2), sessionClosed('s', 1)] },
   'an operation that was held and then allowed is one operation': {
     drafts: [sessionOpened('s'), decided('s', 1, { verdict: 'pending' }), decided('s', 1), settled('s', 1, 3), sessionClosed('s', 1)],
@@ -180,7 +200,7 @@ for (const [name, { drafts, wrong, hole }] of Object.entries(stories)) {
   });
 }
 
-test('an operation that is still running is a note, one that a crash cut off is a hole', async () => {
+test('what is still running is a note, and so is what a crash cut off once a start has said it', async () => {
   const bench = new Bench();
   bench.commit(sessionOpened('s'));
   bench.commit(decided('s', 1));
@@ -190,7 +210,10 @@ test('an operation that is still running is a note, one that a crash cut off is 
   const again = new Bench(bench.disk.copy(), { seed: 2 });
   again.log.close();
   const cut = await verified(again.disk);
-  assert.deepEqual([cut.status, cut.holes.inDoubt, cut.holes.unsettled, cut.holes.openSessions], ['incomplete', 1, 0, 1]);
+  assert.deepEqual(
+    [cut.status, cut.holes.inDoubt, cut.holes.unsettled, cut.holes.openSessions, cut.holes.lostSessions],
+    ['proven', 1, 0, 0, 1],
+  );
 });
 
 test('a silence longer than the heartbeat is a hole', async () => {

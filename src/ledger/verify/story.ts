@@ -22,6 +22,7 @@ interface Entry extends ApprovalRecord, RecordingRecord {
   readonly accepted: string;
   readonly decision: { readonly verdict: string; readonly bundle: { readonly digest: string } };
   readonly bundle: { readonly digest: string };
+  readonly candidate?: { readonly digest: string };
   readonly continues?: string;
   readonly ahead?: { readonly operations: number; readonly ms: number };
   readonly outcome: { readonly status: string };
@@ -73,6 +74,8 @@ export class Story {
   /** The last entry, when it is a chunk of a recording. */
   chunk: Pick<RecordingRecord, 'session' | 'chunk' | 'stored'> | undefined;
   #last: { mono: number; boot: string } | undefined;
+  /** Index of the last start. Nothing before it is still under way. */
+  #started = 0;
   /** By session id. */
   readonly #sessions = new Map<string, OpenSession>();
   /** Index → decision without outcome. Decisions that were not allowed may be settled as refused, so the last ones are kept for a while. */
@@ -146,7 +149,9 @@ export class Story {
     if (this.#stopped) return;
     for (const [index, { operation }] of this.#unsettled) {
       this.#findings.holes.unsettled += 1;
-      this.#findings.add('note', 'operation', `operation ${operation} has no outcome yet`, index);
+      if (index < this.#started)
+        this.#findings.add('hole', 'operation', `operation ${operation} has no outcome, and the start after it does not say so`, index);
+      else this.#findings.add('note', 'operation', `operation ${operation} has no outcome yet`, index);
     }
     for (const [session, { beforeStart, ahead }] of this.#sessions) {
       this.#findings.holes.openSessions += 1;
@@ -173,6 +178,7 @@ export class Story {
     this.#collect(record, index);
     switch (record.kind) {
       case 'log.recovered':
+        this.#started = index;
         for (const session of this.#sessions.values()) session.beforeStart = true;
         return;
       case 'log.pruned':
@@ -193,6 +199,8 @@ export class Story {
         return;
       case 'session.closed':
         return this.#closed(record, index);
+      case 'session.lost':
+        return this.#cutOff(record, index);
       case 'operation.decided':
         return this.#decided(record, index);
       case 'operation.settled':
@@ -206,8 +214,10 @@ export class Story {
   #collect(record: Entry, index: number): void {
     const { told } = this;
     if (record.kind === 'log.opened' && record.continues !== undefined) told.partial = true;
-    else if (record.kind === 'policy.activated') told.activated.add(record.bundle.digest);
-    else if (record.kind === 'approval.granted') {
+    else if (record.kind === 'policy.activated') {
+      told.activated.add(record.bundle.digest);
+      if (record.candidate !== undefined) told.activated.add(record.candidate.digest);
+    } else if (record.kind === 'approval.granted') {
       const { grant, request, session, operation, uses = 1 } = record;
       told.grants.set(index, { grant, request, session, operation, uses: uses * Math.max(1, record.bound.length) });
     } else if (record.kind === 'operation.decided') {
@@ -231,6 +241,38 @@ export class Story {
     }
     this.#missing(record.session, record.operations - session.decided, index);
     this.#sessions.delete(record.session);
+  }
+
+  /** A start found the session open: it says what is known of it, and that it is over. */
+  #cutOff({ session: id, operations, ahead }: Entry, index: number): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined && this.#after > 0) return;
+    if (session === undefined) return this.#findings.tampered('session', `session ${id} was cut off but was not open`, index);
+    if (!session.beforeStart)
+      this.#findings.tampered(
+        'session',
+        `session ${id} is said to be cut off, but the writer was not started anew since it was opened`,
+        index,
+      );
+    if (operations !== session.decided)
+      this.#findings.tampered('session', `session ${id} says that it had ${operations} operations, but ${session.decided} are here`, index);
+    if ((ahead?.operations ?? 0) !== session.ahead)
+      this.#findings.tampered(
+        'session',
+        `session ${id} had up to ${session.ahead} operations ahead of their records, which is not said`,
+        index,
+      );
+    this.#findings.holes.lostSessions += 1;
+    if (session.ahead === 0) this.#findings.add('note', 'session', `session ${id} was cut off when the writer died`, index);
+    // What it says is true, and still nobody knows what ran.
+    else
+      this.#findings.add(
+        'hole',
+        'session',
+        `session ${id} was cut off when the writer died; up to ${session.ahead} of its operations may have run without their records`,
+        index,
+      );
+    this.#sessions.delete(id);
   }
 
   #decided(record: Entry, index: number): void {
@@ -314,7 +356,7 @@ export class Story {
 
   #lost(operation: string, index: number): void {
     this.#findings.holes.inDoubt += 1;
-    this.#findings.add('hole', 'operation', `the outcome of operation ${operation} is not known`, index);
+    this.#findings.add('note', 'operation', `the outcome of operation ${operation} is not known`, index);
   }
 
   #evidence(record: Entry, index: number): string | undefined {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Verifies a Warder ledger, or the proof of one record, from files alone.
 
-    verify.py FOLDER...            ledgers: the folders that hold `checkpoint`; what several say together is compared too
+    verify.py FOLDER|URL...        ledgers: the folders that hold `checkpoint`, or where they are published; what several say together is
+                                   compared too
     verify.py --proof FILE         one record (a C2SP tlog-proof)
     verify.py --evidence PATH      the evidence of one session: an archive, or the folder it was unpacked into
       --key VKEY    a key that may have signed (may be repeated); --trust FILE reads keys from a trust.json
@@ -22,6 +23,9 @@ import os
 import re
 import struct
 import sys
+import urllib.error
+import urllib.parse
+import urllib.request
 import zlib
 
 SAFE = 2**53 - 1
@@ -377,9 +381,10 @@ KINDS_OF["matched"] = many(shape("rule:text effect:text mode:text by?:text"))
 KINDS_OF["requirements"] = many(shape("rule:text reason:text bound:text"))
 KINDS_OF["shadow"] = shape("verdict:verdict rules:texts")
 KINDS_OF["errors"] = many(shape("rule:text part:text path?:text message:text"))
+KINDS_OF["rollout"] = shape("name:text step:count side:side failed?:flag other?:shadow")
 KINDS_OF["decision"] = shape(
     "id:text verdict:verdict reason:text rules:texts matched:matched obligations:texts requirements?:requirements bundle:bundle"
-    " shadow?:shadow errors?:errors reads:reads"
+    " shadow?:shadow errors?:errors reads:reads rollout?:rollout tookUs?:count"
 )
 KINDS_OF["outcome"] = shape(
     "status:status rows:count rowsChanged?:count bytesUp:count bytesDown:count code?:text masked:masked rowsWithheld:count"
@@ -394,9 +399,10 @@ KINDS_OF["work"] = shape(
 )
 KINDS_OF["asked"] = shape("resource:text rules:texts bound:texts")
 KINDS_OF["recording"] = one_of("required", "best_effort")
-KINDS_OF["reading"] = one_of("recording.read", "recording.export")
+KINDS_OF["reading"] = one_of("evidence.read", "recording.read", "recording.export")
 KINDS_OF["recorded"] = one_of("whole", "failed")
 KINDS_OF["stored"] = shape("bytes:count commit:hash sealed?:text at?:count hash?:hash")
+KINDS_OF["extent"] = shape("chunks:count bytes:count")
 KINDS_OF["ahead"] = shape("operations:count ms:count")
 KINDS_OF["grant"] = shape("grant:text request:text record?:text uses?:count")
 
@@ -406,7 +412,7 @@ ADMIN = shape("by:text action:text object:text")
 ALARM = shape("alarm:text object:text message:text")
 KINDS = {
     "log.opened": shape("vkey:text continues?:text reason?:text"),
-    "log.recovered": shape("torn:count inDoubt:counts inDoubtTotal:count"),
+    "log.recovered": shape("torn:count inDoubt:counts inDoubtTotal:count lostSessions?:count"),
     "log.heartbeat": [],
     "log.witnessed": shape("log:text size:count root:text vkey:text cosignature:text"),
     "log.pruned": shape("from:count to:count by:text reason:text holds:texts"),
@@ -418,6 +424,7 @@ KINDS = {
     "session.opened": shape("session:text who:who what:client policy:text"),
     "session.refused": shape("session:text who:claimant what:door reason:text"),
     "session.closed": shape("session:text reason:text operations:count bytesUp:count bytesDown:count"),
+    "session.lost": shape("session:text operations:count ahead?:ahead recording?:extent"),
     "operation.decided": shape(
         "session:text operation:text n:count who:subject what:work evidence:evidence decision:decision recording?:recording approval?:grant"
         " ahead?:ahead"
@@ -430,11 +437,12 @@ KINDS = {
         " uses?:count"
     ),
     "approval.answered": APPROVAL_END,
+    "approval.escalated": shape("session:text request:text operation:text rules:texts reviewers:texts expiresAt:integer"),
     "approval.refused": APPROVAL_END,
     "approval.expired": APPROVAL_END,
     "approval.withdrawn": APPROVAL_END,
     "approval.used": APPROVAL_END,
-    "policy.activated": shape("bundle:bundle previous?:text by:text documents:count"),
+    "policy.activated": shape("bundle:bundle candidate?:bundle previous?:text by:text documents:count"),
     "policy.rejected": shape("by:text digest?:text problems:count first:text"),
     "admin.token": ADMIN,
     "admin.resource": ADMIN,
@@ -541,6 +549,68 @@ class Folder:
             return []
 
 
+class SameServer(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect or two, but to nobody else: a log that names another server would have us ask there."""
+
+    max_redirections = max_repeats = 2
+
+    def redirect_request(self, request, fp, code, msg, headers, newurl):
+        before, after = urllib.parse.urlsplit(request.full_url), urllib.parse.urlsplit(newurl)
+        if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+            raise OSError("%s redirects to another server, %s" % (request.full_url, newurl))
+        return super().redirect_request(request, fp, code, msg, headers, newurl)
+
+
+class Url:
+    """A log that is published as static files. Folders cannot be listed there, so the write-ahead log and narrower tiles are not looked at."""
+
+    LARGEST = {"checkpoints.log": 1 << 30}  # a line a second for a month
+    LARGE = 1 << 23  # twice a bundle of the largest entries
+
+    def __init__(self, root):
+        self.root = root.rstrip("/") + "/"
+        self.opener = urllib.request.build_opener(SameServer)
+
+    def read(self, path):
+        return self.get(path, {}, self.LARGEST.get(path, self.LARGE))
+
+    def part(self, path, offset, length):
+        if not length:
+            return b""
+        data = self.get(path, {"Range": "bytes=%d-%d" % (offset, offset + length - 1)}, length, offset)
+        return data
+
+    def list(self, path):
+        return []
+
+    def get(self, path, headers, most, offset=None):
+        url = self.root + urllib.parse.quote(path)
+        try:
+            with self.opener.open(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+                if offset is not None and answer.status == 200:  # it does not know ranges
+                    skipped = 0
+                    while skipped < offset:
+                        piece = answer.read(min(1 << 20, offset - skipped))
+                        if not piece:
+                            return b""
+                        skipped += len(piece)
+                    return answer.read(most)
+                data = answer.read(most + 1)
+        except urllib.error.HTTPError as error:
+            if error.code in (404, 410):
+                return None
+            if error.code == 416:  # the part begins at or after the end
+                return b""
+            raise OSError("%s was answered with status %d" % (url, error.code)) from error
+        if len(data) > most:
+            raise OSError("%s is larger than %d bytes" % (url, most))
+        return data
+
+
+def source_at(place):
+    return Url(place) if re.match("https?://", place) else Folder(place)
+
+
 # ---- What records say together, docs/formats/record.md -----------------------------------------------------------------------------
 
 
@@ -566,7 +636,7 @@ class Approvals:
         if kind == "approval.requested":
             if name in self.requests:
                 self.bad("request %s is made twice" % name, index)
-            self.requests[name] = {"asked": record, "left": 0, "granted": False, "ended": None}
+            self.requests[name] = {"asked": record, "left": 0, "granted": False, "ended": None, "expiresAt": record["expiresAt"], "escalated": set()}
             return
         request = self.requests.get(name)
         if request is None and self.after_gap:
@@ -584,6 +654,8 @@ class Approvals:
             request["left"] -= 1
             if request["left"] < 0:
                 self.bad("request %s is used more often than granted" % name, index)
+        elif kind == "approval.escalated":
+            self.escalate(record, request, index)
         elif kind == "approval.answered":
             self.refuse_own(asked, [record["by"]], index)
         elif request["ended"] is None:
@@ -593,7 +665,7 @@ class Approvals:
         asked, name = request["asked"], record["request"]
         if request["ended"] is not None:
             self.bad("request %s is granted after %s" % (name, request["ended"]), index)
-        if record["t"] > asked["expiresAt"]:
+        if record["t"] > request["expiresAt"]:
             self.bad("request %s is granted after it expired" % name, index)
         if record["requester"] != asked["who"]["subject"]:
             self.bad("request %s was made by somebody else" % name, index)
@@ -604,6 +676,18 @@ class Approvals:
             self.bad("request %s is granted for something else than was asked" % name, index)
         request["granted"] = True
         request["left"] += record.get("uses", 1) * max(1, len(record["bound"]))
+
+    def escalate(self, record, request, index):
+        name = record["request"]
+        if request["ended"] is not None or request["granted"]:
+            self.bad("request %s is escalated after its end" % name, index)
+        for rule in record["rules"]:
+            if rule not in request["asked"]["what"]["rules"]:
+                self.bad("request %s is escalated for a rule that did not ask" % name, index)
+            if rule in request["escalated"]:
+                self.bad("request %s is escalated twice for the rule %s" % (name, rule), index)
+            request["escalated"].add(rule)
+        request["expiresAt"] = record["expiresAt"]
 
     def refuse_own(self, asked, approvers, index):
         for own in (asked["who"]["subject"], asked["who"].get("onBehalfOf")):
@@ -649,6 +733,16 @@ class Recordings:
         elif kind == "session.closed":
             if not self.sessions.pop(session, (0, 0, True))[2]:
                 self.findings.add("hole", "recording", "the recording of session %s has no end" % session, index)
+        elif kind == "session.lost":
+            self.lost(record, self.sessions.pop(session, None), index, is_open)
+
+    def lost(self, record, known, index, is_open):
+        said = record.get("recording")
+        running = known[:2] if known is not None and not known[2] else None
+        if (known is not None or is_open is not None) and (said and (said["chunks"], said["bytes"])) != running:
+            return self.bad("a session that was cut off says that its recording has other chunks than are here", index)
+        if said is not None:
+            self.findings.add("note", "recording", "the recording of session %s was cut off with it" % record["session"], index)
 
     def chunk(self, record, session, index, is_open):
         known, stored = self.sessions.get(session), record["stored"]
@@ -689,6 +783,7 @@ class Story:
         self.after = 0  # everything before may be unknown: some of it was pruned
         self.pruned = []
         self.last = None
+        self.started = 0  # the last start: nothing before it is still under way
         self.sessions = {}
         self.unsettled = {}
         self.refused = {}
@@ -702,6 +797,8 @@ class Story:
             self.partial = True
         elif kind == "policy.activated":
             self.activated.add(record["bundle"]["digest"])
+            if "candidate" in record:
+                self.activated.add(record["candidate"]["digest"])
         elif kind == "approval.granted":
             self.grants[index] = record
         elif kind == "operation.decided":
@@ -752,6 +849,7 @@ class Story:
     def tell(self, record, index):
         kind = record["kind"]
         if kind == "log.recovered":
+            self.started = index
             for session in self.sessions.values():
                 session["before start"] = True
         elif kind == "log.pruned":
@@ -766,7 +864,7 @@ class Story:
         elif kind == "session.opened":
             if record["session"] in self.sessions:
                 self.findings.tampered("session", "session %s is opened twice" % record["session"], index)
-            self.sessions[record["session"]] = {"decided": 0, "held": {}, "before start": False}
+            self.sessions[record["session"]] = {"decided": 0, "held": {}, "before start": False, "ahead": 0}
         elif kind == "session.closed":
             session = self.sessions.pop(record["session"], None)
             if session is None and self.after:
@@ -777,12 +875,30 @@ class Story:
                 self.findings.tampered("session", "session %s says that it had fewer operations" % record["session"], index)
             else:
                 self.missing(record["operations"] - session["decided"], index)
+        elif kind == "session.lost":
+            self.cut_off(record, index)
         elif kind == "operation.decided":
             self.decide(record, index)
         elif kind in ("operation.settled", "operation.indoubt"):
             self.settle(record, index)
         else:
             self.approvals.take(record, index)
+
+    def cut_off(self, record, index):
+        name, ahead = record["session"], record.get("ahead", {"operations": 0})["operations"]
+        session = self.sessions.pop(name, None)
+        if session is None:
+            if not self.after:
+                self.findings.tampered("session", "session %s was cut off but was not open" % name, index)
+            return
+        if not session["before start"]:
+            self.findings.tampered("session", "session %s is cut off without a start of the writer" % name, index)
+        if record["operations"] != session["decided"]:
+            self.findings.tampered("session", "session %s says that it had another number of operations" % name, index)
+        if ahead != session["ahead"]:
+            self.findings.tampered("session", "session %s does not say how far operations were ahead" % name, index)
+        severity = "hole" if session["ahead"] else "note"
+        self.findings.add(severity, "session", "session %s was cut off when the writer died" % name, index)
 
     def missing(self, count, index):
         if count > 0:
@@ -795,6 +911,7 @@ class Story:
         if outside:
             self.findings.add("note", "session", "an operation was decided outside an open session", index)
         elif session is not None:
+            session["ahead"] = record.get("ahead", {"operations": session["ahead"]})["operations"]
             self.count(session, record, verdict, index)
         if verdict == "allow":
             self.unsettled[index] = decided
@@ -833,7 +950,7 @@ class Story:
         if record["kind"] == "operation.settled" and (allowed is None or decided[3]):
             return self.findings.tampered("operation", "an operation that was not allowed has outcome %s" % status, index)
         if status == "in-doubt":
-            self.findings.add("hole", "operation", "the outcome of operation %s is not known" % record["operation"], index)
+            self.findings.add("note", "operation", "the outcome of operation %s is not known" % record["operation"], index)
 
     def low(self, size):
         return None if self.stopped else next(iter(self.unsettled), size)
@@ -842,7 +959,8 @@ class Story:
         if self.stopped:
             return
         for index in self.unsettled:
-            self.findings.add("note", "operation", "the operation has no outcome yet", index)
+            severity = "hole" if index < self.started else "note"
+            self.findings.add(severity, "operation", "the operation has no outcome", index)
         for name, session in self.sessions.items():
             if session["before start"]:
                 self.findings.add("hole", "session", "session %s was cut off without a closing record" % name)
@@ -1007,7 +1125,7 @@ def compare_logs(verifications):
 
 class Verification:
     def __init__(self, root, vkeys, since, policy=None):
-        self.folder, self.findings = Folder(root), Findings()
+        self.folder, self.findings = source_at(root), Findings()
         self.vkeys, self.since, self.policy, self.story = policy.vkeys if policy else vkeys, since, policy, None
         self.signed, self.origin, self.witnesses = None, "", {}
         self.agreed, self.agreed_size, self.unsigned = 0, 0, 0
@@ -1041,6 +1159,8 @@ class Verification:
     def first_record(self):
         path = tile_path("entries", 0)
         widths = sorted((int(n) for n in self.folder.list(path + ".p") if re.fullmatch("[0-9]+", n)), reverse=True)
+        if not widths:  # where nothing can be listed, the checkpoint says how wide it is
+            widths = [size for size in [size_in(to_text(self.folder.read("checkpoint") or b""))] if size is not None and 0 < size < 256]
         for name, skip in [(path, 2)] + [("%s.p/%d" % (path, w), 2) for w in widths[:1]] + [("wal/000000000000.wal", 104)]:
             data = self.folder.read(name)
             end = -1 if data is None else data.find(b"}", skip, 16 * 1024 + skip)
@@ -1488,7 +1608,7 @@ class SessionStory:
 
     def __init__(self, session, tell):
         self.session, self.tell = session, tell
-        self.opened = self.closed = self.recording_closed = False
+        self.opened = self.closed = self.lost = self.recording_closed = False
         self.operations = self.chunks = 0
         self.unsettled, self.decided = set(), set()
 
@@ -1516,8 +1636,10 @@ class SessionStory:
             self.recording_closed = True
             if record["chunks"] != self.chunks or record["status"] == "failed":
                 self.tell("hole", "session", "the recording is not whole", index)
-        elif kind == "session.closed":
-            self.closed = True
+        elif kind in ("session.closed", "session.lost"):
+            self.closed, self.lost = True, kind == "session.lost"
+            if self.lost:
+                self.tell("hole" if "ahead" in record else "note", "session", "the session was cut off", index)
             if record["operations"] != self.operations:
                 self.tell("hole", "session", "not all operations are here", index)
 
@@ -1530,7 +1652,7 @@ class SessionStory:
         if not self.opened or not self.closed:
             self.tell("hole", "session", "the session does not begin or does not end here")
         if self.chunks and self.closed and not self.recording_closed:
-            self.tell("hole", "session", "the recording has no end")
+            self.tell("note" if self.lost else "hole", "session", "the recording has no end")
         for index in self.unsettled:
             self.tell("hole" if self.closed else "note", "session", "the operation has no outcome", index)
 
@@ -1660,6 +1782,7 @@ def serve(vkeys):
 def main():
     parser = argparse.ArgumentParser(description="Verifies Warder ledgers and proofs of records.")
     parser.add_argument("folder", nargs="*")
+    parser.add_argument("--url", action="append", help="a ledger that is published there as static files")
     parser.add_argument("--proof")
     parser.add_argument("--evidence")
     parser.add_argument("--key", action="append")
@@ -1680,7 +1803,7 @@ def main():
             reports = [verify_proof(read_text(arguments.proof), vkeys, policy)]
         else:
             since = read_text(arguments.since) if arguments.since else None
-            verifications = [Verification(folder, vkeys, since, policy) for folder in arguments.folder]
+            verifications = [Verification(folder, vkeys, since, policy) for folder in arguments.folder + (arguments.url or [])]
             for verification in verifications:
                 verification.verify()
             compare_logs(verifications)

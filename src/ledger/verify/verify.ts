@@ -165,6 +165,9 @@ function trustedKeys(options: VerifyOptions, own: VerifierKey | undefined, findi
 async function firstRecord(source: LedgerSource): Promise<{ readonly [name: string]: unknown } | undefined> {
   const path = tilePath('entries', 0);
   const widths = (await source.list(`${path}.p`)).filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
+  // Where folders cannot be listed, the checkpoint says how wide it is.
+  if (widths.length === 0)
+    widths.push(/^\S+\n([1-9]\d{0,2})\n/.exec(toText((await source.read('checkpoint')) ?? new Uint8Array()) ?? '')?.[1] ?? '');
   for (const [name, skip] of [
     [path, 2],
     [`${path}.p/${widths[0] ?? ''}`, 2],

@@ -9,6 +9,7 @@ import { checkAttributes } from './attributes.ts';
 import { checkConstants } from './constants.ts';
 import { checkLimits } from './counting.ts';
 import { checkExceptions } from './exceptions.ts';
+import { checkFacts } from './facts.ts';
 import { checkIndexes } from './indexes.ts';
 import { checkLabels } from './labels.ts';
 import { checkLines } from './lines.ts';
@@ -144,6 +145,7 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
   checkExceptions(all, shared);
   if (options.part !== true) {
     checkUnused(shared);
+    checkFacts(shared);
     checkTests(shared);
     checkTargets(shared);
     checkCare(shared);

@@ -48,7 +48,7 @@ function checkRollout(document: Document & DocumentOf<'Rollout'>, { bundle, repo
   const [rule] = concerned;
   if (rule === undefined) return;
   const names = { attributes: rule.attributes, variables: rule.policy.variables, data: bundle.compiled.data };
-  const compiled = rule.changes.rollouts.find((rollout) => rollout.name === name)?.cohorts ?? [];
+  const compiled = rule.changes.rollouts.find((rollout) => rollout.name === name)?.stages.at(-1)?.cohorts ?? [];
   const sources = spec.steps.map(({ cohort }) => cohort);
   for (const { program } of compiled) {
     const conjunctions = disjunctive(truth(program.ast, true, names), limits.analysisConjunctionsMax);

@@ -85,7 +85,9 @@ const byTarget: Readonly<Record<Target, Readonly<Record<string, Vocabulary>>>> =
   llm: { 'llm.api': open('chat responses messages embeddings completions') },
   ci: { 'ci.actions': closed('create update delete read no-op') },
   warder: {
-    'warder.action': open('policy.push request.answer token.mint token.revoke session.terminate resource.change evidence.read'),
+    'warder.action': open(
+      'policy.push request.answer token.mint token.revoke session.terminate resource.change evidence.read recording.read recording.export',
+    ),
     'warder.roles': open('requester reviewer operator auditor administrator policy-author'),
   },
 };

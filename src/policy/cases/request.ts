@@ -3,6 +3,7 @@ import type { Catalog, Certainty, DecisionRequest, Grant, Json, ResultColumn, Ta
 import { inspectSql } from '#inspect';
 import type { Bundle } from '../bundle.ts';
 import { decide } from '../decide/decide.ts';
+import { counterName } from '../decide/limit.ts';
 import { sha256Hex } from '../digest.ts';
 import type { CaseInputs, PolicyTestSpec } from '../documents/kinds/policy-test.ts';
 import { instantMs } from '../documents/time.ts';
@@ -77,7 +78,11 @@ export function requestOf(
     binding: sha256Hex(canonicalJson({ subject, resource, attributes })),
     grants: [],
   };
-  return { ...base, grants: grantsOf(merged.grants ?? [], base, bundle) };
+  const first = grantsOf(merged.grants ?? [], [base], bundle);
+  if (merged.exceeded === undefined) return { ...base, grants: first };
+  const exceeded = exceededOf(merged.exceeded, { ...base, grants: first }, bundle);
+  // A limit asks last, when everything else is answered.
+  return { ...base, exceeded, grants: grantsOf(merged.grants ?? [], [base, { ...base, exceeded, grants: first }], bundle) };
 }
 
 function attributesOf(
@@ -131,10 +136,26 @@ export function withDefault(bundle: Bundle, byDefault: 'allow' | 'deny'): Bundle
   return { ...bundle, compiled: { ...bundle.compiled, allowedByDefault } };
 }
 
-/** Grants as the control plane would give them: bound to what the same request without grants asks for. */
-function grantsOf(specs: NonNullable<CaseInputs['grants']>, request: DecisionRequest, bundle: Bundle): Grant[] {
+/** The counters of the named limits, as they are charged for this request. */
+function exceededOf(names: readonly string[], request: DecisionRequest, bundle: Bundle): readonly string[] {
+  const charges = decide(bundle, request).limits ?? [];
+  return names.map((name) => {
+    const charge = charges.find((one) => one.name === name);
+    if (charge !== undefined) return counterName(charge);
+    const others = charges.length === 0 ? 'none is' : `charged: ${charges.map((one) => one.name).join(', ')}`;
+    throw new CaseMistake(`the limit "${name}" is not charged here, so it cannot be exceeded; ${others}`);
+  });
+}
+
+/** Grants as the control plane would give them: bound to what the same request asks for, one time after the other. */
+function grantsOf(
+  specs: NonNullable<CaseInputs['grants']>,
+  asked: readonly [DecisionRequest, ...DecisionRequest[]],
+  bundle: Bundle,
+): Grant[] {
   if (specs.length === 0) return [];
-  const { requirements } = decide(bundle, request);
+  const [request] = asked;
+  const requirements = asked.flatMap((one) => decide(bundle, one).requirements);
   return specs.map(({ rule, kinds, bound, expired = false, usesLeft = 1 }, i) => ({
     id: `grant-${i + 1}`,
     rule,

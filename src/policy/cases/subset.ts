@@ -31,6 +31,7 @@ function restrict(document: Document, named: ReadonlySet<string>, ofRule: (id: s
     case 'EnforcementPoint':
     case 'PolicyTest':
       return undefined;
+    case 'ForeignEngine':
     case 'DataSet':
     case 'Library':
       return document;

@@ -70,7 +70,7 @@ function doneBy(request: DecisionRequest | undefined): string {
 }
 
 /**
- * The cases of a test file against one mutant after the other. What a case asks does not depend on the mutant, unless it holds grants, so
+ * The cases of a test file against one mutant after the other. What a case asks does not depend on the mutant, unless it holds grants or exceeds a limit, so
  * every request is made once; the case that noticed the last mutant is asked first, because mutants stand in the order of rules.
  */
 export class MutantTrial {
@@ -96,7 +96,8 @@ export class MutantTrial {
 
   #checkOf(inputs: CaseInputs, expect: Expectation): (bundle: Bundle) => boolean {
     const merged = { ...this.#trial.test.defaults, ...inputs };
-    if ((merged.grants ?? []).length > 0) return (bundle) => runCase(inputs, expect, { ...this.#trial, bundle }).failures.length === 0;
+    if ((merged.grants ?? []).length > 0 || merged.exceeded !== undefined)
+      return (bundle) => runCase(inputs, expect, { ...this.#trial, bundle }).failures.length === 0;
     const byDefault = inputs.default ?? this.#trial.test.defaults?.default;
     const allowed = byDefault === undefined ? undefined : withDefault(this.#trial.bundle, byDefault).compiled.allowedByDefault;
     let request: DecisionRequest | undefined;

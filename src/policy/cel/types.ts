@@ -25,7 +25,8 @@ export type SimpleKind =
   | 'cidr'
   | 'url'
   | 'quantity'
-  | 'semver';
+  | 'semver'
+  | 'format';
 
 export interface CelField {
   readonly type: CelType;

@@ -1,6 +1,6 @@
 import { type CelType, dynType } from './types.ts';
 
-const opaque = new Set(['ip', 'cidr', 'url', 'quantity', 'semver']);
+const opaque = new Set(['ip', 'cidr', 'url', 'quantity', 'semver', 'format']);
 const numeric = new Set(['int', 'uint', 'double']);
 
 export function isNumeric(type: CelType): boolean {

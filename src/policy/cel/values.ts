@@ -69,9 +69,9 @@ export class CelOptional {
   }
 }
 
-/** Values of the extension types (ip, cidr, url, quantity, semver): compared by `equals`, shown by `toString`. */
+/** Values of the extension types (ip, cidr, url, quantity, semver, format): compared by `equals`, shown by `toString`. */
 export abstract class CelOpaque {
-  abstract readonly kind: 'ip' | 'cidr' | 'url' | 'quantity' | 'semver';
+  abstract readonly kind: 'ip' | 'cidr' | 'url' | 'quantity' | 'semver' | 'format';
   abstract equals(other: CelOpaque): boolean;
   abstract toString(): string;
 }
@@ -114,6 +114,7 @@ export type ValueKind =
   | 'url'
   | 'quantity'
   | 'semver'
+  | 'format'
   | 'unsupported';
 
 /** The CEL type of a run-time value. A JS number is a double; what declared types make of it is done where it is read. */
@@ -157,6 +158,7 @@ const typeNames: Partial<Record<ValueKind | CelType['kind'], string>> = {
   url: 'net.URL',
   quantity: 'kubernetes.Quantity',
   semver: 'kubernetes.Semver',
+  format: 'kubernetes.NamedFormat',
   object: 'map',
 };
 

@@ -3,8 +3,8 @@ import type { Document, DocumentOf } from '../documents/document.ts';
 import type { RiskClass } from '../documents/kinds/policy.ts';
 import { dayMs, durationMs, instantMs } from '../documents/time.ts';
 import { compilePath } from '../match/matcher.ts';
-import { didYouMean, problemAt } from '../problem.ts';
-import type { Problem } from '../problem.ts';
+import { didYouMean, policyOf, problemAt } from '../problem.ts';
+import type { Place, Problem } from '../problem.ts';
 import { resolveAttribute } from '../schema/index.ts';
 import { changesOf } from './compiled.ts';
 import type { CompiledData, CompiledException, CompiledRule, Condition } from './compiled.ts';
@@ -13,6 +13,8 @@ import { compileMatch } from './match.ts';
 import { compileObligations } from './obligation.ts';
 import type { Realm } from './policy.ts';
 import { compileRequire } from './require.ts';
+import { checkGates } from './rollout-gates.ts';
+import { stagesOf } from './stages.ts';
 import { onlyParsed } from './rule.ts';
 
 export interface ChangeContext {
@@ -46,7 +48,7 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
   if (until <= from) complain(['expires'], 'P401', 'the exception expires before it begins');
   for (const [w, waived] of spec.waives.entries()) {
     if (!context.policies.has(waived.policy)) {
-      complain(['waives', w, 'policy'], 'P401', `there is no policy "${waived.policy}"`, didYouMean(waived.policy, context.policies));
+      noPolicy(specNode(document, ['waives', w, 'policy']), 'P401', { name: waived.policy, context });
       continue;
     }
     for (const [r, name] of waived.rules.entries()) {
@@ -124,19 +126,14 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
   const { spec } = document;
   const complain = complainer(document, context.problems);
   const { policy, rules, bundle } = spec.subject;
-  if (bundle !== undefined || policy === undefined) {
-    return complain(['subject'], 'UNSUPPORTED', 'only rules of a policy can be rolled out', 'name "policy" and, if not all, its "rules"');
-  }
-  if (!context.policies.has(policy))
-    return complain(['subject', 'policy'], 'REFERENCE', `there is no policy "${policy}"`, didYouMean(policy, context.policies));
-  if (spec.gates !== undefined || spec.onGateFailure !== undefined) {
-    const message = 'gates are not measured yet: a step moves only when "step" is changed, and nothing rolls back by itself';
-    const place = specNode(document, [spec.gates === undefined ? 'onGateFailure' : 'gates']);
-    context.problems.push(problemAt(place, { code: 'UNSUPPORTED', severity: 'warning', message }));
-  }
+  checkGates(document, context.problems);
+  // A whole bundle is compiled where all targets are known.
+  if (bundle !== undefined) return;
+  if (policy === undefined)
+    return complain(['subject'], 'SCHEMA', 'the rollout needs a subject', 'name a "policy" and, if not all, its "rules"; or a "bundle"');
+  if (!context.policies.has(policy)) return noPolicy(specNode(document, ['subject', 'policy']), 'REFERENCE', { name: policy, context });
   const step = spec.step ?? 1;
   if (step > spec.steps.length) complain(['step'], 'REFERENCE', `there are only ${spec.steps.length} steps`);
-  const reached = spec.steps.slice(0, step);
   for (const [i, name] of (rules ?? ruleNames(policy, context)).entries()) {
     const rule = context.rules.get(`${policy}/${name}`);
     if (rule === undefined) {
@@ -164,14 +161,12 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
     );
     changesOf(rule).rollouts.push({
       name: document.name,
-      // While a step only shadows, a rule that was off is watched.
-      outside: spec.from === 'off' && reached.some((candidate) => candidate.shadow === true) ? 'shadow' : spec.from,
       inside: spec.to,
       keyPath: spec.key,
       key: compilePath(spec.key),
       salt: spec.salt,
-      percent: Math.max(0, ...reached.map((candidate) => candidate.percent ?? 0)),
-      cohorts: cohorts.slice(0, step).filter((cohort) => cohort !== undefined),
+      step: Math.min(step, spec.steps.length),
+      stages: stagesOf(spec, cohorts),
     });
   }
 }
@@ -187,10 +182,19 @@ function applyOverride(document: Document & DocumentOf<'Override'>, context: Cha
   if (new Set(spec.approvedBy).size < 2) complain(['approvedBy'], 'P401', 'an override needs two different approvers');
   for (const [i, id] of spec.rules.entries()) {
     const rule = context.rules.get(id);
-    if (rule === undefined) complain(['rules', i], 'REFERENCE', `there is no rule "${id}"`, didYouMean(id, context.rules.keys()));
-    else if (context.baseline.has(id)) complain(['rules', i], 'P401', `the rule "${id}" is part of the baseline; no override may drop it`);
+    if (rule === undefined) {
+      const hint = didYouMean(id, context.rules.keys());
+      const complaint = { code: 'REFERENCE', message: `there is no rule "${id}"`, hint, missing: policyOf(id) };
+      context.problems.push(problemAt(specNode(document, ['rules', i]), complaint));
+    } else if (context.baseline.has(id))
+      complain(['rules', i], 'P401', `the rule "${id}" is part of the baseline; no override may drop it`);
     else changesOf(rule).killSwitches.push({ name: document.name, from, until, mode: spec.mode });
   }
+}
+
+function noPolicy(place: Place, code: string, { name, context }: { readonly name: string; readonly context: ChangeContext }): void {
+  const hint = didYouMean(name, context.policies);
+  context.problems.push(problemAt(place, { code, message: `there is no policy "${name}"`, hint, missing: { kind: 'Policy', name } }));
 }
 
 function ruleNames(policy: string, { rules }: ChangeContext): string[] {

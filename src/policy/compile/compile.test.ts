@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { compileBundle } from '../bundle.ts';
 import { allowAll, bundleOf, document, policy, problemsOf } from '../scenario.ts';
 
 function first(...texts: readonly string[]): string {
@@ -42,7 +43,10 @@ test('limits say what they count, by attributes that exist, and mean the same wh
   assert.match(first(rule('effect: limit')), /needs "limits"/);
   assert.match(first(rule('effect: limit, limits: [{ name: n, key: [subject.idd], max: 1, per: PT1M }]')), /P201 .*subject\.idd/);
   assert.match(first(limit('').replace('PT1M', 'PT0S')), /longer than nothing/);
-  assert.match(first(limit('').replace('effect: limit,', 'effect: limit, onExceed: escalate,')), /UNSUPPORTED/);
+  assert.match(first(limit('').replace('effect: limit,', 'effect: limit, onStoreError: escalate,')), /must be one of deny, allow, skip/);
+  const asks = 'require: { approval: { reviewers: [{ group: dba }], quorum: 1, timeout: PT1M, onTimeout: deny, bind: [subject.idd] } }';
+  assert.match(first(limit('').replace('effect: limit,', `effect: limit, ${asks},`)), /a limit asks nobody/);
+  assert.match(first(limit('').replace('effect: limit,', `effect: limit, onExceed: escalate, ${asks},`)), /P201 .*subject\.idd/);
   assert.match(first(limit(', cost: "subject.nothing"')), /P201/);
   const other = policy('q', '  rules: [{ id: r, effect: limit, limits: [{ name: n, key: [subject.id], max: 2, per: PT1M }] }]');
   const [problem] = problemsOf(limit(''), other);
@@ -156,8 +160,37 @@ const withVariables = (text: string): string =>
 
 test('variables may use each other in any order, but not in a circle', () => {
   assert.doesNotThrow(() => bundleOf(withVariables('a: "vars.b && vars.c", b: "vars.c", c: "sql.complete"')));
-  assert.match(first(withVariables('a: "vars.b", b: "vars.a"')), /P201/);
+  const circle = problemsOf(withVariables('x: "vars.a", a: "vars.b && vars.ok", b: "vars.c", c: "vars.a", ok: "true"'));
+  assert.deepEqual(
+    circle.map(({ code, message, hint }) => [code, message, hint]),
+    [['REFERENCE', 'variables use each other in a circle: vars.a → vars.b → vars.c → vars.a', 'write one of them without the others']],
+  );
+  assert.match(first(withVariables('a: "vars.a"')), /REFERENCE the variable "a" uses itself/);
   assert.match(first(withVariables('a: "size(sql.verbs)"')), /must give a bool/);
+});
+
+test('who uses a variable that does not compile is not blamed for it', () => {
+  const problems = problemsOf(withVariables('a: "vars.b", b: "sql.complet", d: "vars.a"'));
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ['sql.Facts has no attribute complet here'],
+  );
+});
+
+test('a file that cannot be read is told first, and who looks for what may stand in it is told so', () => {
+  const broken = { path: 'zz.yaml', text: 'kind: Policy\nspec: { rules: [' };
+  const override = policy('p', '  rules: [{ id: r, effect: allow, overrides: [q/r] }]');
+  const result = compileBundle([{ path: 'a.yaml', text: override }, broken]);
+  assert.ok(!result.ok);
+  assert.equal(result.problems[0]?.code, 'YAML');
+  const follow = result.problems.find(({ code }) => code === 'P104');
+  assert.match(follow?.hint ?? '', /^Policy "q" may stand in zz.yaml, which cannot be read/);
+});
+
+test('a document that has not its shape is told itself, and not by those who refer to it', () => {
+  const misshapen = policy('q', '  rules: [{ id: r, effect: denie }]');
+  const codes = problemsOf(misshapen, policy('p', '  rules: [{ id: r, effect: allow, overrides: [q/r] }]')).map(({ code }) => code);
+  assert.deepEqual(codes, ['SCHEMA']);
 });
 
 test('a library serves all policies of its target', () => {
@@ -184,7 +217,14 @@ test('a baseline rule is enforced, whatever rollouts say', () => {
   assert.match(first(rule('effect: deny, reason: NOPE'), manifest, rollout), /P401.*no rollout may/);
 });
 
-test('an approval that would have to be escalated is refused, because nobody escalates it', () => {
-  const terms = 'reviewers: [{ group: dba }], quorum: 1, timeout: PT1M, onTimeout: escalate, bind: [subject.id]';
-  assert.match(first(rule(`effect: require, require: { approval: { ${terms} } }`)), /UNSUPPORTED nobody escalates/);
+test('an approval that escalates says to whom, and nobody is named who is never asked', () => {
+  const asking = (more: string) =>
+    rule(`effect: require, require: { approval: { reviewers: [{ group: dba }], quorum: 1, timeout: PT1M, bind: [subject.id], ${more} } }`);
+  assert.match(first(asking('onTimeout: escalate')), /needs "escalateTo"/);
+  assert.match(
+    first(asking('onTimeout: deny, escalateTo: { reviewers: [{ group: a }] }')),
+    /"escalateTo" has no effect with "onTimeout: deny"/,
+  );
+  assert.match(first(asking('onTimeout: escalate, escalateTo: { reviewers: [{ min: 1 }] }')), /either a "group" or "ownerOf: resource"/);
+  bundleOf(asking('onTimeout: escalate, escalateTo: { reviewers: [{ group: a }] }'));
 });

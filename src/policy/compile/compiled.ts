@@ -1,4 +1,4 @@
-import type { BundleRef, Effect, Mode, Phase, Requirement, Target } from '#model';
+import type { BundleRef, Effect, Mode, OnExceed, Phase, Requirement, Target } from '#model';
 import type { Program } from '../cel/index.ts';
 import type { ObligationSpec } from '../documents/kinds/rule.ts';
 import type { RiskClass, Tier } from '../documents/kinds/policy.ts';
@@ -20,9 +20,21 @@ export interface Compiled {
   readonly index: RuleIndex;
   /** Rule id → the attribute paths it may read. */
   readonly reads: ReadonlyMap<string, readonly string[]>;
+  /** Rules that read facts, by target: absent where none does, and then nobody is asked for any. */
+  readonly factReaders: ReadonlyMap<Target, readonly FactReader[]>;
   readonly data: CompiledData;
   /** Targets whose default is to allow; all others deny what no rule allows. */
   readonly allowedByDefault: ReadonlySet<Target>;
+  readonly bundleRollout: CompiledBundleRollout | undefined;
+}
+
+/** A rule that reads facts. */
+export interface FactReader {
+  /** What it may read below `facts`; empty for all of them. */
+  readonly paths: readonly string[];
+  readonly points: ReadonlySet<string> | undefined;
+  /** Lines of its match that can be answered before the facts are known, and before there is a result. */
+  readonly matchers: readonly Matcher[];
 }
 
 export interface CompiledData {
@@ -97,7 +109,7 @@ export interface CompiledRule {
   readonly obligations: readonly CompiledObligation[];
   /** Counters of a limit rule. */
   readonly limits: readonly CompiledLimit[];
-  readonly onExceed: 'deny' | 'allow';
+  readonly onExceed: OnExceed;
   readonly onStoreError: 'deny' | 'allow';
   /** What other documents do to the rule; set while the bundle is linked, see `changesOf`. */
   changes: RuleChanges;
@@ -164,12 +176,27 @@ interface CompiledOverride {
 
 export interface CompiledRollout {
   readonly name: string;
-  readonly outside: Mode;
   readonly inside: Mode;
   readonly keyPath: string;
   readonly key: (view: View) => unknown;
   readonly salt: string;
-  /** Highest percentage of the steps up to the present one. */
+  /** The step that the document says. */
+  readonly step: number;
+  /** What each step comes to, from step 0 on; who is in at one is in at all that follow. */
+  readonly stages: readonly CompiledStage[];
+}
+
+/** A candidate bundle that decides for some, and who they are by the target of the operation. */
+export interface CompiledBundleRollout {
+  readonly name: string;
+  /** Its digest. */
+  readonly candidate: string;
+  readonly byTarget: ReadonlyMap<Target, CompiledRollout>;
+}
+
+export interface CompiledStage {
+  readonly outside: Mode;
+  /** Highest percentage of the steps up to this one. */
   readonly percent: number;
   readonly cohorts: readonly Condition[];
 }

@@ -1,8 +1,8 @@
 import { isKind, specNode } from '../documents/document.ts';
 import type { Document } from '../documents/document.ts';
 import { instantMs } from '../documents/time.ts';
-import { didYouMean, problemAt } from '../problem.ts';
-import type { Problem } from '../problem.ts';
+import { didYouMean, policyOf, problemAt } from '../problem.ts';
+import type { Complaint, Problem } from '../problem.ts';
 import type { Steps } from '../steps.ts';
 import { changesOf } from './compiled.ts';
 import type { CompiledRule } from './compiled.ts';
@@ -33,11 +33,11 @@ function checkOverride(
   id: string,
   { rules, problems }: { rules: ReadonlyMap<string, CompiledRule>; problems: Problem[] },
 ): void {
-  const complain = (message: string, hint?: string): void => {
-    problems.push(problemAt(rule.place, { code: 'P104', message: `the rule "${rule.id}" cannot override "${id}": ${message}`, hint }));
+  const complain = (message: string, more: Pick<Complaint, 'hint' | 'missing'> = {}): void => {
+    problems.push(problemAt(rule.place, { code: 'P104', message: `the rule "${rule.id}" cannot override "${id}": ${message}`, ...more }));
   };
   const denied = rules.get(id);
-  if (denied === undefined) return complain('there is no such rule', didYouMean(id, rules.keys()));
+  if (denied === undefined) return complain('there is no such rule', { hint: didYouMean(id, rules.keys()), missing: policyOf(id) });
   if (denied.effect !== 'deny') return complain('it does not deny');
   if (denied.policy.target !== rule.policy.target || denied.policy.phase !== rule.policy.phase)
     return complain('it is about other operations');
@@ -61,6 +61,7 @@ function acceptances(documents: readonly Document[], rules: ReadonlyMap<string, 
           code: 'REFERENCE',
           message: `there is no rule "${rule}"`,
           hint: didYouMean(rule, rules.keys()),
+          missing: policyOf(rule),
         }),
       );
     }

@@ -107,13 +107,26 @@ function dataOf(name: string, node: Node, { data, problems }: MatchOptions): rea
   const set = data.sets.get(name);
   if (set === undefined) {
     problems.push(
-      problemAt(node, { code: 'REFERENCE', message: `there is no DataSet "${name}"`, hint: didYouMean(name, data.sets.keys()) }),
+      problemAt(node, {
+        code: 'REFERENCE',
+        message: `there is no DataSet "${name}"`,
+        hint: knownData(name, data),
+        missing: { kind: 'DataSet', name },
+      }),
     );
     return [];
   }
   if (Array.isArray(set.values) && set.values.every(isAtom)) return set.values;
   problems.push(problemAt(node, { code: 'REFERENCE', message: `the DataSet "${name}" is not a list of values` }));
   return [];
+}
+
+function knownData(name: string, { sets }: CompiledData): string {
+  const near = didYouMean(name, sets.keys());
+  if (near !== undefined) return near;
+  return sets.size === 0
+    ? `add a document with kind: DataSet and metadata: { name: ${name} }`
+    : `known: ${[...sets.keys()].sort().join(', ')}`;
 }
 
 function isAtom(value: unknown): value is Atom {

@@ -42,6 +42,6 @@ function conditionsOf(rule: CompiledRule): readonly Condition[] {
     ...rule.obligations.map(({ forEach }) => forEach?.list),
     ...rule.limits.map(({ cost }) => cost),
   ];
-  const others = [...exceptions.map(({ when }) => when), ...rollouts.flatMap(({ cohorts }) => cohorts)];
+  const others = [...exceptions.map(({ when }) => when), ...rollouts.flatMap(({ stages }) => stages.at(-1)?.cohorts ?? [])];
   return [...own, ...others].filter((condition) => condition !== undefined);
 }

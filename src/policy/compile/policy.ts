@@ -83,6 +83,7 @@ export function compilePolicy(
         code: 'REFERENCE',
         message: `there is no DataSet "${name}"`,
         hint: didYouMean(name, data.sets.keys()),
+        missing: { kind: 'DataSet', name },
       }),
     );
   }

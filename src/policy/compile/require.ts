@@ -12,8 +12,8 @@ import type { CompiledRequire } from './compiled.ts';
 const defaultTtl = 'PT5M';
 
 /**
- * What an evaluation error asks for when a rule says `onError: escalate`: the resource's owner looks at it. Nothing more is bound than
- * the operation itself, because it is not known which attributes can be read.
+ * What an evaluation error asks for when a rule says `onError: escalate`, and an exceeded limit that does not say whom to ask: the resource's
+ * owner looks at it. Nothing more is bound than the operation itself, because it is not known which attributes can be read.
  */
 export const escalation: CompiledRequire = {
   approval: {
@@ -37,11 +37,7 @@ export function compileRequire(spec: RequireSpec, options: RequireOptions): Comp
   const { approval, justification, stepUp } = spec;
   checkBind(approval?.bind ?? [], options);
   checkReviewers(approval, options);
-  if (approval?.onTimeout === 'escalate') {
-    const place = nodeAt(options.node, ['approval', 'onTimeout']);
-    const hint = 'write deny; what is not enforced is refused, never ignored';
-    options.problems.push(problemAt(place, { code: 'UNSUPPORTED', message: 'nobody escalates an unanswered approval yet', hint }));
-  }
+  checkEscalation(approval, options);
   if (justification?.ticket !== undefined) {
     const compiled = compilePattern(justification.ticket);
     const place = nodeAt(options.node, ['justification', 'ticket']);
@@ -63,12 +59,22 @@ export function compileRequire(spec: RequireSpec, options: RequireOptions): Comp
 }
 
 function approvalTerms(approval: NonNullable<RequireSpec['approval']>): NonNullable<CompiledRequire['approval']> {
+  const { escalateTo } = approval;
   return {
     reviewers: approval.reviewers.map(({ min = 1, ...who }) => ({ ...who, min })),
     quorum: approval.quorum,
     excludeRequester: approval.excludeRequester ?? true,
     timeoutMs: durationMs(approval.timeout),
     onTimeout: approval.onTimeout,
+    ...(escalateTo === undefined || approval.onTimeout !== 'escalate'
+      ? {}
+      : {
+          escalateTo: {
+            reviewers: escalateTo.reviewers.map(({ min = 1, ...who }) => ({ ...who, min })),
+            quorum: escalateTo.quorum ?? approval.quorum,
+            timeoutMs: durationMs(escalateTo.timeout ?? approval.timeout),
+          },
+        }),
     grant: { uses: approval.grant?.uses ?? 1, ttlMs: durationMs(approval.grant?.ttl ?? defaultTtl) },
   };
 }
@@ -84,9 +90,30 @@ function checkBind(paths: readonly string[], { node, attributes, problems }: Req
 }
 
 function checkReviewers(approval: RequireSpec['approval'], { node, problems }: RequireOptions): void {
-  for (const [i, { group, ownerOf }] of (approval?.reviewers ?? []).entries()) {
-    if ((group === undefined) !== (ownerOf === undefined)) continue;
-    const place = nodeAt(node, ['approval', 'reviewers', i]);
-    problems.push(problemAt(place, { code: 'SCHEMA', message: 'reviewers are either a "group" or "ownerOf: resource"' }));
+  const lists = [
+    { path: ['approval', 'reviewers'], reviewers: approval?.reviewers ?? [] },
+    { path: ['approval', 'escalateTo', 'reviewers'], reviewers: approval?.escalateTo?.reviewers ?? [] },
+  ];
+  for (const { path, reviewers } of lists) {
+    for (const [i, { group, ownerOf }] of reviewers.entries()) {
+      if ((group === undefined) !== (ownerOf === undefined)) continue;
+      const place = nodeAt(node, [...path, i]);
+      problems.push(problemAt(place, { code: 'SCHEMA', message: 'reviewers are either a "group" or "ownerOf: resource"' }));
+    }
+  }
+}
+
+/** `onTimeout: escalate` and `escalateTo` belong together: one without the other would be ignored. */
+function checkEscalation(approval: RequireSpec['approval'], { node, problems }: RequireOptions): void {
+  if (approval === undefined) return;
+  const escalates = approval.onTimeout === 'escalate';
+  if (escalates && approval.escalateTo === undefined) {
+    const message = '"onTimeout: escalate" needs "escalateTo": who is asked when nobody answered';
+    const hint = 'such as escalateTo: { reviewers: [{ group: on-call }], timeout: PT15M }';
+    problems.push(problemAt(nodeAt(node, ['approval', 'onTimeout']), { code: 'SCHEMA', message, hint }));
+  }
+  if (!escalates && approval.escalateTo !== undefined) {
+    const message = `"escalateTo" has no effect with "onTimeout: ${approval.onTimeout}"`;
+    problems.push(problemAt(nodeAt(node, ['approval', 'escalateTo']), { code: 'SCHEMA', message, hint: 'write onTimeout: escalate' }));
   }
 }

@@ -31,7 +31,11 @@ export function checkRule(spec: RuleSpec, options: CheckOptions): void {
       }),
     );
   if (effect === 'require' && spec.require === undefined) complain([], 'SCHEMA', `the rule "${spec.id}" needs "require": what it asks for`);
-  if (effect !== 'require' && spec.require !== undefined) complain(['require'], 'SCHEMA', '"require" belongs to the effect require');
+  const escalates = effect === 'limit' && spec.onExceed === 'escalate';
+  if (effect === 'limit' && spec.require !== undefined && !escalates)
+    complain(['require'], 'SCHEMA', 'a limit asks nobody: "require" has no effect here', 'write onExceed: escalate, or remove it');
+  if (effect !== 'require' && effect !== 'limit' && spec.require !== undefined)
+    complain(['require'], 'SCHEMA', '"require" belongs to the effect require, and to a limit with onExceed: escalate');
   if (effect !== 'limit' && spec.limits !== undefined) complain(['limits'], 'SCHEMA', '"limits" belongs to the effect limit');
   if (effect === 'transform' && spec.obligations === undefined)
     complain([], 'SCHEMA', `the rule "${spec.id}" needs "obligations": what to transform`);
@@ -93,8 +97,7 @@ function checkFailOpen(
     const mode = spec[field];
     if (mode === undefined) continue;
     if (spec.effect !== 'limit') complain([field], 'SCHEMA', `"${field}" belongs to the effect limit`);
-    if (mode === 'escalate') complain([field], 'UNSUPPORTED', 'nobody is asked when a limit is exceeded yet: write deny');
-    if (mode !== 'deny' && options.policy.risk !== 'low') {
+    if (mode !== 'deny' && mode !== 'escalate' && options.policy.risk !== 'low') {
       complain([field], 'P302', `"${field}: ${mode}" is legal only for risk class low, and this is ${options.policy.risk}`);
     }
   }

@@ -1,4 +1,4 @@
-import type { Mode } from '#model';
+import type { Mode, OnExceed } from '#model';
 import type { PolicySpec } from '../documents/kinds/policy.ts';
 import { tiers } from '../documents/kinds/policy.ts';
 import type { RuleSpec } from '../documents/kinds/rule.ts';
@@ -83,8 +83,8 @@ export function compileRule(spec: RuleSpec, options: RuleOptions): CompiledRule 
       response: policy.phase === 'response',
     }),
     limits: compileLimits(spec.limits, { node: nodeAt(node, ['limits']), attributes, scope, problems }),
-    onExceed: passes(spec.onExceed),
-    onStoreError: passes(spec.onStoreError),
+    onExceed: withoutUnits(spec.onExceed),
+    onStoreError: withoutUnits(spec.onStoreError),
     changes: unchanged,
     place: nodeAt(node, ['id']),
     attributes,
@@ -100,9 +100,9 @@ function defaultFailMode(spec: RuleSpec): FailMode {
   return spec.effect === 'allow' || spec.effect === 'observe' ? 'skip' : 'deny';
 }
 
-/** For a counter there is nothing between refusing and letting pass. */
-function passes(mode: FailMode | undefined): 'deny' | 'allow' {
-  return mode === 'allow' || mode === 'skip' ? 'allow' : 'deny';
+/** A limit that is left out lets pass. */
+function withoutUnits<M extends OnExceed>(mode: M | 'skip' | undefined): M | 'allow' | 'deny' {
+  return mode === 'skip' ? 'allow' : (mode ?? 'deny');
 }
 
 function compileMatches(spec: RuleSpec, node: Node, options: RuleOptions): { matchers: Matcher[]; dataMatchers: Matcher[] } {

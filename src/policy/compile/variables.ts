@@ -1,4 +1,5 @@
-import type { CelField } from '../cel/index.ts';
+import { childrenOf, compile, parse } from '../cel/index.ts';
+import type { CelExpression, CelField } from '../cel/index.ts';
 import type { Node } from '../documents/node.ts';
 import { problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
@@ -13,7 +14,8 @@ export interface VariableSource {
 
 /**
  * Compiles named values that may use each other. The order in which they are written means nothing: each is compiled as soon as the ones
- * it uses are; what never becomes compilable has a problem of its own, or is part of a circle.
+ * it uses are. What never becomes compilable has a problem of its own, or is part of a circle, which is told once; who uses such a value is
+ * not blamed for it.
  */
 export function compileVariables(
   sources: readonly VariableSource[],
@@ -22,40 +24,80 @@ export function compileVariables(
 ): readonly Variable[] {
   const computed = [...scope.computed];
   let waiting: readonly VariableSource[] = sources;
-  for (;;) {
-    const failed: VariableSource[] = [];
-    const complaints: Problem[] = [];
+  while (waiting.length > 0) {
+    const failed: Failed[] = [];
     for (const source of waiting) {
-      const found: Problem[] = [];
-      const condition = compileExpression(source.source, {
-        node: source.node,
-        scope: { ...scope, computed },
-        problems: found,
-        result: 'any',
-      });
+      const complaints: Problem[] = [];
+      const options = { node: source.node, scope: { ...scope, computed }, problems: complaints, result: 'any' } as const;
+      const condition = compileExpression(source.source, options);
       if (condition === undefined) {
-        failed.push(source);
-        complaints.push(...found);
+        failed.push({ source, complaints });
         continue;
       }
       const uses = condition.program.reads.filter((path) => path.startsWith('vars.')).map((path) => path.split('.')[1] ?? '');
       computed.push({ name: source.name, program: condition.program, uses });
     }
-    if (failed.length === 0) return computed;
-    if (failed.length === waiting.length) {
-      problems.push(...complaints.map((problem) => explainCircle(problem, failed)));
-      return computed;
-    }
-    waiting = failed;
+    const stuck = failed.length === waiting.length;
+    waiting = failed.map(({ source }) => source);
+    if (!stuck) continue;
+    const told = new Set(tellWhy(failed, problems));
+    // Taken as whatever they may be, so that nothing else fails because of them: a bundle with a problem never decides.
+    for (const name of told) computed.push({ name, program: anything(), uses: [] });
+    waiting = waiting.filter(({ name }) => !told.has(name));
   }
+  return computed;
 }
 
-function explainCircle(problem: Problem, failed: readonly VariableSource[]): Problem {
-  const names = new Set(failed.map((source) => source.name));
-  const named = /"?vars\.?"?.*"([a-z0-9_]+)"/.exec(problem.message)?.[1];
-  return named !== undefined && names.has(named)
-    ? { ...problem, hint: `"${named}" does not compile either, or the two use each other` }
-    : problem;
+interface Failed {
+  readonly source: VariableSource;
+  readonly complaints: readonly Problem[];
+}
+
+/** Tells of what fails by itself; where everything waits for something else, of a circle. Returns the names of what was told about. */
+function tellWhy(failed: readonly Failed[], problems: Problem[]): readonly string[] {
+  const uses = new Map(failed.map(({ source }) => [source.name, usedIn(source.source)]));
+  const waits = ({ source }: Failed): boolean => (uses.get(source.name) ?? []).some((name) => uses.has(name));
+  const own = failed.filter((one) => !waits(one));
+  for (const { complaints } of own) problems.push(...complaints);
+  if (own.length > 0) return own.map(({ source }) => source.name);
+  const circle = circleIn(uses);
+  const first = failed.find(({ source }) => source.name === circle[0]);
+  if (first === undefined) return [...uses.keys()];
+  const way = [...circle, circle[0] ?? ''].map((name) => `vars.${name}`).join(' → ');
+  const message = circle.length === 1 ? `the variable "${first.source.name}" uses itself` : `variables use each other in a circle: ${way}`;
+  const hint = circle.length === 1 ? 'write what it means without it' : 'write one of them without the others';
+  problems.push(problemAt(first.source.node, { code: 'REFERENCE', message, hint }));
+  return circle;
+}
+
+/** Names of the variables that an expression uses. */
+function usedIn(source: string): readonly string[] {
+  const parsed = parse(source);
+  const found: string[] = [];
+  const visit = (e: CelExpression): void => {
+    if (e.kind === 'select' && e.operand.kind === 'ident' && e.operand.name === 'vars') found.push(e.field);
+    for (const child of childrenOf(e)) visit(child);
+  };
+  if (parsed.ok) visit(parsed.ast);
+  return found;
+}
+
+/** Follows uses from the first name until one comes again: each of them uses another one that is here. */
+function circleIn(uses: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const way: string[] = [];
+  let name = [...uses.keys()][0];
+  while (name !== undefined && !way.includes(name)) {
+    way.push(name);
+    name = uses.get(name)?.find((used) => uses.has(used));
+  }
+  return name === undefined ? way : way.slice(way.indexOf(name));
+}
+
+/** A program that may give anything. */
+function anything(): Variable['program'] {
+  const compiled = compile('dyn(null)', { variables: {} });
+  if (!compiled.ok) throw new Error('an expression without names compiles');
+  return compiled.program;
 }
 
 /** Two variables of one name would make a rule mean something else than its reader thinks. */

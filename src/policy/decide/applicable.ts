@@ -146,7 +146,7 @@ function modeOf(rule: CompiledRule, { request, evaluation }: Circumstances): { m
   const override = live.find((candidate) => candidate.mode === 'audit') ?? live[0];
   if (override !== undefined) return { mode: override.mode, by: `override:${override.name}` };
   const [rollout] = rollouts;
-  if (rollout !== undefined) return { mode: rolloutMode(rollout, evaluation), by: `rollout:${rollout.name}` };
+  if (rollout !== undefined) return { mode: rolloutMode(rollout, evaluation, request.rolloutSteps), by: `rollout:${rollout.name}` };
   return { mode: rule.mode, by: undefined };
 }
 

@@ -1,10 +1,11 @@
 import type { DecisionRequest, LimitCharge, Obligation, Requirement, Verdict } from '#model';
 import type { Hit } from '../compile/candidate.ts';
 import type { Compiled } from '../compile/compiled.ts';
+import { escalation } from '../compile/require.ts';
 import { compareText } from '../problem.ts';
 import type { Evaluation } from './condition.ts';
-import { chargesOf } from './limit.ts';
-import type { Charges } from './limit.ts';
+import { chargesOf, counterName } from './limit.ts';
+import type { Charge, Charges } from './limit.ts';
 import { conflictMessage, mergeObligations } from './merge.ts';
 import type { Owed } from './merge.ts';
 import { owedBy } from './obligation.ts';
@@ -58,16 +59,18 @@ export function conclude(of: Case): Conclusion {
   // Last of all: what is refused for another reason must not use up anybody's quota.
   const limited = limiting ? chargesOf(of.hits, of.evaluation) : unlimited;
   if (!limited.ok) return refuse(of, 'EVALUATION_ERROR', { message: evaluationMessage, decisive: [limited.rule] });
+  const paid = limiting ? withoutUnits(limited.charges, of) : nothingCharged;
+  if ('stopped' in paid) return paid.stopped;
   const first = firstInRank(allow);
   return {
-    limits: limited.charges.length === 0 ? undefined : limited.charges,
+    limits: paid.charges.length === 0 ? undefined : paid.charges,
     verdict: 'allow',
     reason: first?.rule.reason ?? 'ALLOWED',
     message: first === undefined ? '' : messageOf(first, of),
     obligations: merged.obligations,
     requirements: none,
-    grantsUsed: challenged.used,
-    decisive: ids(require.length === 0 ? allow : [...allow, ...require]),
+    grantsUsed: paid.used.length === 0 ? challenged.used : [...new Set([...challenged.used, ...paid.used])].sort(),
+    decisive: ids(require.length === 0 && paid.released.length === 0 ? allow : [...allow, ...require, ...paid.released]),
     unfulfilled: none,
   };
 }
@@ -107,6 +110,38 @@ function joined(list: Hit[] | undefined, hit: Hit): Hit[] {
 }
 
 const unlimited: Charges = { ok: true, charges: none };
+
+/** What is left to be paid, the limits that a grant lifted, and the grants; or why the operation does not pass. */
+type Paid =
+  | { readonly charges: readonly LimitCharge[]; readonly released: readonly Hit[]; readonly used: readonly string[] }
+  | { readonly stopped: Conclusion };
+
+const nothingCharged = { charges: none, released: none, used: none };
+
+/** What becomes of counters that the asker found without units: a refusal, nothing, or a challenge whose grant releases this one operation. */
+function withoutUnits(charges: readonly Charge[], of: Case): Paid {
+  const { exceeded = none } = of.request;
+  const isExceeded = ({ charge }: Charge): boolean => exceeded.includes(counterName(charge));
+  const empty = exceeded.length === 0 ? none : charges.filter(isExceeded);
+  if (empty.length === 0) return { ...nothingCharged, charges: charges.map(({ charge }) => charge) };
+  const refusing = empty.find(({ charge }) => charge.onExceed === 'deny');
+  if (refusing !== undefined) {
+    const { rule, reason, message } = refusing.charge;
+    return { stopped: refuse(of, reason, { message, decisive: [rule] }) };
+  }
+  const asking = empty.filter(({ charge }) => charge.onExceed === 'escalate');
+  const reasons = new Map(asking.map(({ charge }) => [charge.rule, charge]));
+  const hits = [...new Set(asking.map(({ hit }) => hit))].map((hit): Hit => ({ ...hit, require: hit.require ?? escalation }));
+  const challenged = challenge(hits, of);
+  if (challenged.requirements.length > 0) {
+    const requirements = challenged.requirements.map((one) => {
+      const { reason = one.reason, message = one.message } = reasons.get(one.rule) ?? {};
+      return { ...one, reason, message };
+    });
+    return { stopped: pending({ ...challenged, requirements }, of) };
+  }
+  return { charges: charges.filter((one) => !isExceeded(one)).map(({ charge }) => charge), released: hits, used: challenged.used };
+}
 
 /** What one of the obligations needs and the point cannot do: its type, or `recording` where every byte must be kept. */
 function missingNeed(obligations: readonly Obligation[], can: readonly string[]): string | undefined {

@@ -4,6 +4,7 @@ import { CelTimestamp } from '../cel/index.ts';
 import type { Hit } from '../compile/candidate.ts';
 import type { Compiled, View } from '../compile/compiled.ts';
 import { applyRule } from './applicable.ts';
+import { decideInRollout } from './bundle-rollout.ts';
 import { conclude } from './conclude.ts';
 import type { Conclusion } from './conclude.ts';
 import { Evaluation } from './condition.ts';
@@ -17,13 +18,15 @@ import type { Outcome } from './memory.ts';
  */
 export function decide(bundle: Bundle, request: DecisionRequest): Decision {
   try {
-    return decideOrThrow(bundle.compiled, request);
+    const { candidate } = bundle;
+    return candidate === undefined ? decideBy(bundle.compiled, request) : decideInRollout(bundle, candidate, request);
   } catch (error) {
     return fault(bundle.ref, error);
   }
 }
 
-function decideOrThrow(compiled: Compiled, request: DecisionRequest): Decision {
+/** The same by one bundle alone; throws what goes wrong. */
+export function decideBy(compiled: Compiled, request: DecisionRequest): Decision {
   const { hits, evaluation } = applicableRules(compiled, request);
   const outcome = { compiled, request, hits, evaluation };
   const known = remembered(outcome);

@@ -126,9 +126,10 @@ const rule = (response: boolean): fc.Arbitrary<GeneratedRule> =>
       require: requirement,
       riding: sparse(fc.array(beside, { minLength: 1, maxLength: 2 })),
       within: fc.array(fc.oneof(response ? ofResult : inside, beside), { minLength: 1, maxLength: 2 }),
+      onExceed: sparse(fc.constantFrom('escalate', 'escalate', 'deny', 'allow', 'skip')),
       limits: fc.uniqueArray(limit, { minLength: 1, maxLength: 2, selector: ({ name }) => name }),
     })
-    .map(({ common: fields, require, riding, within, limits }) => {
+    .map(({ common: fields, require, riding, within, onExceed, limits }) => {
       const effect = response && (fields.effect === 'require' || fields.effect === 'limit') ? 'transform' : fields.effect;
       const failing = (mode: unknown): unknown => (response && mode === 'escalate' ? 'deny' : mode);
       return {
@@ -138,7 +139,7 @@ const rule = (response: boolean): fc.Arbitrary<GeneratedRule> =>
         onUnavailable: failing(fields.onUnavailable),
         ...(effect === 'deny' ? { reason: 'REFUSED' } : {}),
         ...(effect === 'require' ? { require } : {}),
-        ...(effect === 'limit' ? { limits } : {}),
+        ...(effect === 'limit' ? { limits, onExceed, ...(onExceed === 'escalate' && fields.waivable ? { require } : {}) } : {}),
         // An allow may bring what changes the operation, the others only what is done beside it.
         obligations: effect === 'transform' || (effect === 'allow' && riding !== undefined) ? within : riding,
       };
@@ -198,8 +199,10 @@ export const request: fc.Arbitrary<DecisionRequest> = fc
     id: fc.constantFrom('user:a', 'user:b', 'user:c'),
     can: fc.option(fc.subarray([...obligationTypes], { minLength: 6 }), { nil: [...obligationTypes] }),
     used: fc.nat(2),
+    moved: fc.option(fc.nat(3), { nil: undefined, freq: 2 }),
+    exceeded: fc.subarray(['by-subject', 'by-purpose'], { minLength: 0 }),
   })
-  .map(({ phase, point, groups, env, verbs, complete, certainty, purpose, a, b, id, can, used }) => ({
+  .map(({ phase, point, groups, env, verbs, complete, certainty, purpose, a, b, id, can, used, exceeded, moved }) => ({
     target: 'sql',
     phase: phase as 'request' | 'response', // constantFrom widens it.
     point,
@@ -212,6 +215,8 @@ export const request: fc.Arbitrary<DecisionRequest> = fc
     can,
     binding: 'b',
     grants: [],
+    exceeded: exceeded.map((name) => `${name} ["${name === 'by-subject' ? id : purpose}"]`),
+    ...(moved === undefined ? {} : { rolloutSteps: { c0: moved, c1: moved } }),
     exceptionUses: { [`exception:c0 ${liveWindow.notBefore}/${liveWindow.expires}`]: used },
   }));
 

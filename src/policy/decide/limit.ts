@@ -1,31 +1,55 @@
 import { canonicalJson } from '#model';
-import type { LimitCharge } from '#model';
+import type { LimitCharge, OnExceed } from '#model';
 import type { Hit } from '../compile/candidate.ts';
 import type { CompiledLimit } from '../compile/compiled.ts';
 import type { Evaluation } from './condition.ts';
 
 const exceededMessage = 'Too many operations of this kind. Wait a while and try again.';
 
-export type Charges = { readonly ok: true; readonly charges: readonly LimitCharge[] } | { readonly ok: false; readonly rule: string };
+/** A charge, and the hit of the rule that says what happens when it cannot be paid. */
+export interface Charge {
+  readonly charge: LimitCharge;
+  readonly hit: Hit;
+}
+
+export type Charges = { readonly ok: true; readonly charges: readonly Charge[] } | { readonly ok: false; readonly rule: string };
 
 /**
- * What an operation that would pass must be paid from. Rules that share a counter charge it once, the dearest of them. A key that is absent
- * or a cost that is no amount is an evaluation error: with `onError: skip` the limit is left out, otherwise the operation is refused.
+ * What an operation that would pass must be paid from. Rules that share a counter charge it once, as much as the dearest of them; what
+ * happens when it cannot be paid says the strictest of them. A key that is absent or a cost that is no amount is an evaluation error: with
+ * `onError: skip` the limit is left out, otherwise the operation is refused.
  */
 export function chargesOf(hits: readonly Hit[], evaluation: Evaluation): Charges {
-  const charges = new Map<string, LimitCharge>();
+  const charges = new Map<string, Charge>();
   for (const hit of hits) {
     if (hit.effect !== 'limit') continue;
     for (const limit of hit.rule.limits) {
       const charge = chargeOf(limit, hit, evaluation);
       if (charge === undefined && hit.rule.onError === 'skip') continue;
       if (charge === undefined) return { ok: false, rule: hit.rule.id };
-      const counter = `${charge.name} ${charge.key}`;
-      const known = charges.get(counter);
-      if (known === undefined || known.cost < charge.cost) charges.set(counter, charge);
+      const counter = counterName(charge);
+      charges.set(counter, joined(charges.get(counter), { charge, hit }));
     }
   }
   return { ok: true, charges: [...charges.values()] };
+}
+
+/** How `DecisionRequest.exceeded` names the counter of a charge. */
+export function counterName({ name, key }: Pick<LimitCharge, 'name' | 'key'>): string {
+  return `${name} ${key}`;
+}
+
+const strictness: readonly OnExceed[] = ['allow', 'escalate', 'deny'];
+
+function joined(known: Charge | undefined, other: Charge): Charge {
+  if (known === undefined) return other;
+  const rank = ({ charge }: Charge): number => strictness.indexOf(charge.onExceed);
+  const dearer = other.charge.cost > known.charge.cost;
+  // Of equally strict ones the dearest says more, and of equally dear ones the first by id.
+  const told = rank(other) > rank(known) || (rank(other) === rank(known) && dearer) ? other : known;
+  const cost = dearer ? other.charge.cost : known.charge.cost;
+  const onStoreError = known.charge.onStoreError === 'deny' ? 'deny' : other.charge.onStoreError;
+  return { hit: told.hit, charge: { ...told.charge, cost, onStoreError } };
 }
 
 /** Name of the counter of an exception's uses; no limit has a name with a colon. */

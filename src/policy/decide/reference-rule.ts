@@ -30,8 +30,8 @@ export interface World {
   readonly request: DecisionRequest;
 }
 
-/** What an error asks for with `onError: escalate`: whoever owns the resource looks at it. */
-const escalation: RequireSpec = {
+/** What an error asks for with `onError: escalate`, and a limit that names nobody: whoever owns the resource looks at it. */
+export const escalation: RequireSpec = {
   approval: { reviewers: [{ ownerOf: 'resource' }], quorum: 1, timeout: 'PT30M', onTimeout: 'deny', bind: [] },
 };
 
@@ -191,7 +191,8 @@ function modeOf(id: string, rule: RuleSpec, policy: PolicySpec, world: World): {
     .find(({ spec }) => spec.subject.policy === policyName && (spec.subject.rules?.includes(name) ?? true));
   if (rollout === undefined) return { mode: rule.mode ?? policy.mode ?? 'enforce' };
   const { spec } = rollout;
-  const steps = spec.steps.slice(0, spec.step ?? 1);
+  const moved = world.request.rolloutSteps?.[rollout.name];
+  const steps = spec.steps.slice(0, moved !== undefined && moved <= spec.steps.length ? moved : (spec.step ?? 1));
   const roots = rootsOf(world);
   const key = spec.key.split('.').reduce<unknown>((value, segment) => (value as Record<string, unknown> | undefined)?.[segment], roots);
   const inside = steps.some(

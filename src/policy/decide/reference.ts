@@ -5,7 +5,7 @@ import type { Document } from '../documents/document.ts';
 import { isKind } from '../documents/document.ts';
 import type { ObligationSpec, RequireSpec } from '../documents/kinds/rule.ts';
 import { durationMs } from '../documents/time.ts';
-import { applyOne } from './reference-rule.ts';
+import { applyOne, escalation } from './reference-rule.ts';
 import type { Applied, World } from './reference-rule.ts';
 
 /** What the reference says of a request; lists without a meaningful order are sorted. */
@@ -107,14 +107,35 @@ function conclude(applied: readonly Applied[], world: World, digest: string): Co
     );
   const charges = chargesOf(applied, world);
   if ('failed' in charges) return refuse('EVALUATION_ERROR', [charges.failed]);
+  const empty = charges.charges.filter(({ counter }) => request.exceeded?.includes(counter) === true);
+  const refusing = empty.find(({ onExceed }) => onExceed === 'deny');
+  if (refusing !== undefined) return refuse(refusing.rule.rule.reason ?? 'QUOTA_EXCEEDED', [refusing.rule]);
+  const asking = new Map(empty.flatMap(({ onExceed, rule }) => (onExceed === 'escalate' ? [[rule.id, rule]] : [])));
+  const released = [...asking.values()]
+    .toSorted((a, b) => applied.indexOf(a) - applied.indexOf(b))
+    .map((rule) => ({ one: rule, ...answersTo({ ...rule, require: rule.require ?? escalation }, world, digest) }));
+  const [stopping] = released.filter(({ open }) => open.length > 0);
+  if (stopping !== undefined) {
+    const open = released.filter((one) => one.open.length > 0);
+    const rules = open.map(({ one }) => one);
+    if (open.some((one) => one.open.some((kind) => !request.can.includes(kind)))) return refuse('CANNOT_ENFORCE', rules);
+    return {
+      ...refuse(stopping.one.rule.reason ?? 'QUOTA_EXCEEDED', rules, rules),
+      verdict: 'pending',
+      open: open.map(({ one, open: kinds }) => `${one.id} ${kinds.join()}`).sort(),
+    };
+  }
   return {
     verdict: 'allow',
     reason: allows[0]?.rule.reason ?? 'ALLOWED',
-    decisive: [...allows, ...challenges.map(({ one }) => one)].map(({ id }) => id).sort(),
+    decisive: [...allows, ...[...challenges, ...released].map(({ one }) => one)].map(({ id }) => id).sort(),
     open: [],
     obligations: obligations.map(canonicalJson).sort(),
-    charges: charges.charges,
-    grantsUsed: [...new Set(challenges.flatMap(({ used }) => used))].sort(),
+    charges: charges.charges
+      .filter((charge) => !empty.includes(charge))
+      .map(({ counter, cost }) => `${counter} ${cost}`)
+      .sort(),
+    grantsUsed: [...new Set([...challenges, ...released].flatMap(({ used }) => used))].sort(),
   };
 }
 
@@ -194,9 +215,16 @@ function routes(owed: readonly { rule: Applied; obligation: ObligationSpec }[], 
   return conflict.map(({ rule }) => rule);
 }
 
-/** The dearest charge of each counter; a key that is absent is an error. */
-function chargesOf(applied: readonly Applied[], { request }: World): { charges: string[] } | { failed: Applied } {
-  const charges = new Map<string, number>();
+interface Charge {
+  readonly counter: string;
+  readonly cost: number;
+  readonly onExceed: 'deny' | 'escalate' | 'allow';
+  readonly rule: Applied;
+}
+
+/** The dearest charge of each counter, with what the strictest rule says; a key that is absent is an error. */
+function chargesOf(applied: readonly Applied[], { request }: World): { charges: Charge[] } | { failed: Applied } {
+  const charges: Charge[] = [];
   const failed: Applied[] = [];
   for (const one of applied) {
     if (one.effect !== 'limit') continue;
@@ -207,10 +235,21 @@ function chargesOf(applied: readonly Applied[], { request }: World): { charges: 
         continue;
       }
       const counter = `${name} ${canonicalJson([value])}`;
-      charges.set(counter, Math.max(charges.get(counter) ?? 0, Number(cost)));
+      const { onExceed = 'deny' } = one.rule;
+      charges.push({ counter, cost: Number(cost), onExceed: onExceed === 'skip' ? 'allow' : onExceed, rule: one });
     }
   }
   // The engine looks at rules in the order of their ids.
   const [first] = failed.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  return first === undefined ? { charges: [...charges].map(([counter, cost]) => `${counter} ${cost}`).sort() } : { failed: first };
+  if (first !== undefined) return { failed: first };
+  const strictness = ['deny', 'escalate', 'allow'];
+  const order = (a: Charge, b: Charge): number =>
+    strictness.indexOf(a.onExceed) - strictness.indexOf(b.onExceed) || b.cost - a.cost || (a.rule.id < b.rule.id ? -1 : 1);
+  return {
+    charges: [...new Set(charges.map(({ counter }) => counter))].flatMap((counter) => {
+      const sharing = charges.filter((charge) => charge.counter === counter).toSorted(order);
+      const cost = Math.max(...sharing.map((charge) => charge.cost));
+      return sharing.slice(0, 1).map((strictest) => ({ ...strictest, cost }));
+    }),
+  };
 }

@@ -12,7 +12,8 @@ What policies may speak about, by target: in \`match\` as the path, in condition
 - **public**: may stand in a message as \`{path}\`.
 - A path through a list means the attribute of every element; a \`match\` holds if any of them fits. \`*\` stands for any name.
 - \`now\` is the time of the request. \`data.name\` is a DataSet of the bundle, \`vars.name\` a variable of the policy or of a library.
-- Facts are what producers fetched before the decision; their names are not checked, and a policy that needs one says so in \`requires\`.
+- Facts are what producers found out before the decision; a policy that needs one says so in \`requires\`. In a gateway they are \`facts.session\`,
+  \`facts.subject\` and \`facts.foreign\`, see [facts](../how-to/facts.md); other names are not checked.
 `;
 
 /** A Markdown page of all attributes of all targets. */

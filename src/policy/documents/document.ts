@@ -1,6 +1,7 @@
 import { limits } from '#model';
 import { didYouMean, problemAt } from '../problem.ts';
-import type { Place, Problem } from '../problem.ts';
+import type { Lost } from '../lost.ts';
+import type { Missing, Place, Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';
 import { allSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
@@ -35,15 +36,22 @@ export function specNode(document: Pick<Document, 'node'>, path: readonly (strin
   return nodeAt(document.node, ['spec', ...path]);
 }
 
+export interface ReadDocuments {
+  readonly documents: Document[];
+  readonly problems: Problem[];
+  readonly lost: Lost;
+}
+
 /** Reads and checks all files; problems of all files are reported together. Names are unique within a kind. */
-export function readDocuments(files: readonly SourceFile[]): { documents: Document[]; problems: Problem[] } {
+export function readDocuments(files: readonly SourceFile[]): ReadDocuments {
   return allSteps(readingDocuments(files));
 }
 
 /** The same in steps, one for each file. */
-export function* readingDocuments(files: readonly SourceFile[]): Steps<{ documents: Document[]; problems: Problem[] }> {
+export function* readingDocuments(files: readonly SourceFile[]): Steps<ReadDocuments> {
   const problems: Problem[] = [];
   const documents: Document[] = [];
+  const lost: { files: string[]; documents: Missing[] } = { files: [], documents: [] };
   const seen = new Map<string, Document>();
   let chars = 0;
   for (const file of files) {
@@ -51,16 +59,22 @@ export function* readingDocuments(files: readonly SourceFile[]): Steps<{ documen
     if (chars > limits.bundleBytesMax) {
       const message = `the bundle is larger than ${limits.bundleBytesMax} bytes`;
       problems.push(problemAt({ file, line: 1, column: 1 }, { code: 'TOO_LARGE', message }));
-      return { documents, problems };
+      return { documents, problems, lost };
     }
     yield;
     const yaml = readYaml(file);
     problems.push(...yaml.problems);
     // A file that cannot be read as YAML would only produce consequential complaints.
-    if (!yaml.whole) continue;
+    if (!yaml.whole) {
+      lost.files.push(file.path);
+      continue;
+    }
     for (const node of yaml.nodes) {
       const document = readDocument(node, problems);
-      if (document === undefined) continue;
+      if (document === undefined) {
+        lost.documents.push(...calledBy(node));
+        continue;
+      }
       const other = seen.get(`${document.kind}/${document.name}`);
       if (other === undefined) seen.set(`${document.kind}/${document.name}`, document);
       else problems.push(twice(document, other));
@@ -71,7 +85,13 @@ export function* readingDocuments(files: readonly SourceFile[]): Steps<{ documen
     const message = `the bundle has more than ${limits.documentsPerBundleMax} documents`;
     problems.push(problemAt({ file: files[0], line: 1, column: 1 }, { code: 'TOO_LARGE', message }));
   }
-  return { documents, problems };
+  return { documents, problems, lost };
+}
+
+/** What a document without its shape says that it is. */
+function calledBy(node: Node): Missing[] {
+  const [kind, name] = [nodeAt(node, ['kind']), nodeAt(node, ['metadata', 'name'])];
+  return kind.kind === 'scalar' && name.kind === 'scalar' ? [{ kind: String(kind.value), name: String(name.value) }] : [];
 }
 
 /** Checks the shape of one document; undefined when it has not the shape of its kind. */

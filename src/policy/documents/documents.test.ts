@@ -190,6 +190,7 @@ test('the JSON Schema names every kind', () => {
     'DataSet',
     'EnforcementPoint',
     'Exception',
+    'ForeignEngine',
     'Library',
     'Override',
     'Policy',

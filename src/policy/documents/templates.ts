@@ -93,5 +93,13 @@ const templates: Readonly<Record<Kind, (values: TemplateValues) => string>> = {
   approvedBy: [user:one]
   expires: ${tomorrow}
 `,
+  ForeignEngine: () => `  owner: team:your-team
+  # Rules read its answer as facts.foreign.oldRules.result. Where it answers is configuration of the gateway.
+  fact: oldRules
+  engine: opa-remote
+  input: hoop.v1
+  deadlineMs: 1000
+  breaker: { failures: 5, pauseMs: 10000 }
+`,
   PolicyTest: ({ today, target = 'sql' }) => testTemplate(target, today),
 };

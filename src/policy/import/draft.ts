@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import type { Mode, Target } from '#model';
+import type { SpecOf } from '../documents/kinds/index.ts';
 import type { PolicySpec } from '../documents/kinds/policy.ts';
 import type { MatchSpec, ObligationSpec, RuleSpec } from '../documents/kinds/rule.ts';
 import type { SourceFile } from '../source.ts';
@@ -30,6 +31,9 @@ export interface PolicyDraft {
   /** Who answers for it and how grave it is, where the source says so itself. */
   readonly governance?: Partial<Pick<PolicySpec, 'owner' | 'tier' | 'risk' | 'review'>>;
 }
+
+/** What an engine needs besides its description. */
+export type EngineParts = Partial<Pick<SpecOf<'ForeignEngine'>, 'entrypoint' | 'wasm' | 'data' | 'policies'>>;
 
 export interface DataSetDraft {
   readonly name: string;
@@ -115,6 +119,18 @@ export class Draft {
     const { owner } = this.options;
     const spec = { owner, description: `Parameters: ${source.kind} "${source.name}"`, values };
     this.#write('DataSet', name, source, { apiVersion: 'warder/v1', kind: 'DataSet', metadata: { name, labels: labelsOf(source) }, spec });
+  }
+
+  /** An engine whose answers the policy of the same name reads, with what it needs to run in a gateway. */
+  engine(described: ForeignEngine, source: SourceDocument, of: { readonly owner?: string | undefined; readonly parts: EngineParts }): void {
+    const { policy, fact, engine, input, deadlineMs, breaker } = described;
+    const spec = { owner: of.owner ?? this.options.owner, fact, engine, ...of.parts, input, deadlineMs, breaker };
+    this.#write('ForeignEngine', policy, source, {
+      apiVersion: 'warder/v1',
+      kind: 'ForeignEngine',
+      metadata: { name: policy, labels: labelsOf(source) },
+      spec,
+    });
   }
 
   exception(name: string, source: SourceDocument, spec: unknown): void {

@@ -13,6 +13,6 @@ export type { ImportFinding } from './finding.ts';
 export type { ForeignEngine } from './foreign.ts';
 export { importPolicies } from './import.ts';
 export type { ImportedSource, ImportResult } from './import.ts';
-export { foreignInput } from './rego/projection.ts';
+export { foreignInput } from '../foreign/projection.ts';
 export { admissionAttributes } from './kubernetes/admission-review.ts';
-export type { ImportOptions } from './options.ts';
+export type { CompiledRego, ImportOptions } from './options.ts';

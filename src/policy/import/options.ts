@@ -1,5 +1,6 @@
 import type { Target } from '#model';
 import type { CedarModule } from './cedar/module.ts';
+import type { ForeignEngine } from './foreign.ts';
 import type { RiskClass, Tier } from '../documents/kinds/policy.ts';
 
 /** What an import cannot know from the files. */
@@ -21,11 +22,18 @@ export interface ImportOptions {
   readonly target?: Target;
   /** The Cedar engine, loaded; without it Cedar files are reported and not imported. */
   readonly cedar?: CedarModule;
+  /** Reads the bundle and the data that an engine for compiled Rego names; without it, or without an answer, the engine is not written. */
+  readonly compiledRego?: (engine: ForeignEngine) => CompiledRego;
   /** Folder of the generated files; default `imported`. */
   readonly folder?: string;
 }
 
-export type ResolvedOptions = Required<Omit<ImportOptions, 'cedar'>> & Pick<ImportOptions, 'cedar'>;
+/** A module, base64, with its data; or why there is none. */
+export type CompiledRego =
+  | { readonly ok: true; readonly wasm: string; readonly data: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly why: string };
+
+export type ResolvedOptions = Required<Omit<ImportOptions, 'cedar' | 'compiledRego'>> & Pick<ImportOptions, 'cedar' | 'compiledRego'>;
 
 export function resolveOptions(options: ImportOptions): ResolvedOptions {
   return { owner: 'team:platform', tier: 'org', risk: 'medium', mode: 'shadow', target: 'sql', folder: 'imported', ...options };

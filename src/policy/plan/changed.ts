@@ -4,6 +4,7 @@ import type { Bundle } from '../bundle.ts';
 import { isKind } from '../documents/document.ts';
 import type { Document } from '../documents/document.ts';
 import { targets } from '../documents/kinds/policy.ts';
+import { mayRead } from '../facts.ts';
 import { compareText } from '../problem.ts';
 
 /** One side of a plan: the documents and what they compile to. */
@@ -54,13 +55,21 @@ function meaningOfRules({ documents, bundle }: Side): Map<string, string> {
       const data = (bundle.compiled.reads.get(id) ?? [])
         .filter((path) => path.startsWith('data.'))
         .map((path) => sets.get(path.split('.')[1] ?? ''));
+      const engines = enginesRead(bundle, id);
       const changes = changers
         .filter((other) => bearsOn(other, document.name, rule.id))
         .map((other) => `${other.kind} ${canonicalJson(other.spec)}`);
-      meanings.set(id, canonicalJson({ meant, shared, libraries, data, changes: changes.sort(compareText) }));
+      meanings.set(id, canonicalJson({ meant, shared, libraries, data, engines, changes: changes.sort(compareText) }));
     }
   }
   return meanings;
+}
+
+/** Digests of the engines whose answers the rule reads: with other policies in them it decides otherwise. */
+function enginesRead(bundle: Bundle, rule: string): readonly string[] {
+  const reads = bundle.compiled.reads.get(rule) ?? [];
+  const engines = [...bundle.engines.values()].filter(({ fact }) => reads.some((path) => mayRead(path, `facts.foreign.${fact}`)));
+  return engines.map(({ digest }) => digest);
 }
 
 function variablesOf(documents: readonly Document[], target: Target, phase: Phase): unknown {

@@ -52,7 +52,7 @@ function conditionsOf(rule: CompiledRule): Condition[] {
     rule.unless,
     rule.unlessValid?.input,
     ...exceptions.map(({ when }) => when),
-    ...rollouts.flatMap(({ cohorts }) => cohorts),
+    ...rollouts.flatMap(({ stages }) => stages.at(-1)?.cohorts ?? []),
   ];
   return [...conditions, ...rule.obligations.map(({ forEach }) => forEach?.list)].filter((condition) => condition !== undefined);
 }

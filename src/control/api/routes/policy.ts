@@ -5,6 +5,7 @@ import type { GatewayView } from '../../fleet/fleet.ts';
 import { callerOf } from '../caller.ts';
 import type { Api, ApiDesk } from '../desk.ts';
 import { policyInForce, pushBody, pushed, storedBundle } from '../schemas/governance.ts';
+import { rollout, rolloutAction, rolloutBody, rolloutList, shownRollout } from '../schemas/rollouts.ts';
 import { problem } from '../schemas/page.ts';
 
 const errors = { '4xx': problem, '5xx': problem };
@@ -46,6 +47,7 @@ export function policyRoutes(api: Api, desk: ApiDesk): void {
       }
       const { source } = result.inForce;
       // Also when nothing changed: a gateway that missed the offer gets it again.
+      desk.fleet.notify('all', 'rollouts.offer', await desk.rollouts.offer());
       desk.fleet.notify('all', 'policy.offer', source);
       await desk.fleet.inForceEverywhere(source.ref.digest);
       return {
@@ -55,6 +57,31 @@ export function policyRoutes(api: Api, desk: ApiDesk): void {
         gateways: inForce(await desk.fleet.views(), source.ref.digest),
         warnings: [...result.warnings],
       };
+    },
+  });
+
+  api.route({
+    method: 'GET',
+    url: '/policy/rollouts',
+    config: { access: { roles: 'any', audit: { none: 'where rollouts stand is no evidence; what moved them is in the ledger' } } },
+    schema: { response: { 200: rolloutList, ...errors } },
+    handler: async () => ({ items: (await desk.rollouts.list()).map(shownRollout) }),
+  });
+
+  api.route({
+    method: 'POST',
+    url: '/policy/rollouts/:name/:action',
+    config: { access: { roles: ['policy-author', 'operator'], audit: ['rollout.moved'] } },
+    schema: {
+      params: z.object({ name: z.string().max(100), action: rolloutAction }),
+      body: rolloutBody,
+      response: { 200: rollout, ...errors },
+    },
+    handler: async (request) => {
+      const { name, action } = request.params;
+      const comment = request.body?.comment;
+      const by = callerOf(request).subject.id;
+      return shownRollout(await desk.rollouts.act(name, { action, by, ...(comment === undefined ? {} : { comment }) }));
     },
   });
 

@@ -27,13 +27,14 @@ export function recordingRoutes(api: Api, desk: ApiDesk): void {
     handler: async (request) => {
       const viewer = callerOf(request).subject;
       const session = await findSession(desk.store.db, { viewer, id: request.params.id });
-      const after = request.query.after === undefined ? 0 : Number(request.query.after);
-      if (!Number.isSafeInteger(after) || after < 0) throw new Fault('INVALID_INPUT', '`after` is not the `next` of an earlier page');
+      const after = request.query.after === undefined ? undefined : Number(request.query.after);
+      if (after !== undefined && (!Number.isSafeInteger(after) || after < 0))
+        throw new Fault('INVALID_INPUT', '`after` is not the `next` of an earlier page');
       const { marks, items, ...page } = await readRecording(
         {
           db: desk.store.db,
           administration: desk.administration,
-          disclose: (origin, wanted) => desk.fleet.callOrigin(origin, 'evidence.disclose', wanted),
+          disclose: (origin, wanted) => desk.disclosing.disclose(origin, wanted),
         },
         { session, viewer, after },
       );
@@ -55,9 +56,12 @@ export function recordingRoutes(api: Api, desk: ApiDesk): void {
     },
     handler: async (request, reply) => {
       const viewer = callerOf(request).subject;
-      const { store, administration, fleet, ledger, ledgerFolder, world } = desk;
+      const { store, administration, fleet, disclosing, ledger, ledgerFolder, exportBytesMax: bytesMax, world } = desk;
       const session = await findSession(store.db, { viewer, id: request.params.id });
-      const files = await exportSession({ db: store.db, administration, fleet, ledger, ledgerFolder, world }, { session, viewer });
+      const files = await exportSession(
+        { db: store.db, administration, fleet, disclosing, ledger, ledgerFolder, bytesMax, world },
+        { session, viewer },
+      );
       return reply
         .type('application/x-tar')
         .header('content-disposition', `attachment; filename="${session.id}.tar"`)

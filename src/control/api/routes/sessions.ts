@@ -51,9 +51,9 @@ export function sessionRoutes(api: Api, desk: ApiDesk): void {
       const items = await sessionTimeline(
         {
           db,
-          ledger: desk.ledger,
+          administration: desk.administration,
           log: desk.log,
-          openEvidence: (origin, wanted) => desk.fleet.callOrigin(origin, 'evidence.open', wanted),
+          openEvidence: (origin, wanted) => desk.disclosing.open(origin, wanted),
         },
         { session: found, viewer, after: from, limit },
       );

@@ -4,6 +4,8 @@ import { time } from './page.ts';
 
 export const requestStatus = z.enum(['waiting', 'approved', 'used', 'refused', 'expired', 'withdrawn']);
 
+const reviewers = z.array(z.object({ group: z.string().optional(), ownerOf: z.literal('resource').optional(), min: z.number().int() }));
+
 export const approvalRequest = z
   .object({
     id: z.string(),
@@ -26,7 +28,16 @@ export const approvalRequest = z
         message: z.string(),
         quorum: z.number().int(),
         approvals: z.number().int().describe('Answers so far that count.'),
-        reviewers: z.array(z.object({ group: z.string().optional(), ownerOf: z.literal('resource').optional(), min: z.number().int() })),
+        reviewers,
+        escalation: z
+          .object({
+            at: time.optional().describe('Since when they are asked; absent: they are not asked yet.'),
+            quorum: z.number().int(),
+            approvals: z.number().int(),
+            reviewers,
+          })
+          .optional()
+          .describe('Who is asked as well when nobody answers in time. Either of the two groups releases the operation.'),
       }),
     ),
     answers: z.array(z.object({ by: z.string(), answer: z.enum(['approve', 'refuse']), at: time, comment: z.string().optional() })),

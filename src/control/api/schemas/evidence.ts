@@ -86,6 +86,20 @@ export const decision = z
     obligations: z.array(z.string()),
     requirements: z.array(z.object({ rule: z.string(), reason: z.string(), bound: z.string() })),
     reads: z.record(z.string(), z.unknown()).describe('Attributes the matched rules read, path → value.'),
+    facts: z
+      .array(
+        z.object({
+          fact: z.string().describe('Below `facts`, e.g. `foreign.oldRules`.'),
+          engine: z.enum(['rego-wasm', 'opa-remote', 'cedar']),
+          digest: z.string().describe('Of the engine as the bundle describes it, its policies and data included.'),
+          status: z.enum(['answered', 'undefined', 'unavailable']),
+          answer: z.string().optional().describe('SHA-256 of the answer.'),
+          because: z.enum(['late', 'busy', 'resting', 'failed']).optional().describe('Why there is no answer.'),
+          latencyUs: z.number().int(),
+        }),
+      )
+      .optional()
+      .describe('Engines that were asked before the decision.'),
     errors: z.array(z.object({ rule: z.string(), part: z.string(), path: z.string().optional(), message: z.string() })),
     shadow: z.object({ verdict, rules: z.array(z.string()) }).optional(),
     bundle: z.object({ name: z.string(), version: z.string(), digest: z.string() }),

@@ -10,11 +10,17 @@ export type Format = (typeof formats)[number];
 
 /** One line without a line break. */
 export function formatted(facts: Facts, format: Format): string {
+  const event = eventIn(facts, format);
+  return typeof event === 'string' ? event : JSON.stringify(event);
+}
+
+/** The event as a member of other JSON: an object where the format is JSON itself. */
+export function eventIn(facts: Facts, format: Format): object | string {
   switch (format) {
     case 'ocsf':
-      return JSON.stringify(ocsfOf(facts));
+      return ocsfOf(facts);
     case 'facts':
-      return JSON.stringify(facts);
+      return facts;
     case 'cef':
       return cefOf(facts);
     case 'leef':

@@ -17,7 +17,7 @@ function userOf(id: string): Record<string, unknown> {
 }
 
 export function actorOf(facts: Facts): Record<string, unknown> {
-  return { user: subjectOf(facts), ...(facts.session === undefined ? {} : { session: { uid: facts.session } }) };
+  return { user: subjectOf(facts), session: facts.session === undefined ? undefined : { uid: facts.session } };
 }
 
 /** Where the client came from. A source that the sink is not told is said to be withheld: the class asks for one. */
@@ -25,7 +25,7 @@ export function endpointOf({ source }: Facts): Record<string, unknown> {
   if (source === undefined) return { name: 'withheld' };
   const address = addressOf(source);
   if (address === undefined) return { uid: source };
-  return { ip: address.ip, ...(address.port === undefined ? {} : { port: address.port }) };
+  return { ip: address.ip, port: address.port };
 }
 
 /** `127.0.0.1:5432` and `[::1]:5432`, with or without port. */

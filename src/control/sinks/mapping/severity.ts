@@ -6,6 +6,7 @@ export type Severity = 'informational' | 'low' | 'medium' | 'high';
 /** Kinds that deserve some whatever they say. */
 const ofKind: Readonly<Record<string, Severity>> = {
   'session.refused': 'medium',
+  'session.lost': 'high',
   'operation.indoubt': 'high',
   'alarm.raised': 'high',
   'alarm.cleared': 'low',
@@ -36,15 +37,12 @@ export function messageOf(facts: Facts): string {
   const who = facts.subject ?? facts.by ?? facts.claimed;
   const what = facts.verb ?? facts.action ?? facts.alarm;
   const result = facts.verdict ?? facts.status;
-  return [
-    facts.kind,
-    result,
-    facts.reason === result ? undefined : facts.reason,
-    who === undefined ? undefined : `by ${who}`,
-    what,
-    facts.resource === undefined ? facts.object : `on ${facts.resource}`,
-    facts.message,
-  ]
-    .filter((part) => part !== undefined)
-    .join(' ');
+  let message = facts.kind;
+  if (result !== undefined) message += ` ${result}`;
+  if (facts.reason !== undefined && facts.reason !== result) message += ` ${facts.reason}`;
+  if (who !== undefined) message += ` by ${who}`;
+  if (what !== undefined) message += ` ${what}`;
+  if (facts.resource !== undefined) message += ` on ${facts.resource}`;
+  else if (facts.object !== undefined) message += ` ${facts.object}`;
+  return facts.message === undefined ? message : `${message} ${facts.message}`;
 }

@@ -31,8 +31,8 @@ export function memory(entries: number): Cursors & { cursor: Cursor; errors: str
     async withdraw({ cursor, before }) {
       change(cursor, cursor.next, before.sent);
     },
-    async advance({ cursor, to, delivered }) {
-      change(cursor, to, Math.max(cursor.sent, to));
+    async advance({ cursor, to, delivered, upTo = to }) {
+      change(cursor, to, Math.max(cursor.sent, to, upTo));
       if (delivered > 0) inRow = 0;
       return state.cursor;
     },

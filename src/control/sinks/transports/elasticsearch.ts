@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Facts } from '../facts.ts';
 import type { Format } from '../mapping/format.ts';
-import { formatted } from '../mapping/format.ts';
+import { eventIn } from '../mapping/format.ts';
 import { failed, taken } from '../sink.ts';
 import type { Delivery, Transport } from '../sink.ts';
 import { deliveryOf, jsonOf } from './http-delivery.ts';
@@ -69,9 +69,8 @@ function itemsTaken(body: string, expected: number): Delivery {
 }
 
 function documentOf(facts: Facts, { format }: ElasticsearchOptions): Record<string, unknown> {
-  const text = formatted(facts, format);
-  // Reason: it was made from JSON one line above.
-  const content = format === 'ocsf' || format === 'facts' ? (JSON.parse(text) as Record<string, unknown>) : { message: text };
+  const event = eventIn(facts, format);
+  const content = typeof event === 'string' ? { message: event } : event;
   const own = {
     key: facts.key,
     leaf: facts.leaf,

@@ -5,12 +5,14 @@ import { limits } from '#model';
 
 export interface Post {
   readonly url: URL;
-  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
   /** PEM of the authorities to trust instead of the usual ones. */
   readonly ca?: string | undefined;
   readonly signal: AbortSignal;
+  /** `limits.sinkAnswerBytesMax` when absent. */
+  readonly answerBytesMax?: number;
 }
 
 export type Answer =
@@ -18,6 +20,8 @@ export type Answer =
       readonly kind: 'answer';
       readonly status: number;
       readonly body: string;
+      /** The same as it came. */
+      readonly bytes: Buffer;
       /** What the header Retry-After asks for, ms; a moment is counted from the receiver's own `Date`. */
       readonly retryAfterMs?: number;
     }
@@ -27,7 +31,15 @@ export type Answer =
 /**
  * One request on a connection of its own; redirects are not followed. Resolves in any case: with the whole answer, or with how it broke.
  */
-export function post({ url, method = 'POST', headers, body, ca, signal }: Post): Promise<Answer> {
+export function post({
+  url,
+  method = 'POST',
+  headers,
+  body,
+  ca,
+  signal,
+  answerBytesMax = limits.sinkAnswerBytesMax,
+}: Post): Promise<Answer> {
   return new Promise((resolve) => {
     const state = { sent: false };
     const broken = (why: string): void => resolve({ kind: 'broken', why, sent: state.sent });
@@ -62,14 +74,15 @@ export function post({ url, method = 'POST', headers, body, ca, signal }: Post):
       let size = 0;
       response.on('data', (part: Buffer) => {
         size += part.length;
-        if (size > limits.sinkAnswerBytesMax) request.destroy(new Error('the answer is too long'));
+        if (size > answerBytesMax) request.destroy(new Error('the answer is too long'));
         else parts.push(part);
       });
       response.on('error', (error) => broken(error.message));
       response.on('aborted', () => broken('the connection was closed in the middle of the answer'));
       response.on('end', () => {
         const retryAfterMs = retryAfterOf(response.headers);
-        const answer = { kind: 'answer', status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') } as const;
+        const bytes = Buffer.concat(parts);
+        const answer = { kind: 'answer', status: response.statusCode ?? 0, body: bytes.toString('utf8'), bytes } as const;
         if (response.complete) resolve({ ...answer, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
         else broken('the connection was closed in the middle of the answer');
       });

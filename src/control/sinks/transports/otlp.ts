@@ -87,7 +87,7 @@ function recordOf(facts: Facts, world: World): unknown {
 }
 
 function attributesOf(values: Readonly<Record<string, unknown>>): unknown[] {
-  return Object.entries(values).map(([key, value]) => ({ key, value: valueOf(value) }));
+  return Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value: valueOf(value) }]));
 }
 
 function valueOf(value: unknown): unknown {

@@ -2,7 +2,7 @@ import { limits } from '#model';
 import type { Timer, World } from '#model';
 import type { Facts } from '../facts.ts';
 import type { Format } from '../mapping/format.ts';
-import { formatted } from '../mapping/format.ts';
+import { eventIn } from '../mapping/format.ts';
 import { failed, taken } from '../sink.ts';
 import type { Delivery, Transport } from '../sink.ts';
 import { deliveryOf, jsonOf } from './http-delivery.ts';
@@ -92,15 +92,13 @@ function pause(delayMs: number, world: World, signal: AbortSignal): Promise<void
 }
 
 function eventOf(facts: Facts, { index, sourcetype, format }: SplunkOptions): Record<string, unknown> {
-  const text = formatted(facts, format);
   return {
     time: facts.t / 1000,
     host: facts.origin,
     source: 'warder',
     sourcetype,
     ...(index === undefined ? {} : { index }),
-    // Reason: it was made from JSON one line above.
-    event: format === 'ocsf' || format === 'facts' ? (JSON.parse(text) as unknown) : text,
+    event: eventIn(facts, format),
     fields: {
       warder_key: facts.key,
       warder_kind: facts.kind,

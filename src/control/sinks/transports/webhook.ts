@@ -3,7 +3,7 @@ import { Fault } from '#model';
 import type { World } from '#model';
 import type { Facts } from '../facts.ts';
 import type { Format } from '../mapping/format.ts';
-import { formatted } from '../mapping/format.ts';
+import { eventIn } from '../mapping/format.ts';
 import type { Transport } from '../sink.ts';
 import { deliveryOf } from './http-delivery.ts';
 import { post } from './http.ts';
@@ -50,8 +50,7 @@ export function webhookTransport(options: WebhookOptions, world: World): Transpo
 
 /** `id` with `source` is unique, as CloudEvents asks for: `source` is the ledger, `id` the position with the leaf of the entry. */
 function cloudEventOf(facts: Facts, format: Format): Record<string, unknown> {
-  const text = formatted(facts, format);
-  const json = format === 'ocsf' || format === 'facts';
+  const data = eventIn(facts, format);
   return {
     specversion: '1.0',
     id: `${facts.i}-${facts.leaf.slice(0, 16)}`,
@@ -62,9 +61,8 @@ function cloudEventOf(facts: Facts, format: Format): Record<string, unknown> {
     // Extension attributes; their names are lower case letters and digits only.
     dedupekey: facts.key,
     ...(facts.duplicate === undefined ? {} : { duplicate: facts.duplicate }),
-    datacontenttype: json ? 'application/json' : 'text/plain',
-    // Reason: it was made from JSON one line above.
-    data: json ? (JSON.parse(text) as unknown) : text,
+    datacontenttype: typeof data === 'string' ? 'text/plain' : 'application/json',
+    data,
   };
 }
 

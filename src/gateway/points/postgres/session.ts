@@ -273,6 +273,9 @@ export class PostgresSession {
           this.#wasHeld = true;
           this.#exchange.show([holdNotice(notice, { inTransaction: this.#exchange.status === 'T' })]);
         },
+        onDelay: () => {
+          this.#wasHeld = true;
+        },
       });
       if (admission.kind === 'refused') return { kind: 'refused', refusal: withParserError(admission.refusal, drafts) };
       if (!waiting.signal.aborted) return admission;

@@ -89,6 +89,26 @@ test('versions are ordered as semver.org says', () => {
   allFail(['semver("1")', 'semver("1.2.3-")', 'semver("1.2.3+a..b")']);
 });
 
+test('texts are checked by the names of Kubernetes, which say what is wrong', () => {
+  allTrue([
+    '!format.dns1123Label().validate("my-name").hasValue() && format.dns1123Label().validate("a.b").value() == ["must not contain dots"]',
+    'format.dns1123Label().validate("My").value()[0].startsWith("a lowercase RFC 1123 label must consist of") && format.dns1123Label().validate("").hasValue()',
+    "format.dns1123Label().validate(\"My\").value()[0].endsWith(\"(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')\")",
+    'format.dns1123Subdomain().validate("apiextensions.k8s.io") == optional.none() && format.dns1123Subdomain().validate("a..b").hasValue() && format.dns1035Label().validate("1a").hasValue()',
+    '!format.dns1123LabelPrefix().validate("my-label-prefix-").hasValue() && format.dns1123Label().validate("my-label-prefix-").hasValue() && !format.dns1123SubdomainPrefix().validate("mysubdomain.prefix.-").hasValue() && !format.dns1035LabelPrefix().validate("a-").hasValue()',
+    '!format.qualifiedName().validate("apiextensions.k8s.io/v1beta1").hasValue() && format.qualifiedName().validate("/a").value() == ["prefix part must be non-empty"] && format.qualifiedName().validate("a/b/c").value()[0].endsWith("with an optional DNS subdomain prefix and \'/\' (e.g. \'example.com/MyName\')") && format.qualifiedName().validate("").value().size() == 2',
+    '!format.labelValue().validate("").hasValue() && !format.labelValue().validate("a_B.1").hasValue() && format.labelValue().validate("-a").hasValue()',
+    '!format.uri().validate("http://example.com").hasValue() && format.uri().validate("example.com").value()[0].contains("invalid URI for request")',
+    '!format.uuid().validate("123e4567-e89b-12d3-a456-426614174000").hasValue() && !format.uuid().validate("123E4567E89B12D3A456426614174000").hasValue() && format.uuid().validate("123e4567").value() == ["does not match the UUID format"]',
+    '!format.byte().validate("aGVsbG8=").hasValue() && format.byte().validate("a=b").value() == ["invalid base64"]',
+    '!format.date().validate("2024-02-29").hasValue() && format.date().validate("2023-02-29").value() == ["invalid date"] && format.date().validate("2021-1-1").hasValue()',
+    '!format.datetime().validate("2021-01-01T00:00:00Z").hasValue() && !format.datetime().validate("2021-01-01t23:59:59.5+01:00").hasValue() && format.datetime().validate("2021-01-01T24:00:00Z").value() == ["invalid datetime"] && format.datetime().validate("2021-01-01").hasValue()',
+    'format.named("dns1123Label").hasValue() && !format.named("nothing").hasValue() && format.named("uuid").value() == format.uuid() && format.uuid() != format.byte()',
+    'format.named("date").value().validate("2021-01-01") == optional.none() && "a".format([]) == "a"',
+    'format.dns1123Label().validate("' + 'a'.repeat(64) + '").value() == ["must be no more than 63 characters"]',
+  ]);
+});
+
 test('lists', () => {
   allTrue([
     '[1, [2, [3]]].flatten() == [1, 2, [3]] && [1, [2, [3]]].flatten(2) == [1, 2, 3] && [1, 1.0, 2u, 2, "a", "a"].distinct() == [1, 2, "a"]',

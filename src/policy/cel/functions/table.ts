@@ -2,6 +2,7 @@ import { coreFunctions } from './core.ts';
 import { encoderFunctions } from './encoders.ts';
 import { listFunctions } from './lists.ts';
 import { mathFunctions } from './math.ts';
+import { formatFunctions } from './named-format.ts';
 import { networkFunctions } from './network.ts';
 import { lazyOptionalFunctions, optionalFunctions } from './optional.ts';
 import { quantityFunctions } from './quantity.ts';
@@ -26,6 +27,7 @@ const libraries: readonly Library[] = [
   urlFunctions,
   quantityFunctions,
   semverFunctions,
+  formatFunctions,
   optionalFunctions,
   lazyOptionalFunctions,
 ];

@@ -40,7 +40,7 @@ const form =
 const badPercent = /%(?![0-9a-fA-F]{2})/;
 const control = /\p{Cc}/u;
 
-function readUrl(text: string): CelUrl | undefined {
+export function readUrl(text: string): CelUrl | undefined {
   const match = control.test(text) || badPercent.test(text) ? null : form.exec(text);
   if (match === null) return undefined;
   const [, scheme, hostname, port, path = '', query = ''] = match;

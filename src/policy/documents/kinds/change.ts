@@ -52,6 +52,8 @@ const stepShape = object(
   1,
 );
 
+const gateMetrics = ['new_denies_per_1000', 'error_rate', 'p99_latency_ms', 'disagreement_with_current', 'manual'] as const;
+
 /** How a rule moves from one mode to another. */
 export const rolloutSpec = object({
   subject: required(
@@ -69,10 +71,17 @@ export const rolloutSpec = object({
   step: optional(integer({ min: 0 }), 'the step in force, from 1; 0: not begun; default 1'),
   steps: required(list(stepShape, 1), 'in order; who is in stays in'),
   gates: optional(
-    list(object({ metric: required(text({ maxChars: 64 }), 'what'), max: required(number({ min: 0 }), 'at most') })),
-    'must hold before the next step',
+    list(
+      object({
+        metric: required(choice(...gateMetrics), 'what'),
+        max: optional(number({ min: 0 }), 'at most; not for manual'),
+        atLeast: optional(integer({ min: 1 }), 'decisions that must have been made at the step; default 100'),
+      }),
+      1,
+    ),
+    'must hold before the next step; with them it is taken by itself',
   ),
-  onGateFailure: optional(choice('rollback', 'hold'), 'what then'),
+  onGateFailure: optional(choice('rollback', 'hold'), 'what then; default rollback'),
 });
 
 /** Emergency kill switch: named rules are off or only audited for a short time. */

@@ -4,6 +4,8 @@ import { form } from '../shape.ts';
 export const nameForm = form('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', 'a name: lower-case letters, digits and "-", at most 63');
 /** Names that CEL reads as `data.name`, `vars.name`. */
 export const identifierForm = form('^[a-z][a-z0-9_]{0,62}$', 'an identifier: lower-case letters, digits and "_"');
+/** The name of a fact that another engine makes, as rules write it: `facts.foreign.name`. */
+export const factNameForm = form('^[a-z][A-Za-z0-9]{0,62}$', 'the name of a fact such as oldSqlRules: letters and digits');
 export const ruleIdForm = form('^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$', 'a rule id such as policy-name/rule-id');
 export const ownerForm = form('^(team|user|group):[a-zA-Z0-9._-]+$', 'an owner such as team:data-platform');
 export const personForm = form('^(user|svc|service):[a-zA-Z0-9._@-]+$', 'a person such as user:dana');

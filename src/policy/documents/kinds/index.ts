@@ -7,6 +7,7 @@
 import { choice, map, object, optional, required, text } from '../shape.ts';
 import type { Infer, Shape } from '../shape.ts';
 import { exceptionSpec, overrideSpec, rolloutSpec } from './change.ts';
+import { foreignEngineSpec } from './foreign-engine.ts';
 import { identifierForm, nameForm } from './forms.ts';
 import { policyTestSpec } from './policy-test.ts';
 import { policySpec } from './policy.ts';
@@ -22,6 +23,7 @@ const specShapes = {
   Override: overrideSpec,
   EnforcementPoint: enforcementPointSpec,
   RiskAcceptance: riskAcceptanceSpec,
+  ForeignEngine: foreignEngineSpec,
   PolicyTest: policyTestSpec,
 } as const;
 

@@ -60,6 +60,7 @@ const inputs = {
   result: optional(json, 'response phase: the columns; default: what the parser says of the statement'),
   can: optional(list(text({ form: obligationTypeForm })), 'what the point can do; default everything'),
   grants: optional(list(grantShape), 'grants the caller holds'),
+  exceeded: optional(list(text({ form: nameForm }), 1), 'limits, by name, whose counters have no units left'),
 };
 
 const caseShape = object({

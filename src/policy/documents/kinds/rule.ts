@@ -41,6 +41,14 @@ const approvalShape = object({
   excludeRequester: optional(boolean, 'default true: nobody approves their own operation'),
   timeout: required(text({ form: durationForm }), 'how long to wait'),
   onTimeout: required(choice('deny', 'escalate'), 'what then'),
+  escalateTo: optional(
+    object({
+      reviewers: required(list(reviewersShape, 1), 'who may approve as well from then on'),
+      quorum: optional(integer({ min: 1, max: 20 }), 'how many of them; default as above'),
+      timeout: optional(text({ form: durationForm }), 'how long to wait for them; default as above'),
+    }),
+    'whom onTimeout: escalate asks, once; nobody then: denied',
+  ),
   bind: required(list(text({ form: attributeForm }), 1), 'attributes the approval is bound to'),
   grant: optional(
     object({
@@ -96,10 +104,10 @@ export const ruleShape = object({
   onError: optional(failShape, 'when a condition cannot be evaluated'),
   onUnavailable: optional(failShape, 'when a fact is not available'),
   onExceed: optional(failShape, 'when a limit is exceeded'),
-  onStoreError: optional(failShape, 'when limits cannot be counted'),
+  onStoreError: optional(choice('deny', 'allow', 'skip'), 'when limits cannot be counted'),
   reason: optional(text({ form: reasonForm }), 'stable code'),
   message: optional(text({ maxChars: 500 }), 'public text; {attribute} for public attributes'),
-  require: optional(requireShape, 'the challenge'),
+  require: optional(requireShape, 'the challenge; of a limit: what onExceed: escalate asks for'),
   limits: optional(list(limitShape, 1), 'counters'),
   obligations: optional(list(obligationShape, 1), 'what must also happen'),
 });

@@ -3,6 +3,7 @@ import type { Draft, RuleDraft } from '../draft.ts';
 import { cedarCases } from '../cases/cedar.ts';
 import { quote } from '../kubernetes/selector.ts';
 import { foreignDefaults } from '../foreign.ts';
+import type { ForeignEngine } from '../foreign.ts';
 import { plainMessage } from '../message.ts';
 import { documentName, identifier } from '../name.ts';
 import { wholeFile } from '../source.ts';
@@ -48,7 +49,7 @@ function importFile(draft: Draft, source: SourceDocument, of: { cedar: CedarModu
       phase: 'response',
       rules: onResult.map((policy) => resultRule(policy, result)),
     });
-  draft.foreign.push({
+  const described: ForeignEngine = {
     policy: name,
     from: source.file.path,
     fact,
@@ -57,7 +58,9 @@ function importFile(draft: Draft, source: SourceDocument, of: { cedar: CedarModu
     data: [],
     input: 'authzen',
     ...foreignDefaults,
-  });
+  };
+  draft.foreign.push(described);
+  draft.engine(described, source, { parts: { policies: Object.fromEntries(policies.map(({ id, text }) => [id, text])) } });
 }
 
 function requestRules(policies: readonly CedarPolicy[], result: string): RuleDraft[] {

@@ -28,7 +28,7 @@ export interface CedarFact {
 export function cedarFact(cedar: CedarModule, { parsed }: CedarPolicies, request: DecisionRequest): CedarFact | undefined {
   const responses: CedarResponse[] = [];
   try {
-    for (const call of cedarRequests(request)) {
+    for (const call of cedarQuestions(request)) {
       const answer = cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId: parsed });
       if (answer.type === 'failure') return undefined;
       responses.push(answer.response);
@@ -37,6 +37,11 @@ export function cedarFact(cedar: CedarModule, { parsed }: CedarPolicies, request
     // A value that is none of Cedar's, or one its module breaks on.
     return undefined;
   }
+  return cedarFactOf(responses);
+}
+
+/** What the answers to the questions of one request come to. */
+export function cedarFactOf(responses: readonly CedarResponse[]): CedarFact {
   const permitted = responses.length > 0 && responses.every(({ decision }) => decision === 'allow');
   const refusals = responses.filter(({ decision }) => decision === 'deny');
   const determining = union((permitted ? responses : refusals).map(({ diagnostics }) => diagnostics.reason));
@@ -48,13 +53,13 @@ function union(lists: readonly (readonly string[])[]): readonly string[] {
   return [...new Set(lists.flat())].toSorted();
 }
 
-type CedarQuestion = Omit<CedarCall, 'preparsedPolicySetId'>;
+export type CedarQuestion = Omit<CedarCall, 'preparsedPolicySetId'>;
 
 /**
  * A request in Cedar's terms: the subject with its groups as parents, each thing the operation does as an action, the resource with its
  * attributes. The target's own attributes are in `context`, beside the request context.
  */
-export function cedarRequests(request: DecisionRequest): readonly CedarQuestion[] {
+export function cedarQuestions(request: DecisionRequest): readonly CedarQuestion[] {
   const { subject, resource, context, attributes } = request;
   const principal = subjectUid(subject);
   const groups: CedarUid[] = [...new Set(subject.groups)].map((id) => ({ type: 'Group', id }));

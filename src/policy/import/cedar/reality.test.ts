@@ -223,12 +223,12 @@ action "select", "drop" appliesTo { principal: User, resource: Database, context
 
 test('policies are checked against the schema beside them, or in a folder around them', () => {
   const good = 'forbid (principal, action == Action::"drop", resource) when { resource.env == "prod" };';
-  assert.equal(findingsOf(good, [{ path: 'shop/shop.cedarschema', text: schema }]).documents.length, 1);
+  assert.equal(findingsOf(good, [{ path: 'shop/shop.cedarschema', text: schema }]).documents.length, 2);
   const misspelt = '\n  forbid (principal, action == Action::"drop", resource) when { resource.enviroment == "prod" };';
   const { documents, said } = findingsOf(misspelt, [{ path: 'shop.cedarschema', text: schema }]);
   assert.deepEqual(documents, []);
   assert.match(said.join('\n'), /^shop\/x\.cedar:2:65 unsupported for policy `policy-1`, attribute `enviroment`/m);
-  assert.equal(findingsOf(misspelt, [{ path: 'elsewhere/shop.cedarschema', text: schema }]).documents.length, 1);
+  assert.equal(findingsOf(misspelt, [{ path: 'elsewhere/shop.cedarschema', text: schema }]).documents.length, 2);
 });
 
 test('a schema may be JSON; one that is broken, or has a second beside it, keeps the file out', () => {

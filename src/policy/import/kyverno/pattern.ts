@@ -34,26 +34,41 @@ function mapCel(pattern: Cursor, value: string, depth: number): string {
     const present = `has(${value}${selector(name)})`;
     switch (anchor) {
       case '':
-        demands.push(`${present} && ${patternCel(inner, field, depth)}`);
+        demands.push(both(present, patternCel(inner, field, depth)));
         break;
       case '()':
-        conditions.push(`${present} && ${patternCel(inner, field, depth)}`);
+        conditions.push(both(present, patternCel(inner, field, depth)));
         break;
       case '=()':
-        demands.push(`(!${present} || ${patternCel(inner, field, depth)})`);
+        demands.push(either(`!${present}`, patternCel(inner, field, depth)));
         break;
       case 'X()':
         demands.push(`!${present}`);
         break;
       case '^()':
-        demands.push(`${present} && ${listCel(inner, field, { depth, quantifier: 'exists' })}`);
+        demands.push(both(present, listCel(inner, field, { depth, quantifier: 'exists' })));
         break;
       default:
         refuse(inner, `the anchor ${anchor} is not imported`);
     }
   }
-  const demanded = demands.length === 0 ? 'true' : demands.join(' && ');
+  const needed = demands.filter((demand) => !isTrue(demand));
+  if (needed.length === 0) return 'true';
+  const demanded = needed.join(' && ');
   return conditions.length === 0 ? `(${demanded})` : `(!(${conditions.join(' && ')}) || (${demanded}))`;
+}
+
+/** Parts that hold for every value, such as a wildcard, are left out: nobody wrote them. */
+function isTrue(condition: string): boolean {
+  return /^\(*true\)*$/.test(condition);
+}
+
+function both(one: string, other: string): string {
+  return isTrue(other) ? one : `${one} && ${other}`;
+}
+
+function either(one: string, other: string): string {
+  return isTrue(other) ? 'true' : `(${one} || ${other})`;
 }
 
 function listCel(pattern: Cursor, value: string, { depth, quantifier }: { depth: number; quantifier: 'all' | 'exists' }): string {

@@ -68,3 +68,72 @@ test('what is not taken over is named', () => {
     'policy.rego:1 document',
   ]);
 });
+
+const compiledWrapper = `apiVersion: warder/v1
+kind: ForeignPolicy
+metadata: { name: old-rules }
+spec:
+  owner: team:shop
+  target: sql
+  mode: enforce
+  engine: rego-wasm
+  files: [bundle.tar.gz]
+  entrypoint: data.sql.authz
+  input: hoop.v1
+  output: { deny: '!result.allow' }
+  deadline: PT0.25S
+  breaker: { failures: 3, pause: PT30S }
+`;
+
+test('a compiled bundle comes along as an engine of the bundle, with its module, its data and its terms', () => {
+  const file = { path: 'shop/old.yaml', text: compiledWrapper };
+  const { documents, findings, engines } = importPolicies([file], {
+    ...{ today: '2026-11-20', mode: 'source' },
+    compiledRego: ({ files: [name] }) => ({ ok: true, wasm: 'AGFzbQ==', data: { from: name } }),
+  });
+  assert.deepEqual(findings, []);
+  assert.equal(engines.length, 1);
+  const [engine, ...others] = bundleOf(documents).engines.values();
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    { ...engine, digest: '' },
+    {
+      ...{
+        engine: 'rego-wasm',
+        fact: 'oldRules',
+        digest: '',
+        input: 'hoop.v1',
+        deadlineMs: 250,
+        breaker: { failures: 3, pauseMs: 30_000 },
+      },
+      ...{ wasm: 'AGFzbQ==', data: { from: 'bundle.tar.gz' }, entrypoint: 'data.sql.authz' },
+    },
+  );
+  assert.match(documents.find(({ path }) => path.includes('foreignengine'))?.text ?? '', /owner: team:shop/);
+});
+
+test('a bundle that cannot be read is named, and the wrapper refuses where it is enforced', () => {
+  const file = { path: 'shop/old.yaml', text: compiledWrapper };
+  const options = { today: '2026-11-20', mode: 'source' } as const;
+  const { documents, findings } = importPolicies([file], { ...options, compiledRego: () => ({ ok: false, why: 'it is not there' }) });
+  assert.deepEqual(
+    findings.map(({ severity, line, message }) => `${severity} ${line} ${message}`),
+    ['unsupported 9 the compiled policy cannot be taken along: it is not there'],
+  );
+  assert.equal(bundleOf(documents).engines.size, 0);
+  const request: DecisionRequest = { ...admission({}), target: 'sql', attributes: { sql: {} }, facts: {} };
+  assert.equal(decide(bundleOf(documents), request).reason, 'EVALUATION_ERROR');
+});
+
+test('where a remote OPA answers does not get into a bundle, and who waits longest is bounded', () => {
+  const { documents, findings } = importPolicies(
+    files.map(({ path, text }) => ({ path, text: text.replace('PT1S', 'PT10M') })),
+    { today: '2026-11-20' },
+  );
+  assert.ok(documents.every(({ text }) => !text.includes('opa.example.com')));
+  assert.ok(findings.some(({ severity, construct }) => severity === 'hint' && construct === 'spec.url'));
+  assert.deepEqual(
+    [...bundleOf(documents).engines.values()].map(({ engine, deadlineMs }) => [engine, deadlineMs]),
+    [['opa-remote', 5000]],
+  );
+});

@@ -1,3 +1,4 @@
+import { limits } from '#model';
 import type { Target } from '#model';
 import { parse } from '../../cel/index.ts';
 import { durationMs, durationForm } from '../../documents/time.ts';
@@ -14,7 +15,7 @@ import { plainMessage } from '../message.ts';
 import { documentName, identifier } from '../name.ts';
 import { wholeFile } from '../source.ts';
 import type { SourceDocument } from '../source.ts';
-import { projections } from './projection.ts';
+import { projections } from '../../foreign/projection.ts';
 
 const engines = ['rego-wasm', 'opa-remote'] as const;
 const riskClasses = ['low', 'medium', 'high', 'critical'] as const;
@@ -79,9 +80,31 @@ function importWrapper(draft: Draft, source: SourceDocument): void {
     governance: governance(spec),
   });
   draft.foreign.push(described);
+  writeEngine(draft, source, described);
+}
+
+/** The engine as a gateway asks it. Where an OPA answers is no part of a bundle: who writes policies must not choose whom a gateway calls. */
+function writeEngine(draft: Draft, source: SourceDocument, described: ForeignEngine): void {
+  const spec = source.root.at('spec');
+  const { owner } = governance(spec);
+  if (described.engine === 'opa-remote') {
+    draft.engine(described, source, { owner, parts: {} });
+    spec.at('url').hint('a gateway takes the address from its own configuration', `facts.yaml: opa: { ${described.fact}: { url: … } }`);
+    return;
+  }
+  const read = draft.options.compiledRego?.(described) ?? { ok: false, why: 'it was not looked for' };
+  if (!read.ok) {
+    spec
+      .at('files')
+      .unsupported(`the compiled policy cannot be taken along: ${read.why}`, 'build it with `opa build -t wasm`, then import again');
+    return;
+  }
+  const { wasm, data } = read;
+  draft.engine(described, source, { owner, parts: { entrypoint: described.entrypoint ?? '', wasm, data } });
 }
 
 function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy' | 'from' | 'fact' | 'engine'>): ForeignEngine | undefined {
+  const failures = spec.at('breaker').at('failures').plain();
   const { deadline, breaker } = { deadline: spec.at('deadline'), breaker: spec.at('breaker').only('failures', 'pause') };
   const url = spec.at('url').text();
   const entrypoint = spec.at('entrypoint').text();
@@ -93,7 +116,6 @@ function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy'
     spec.unsupported('a compiled bundle needs "files" and "entrypoint"');
     return undefined;
   }
-  const failures = breaker.at('failures').plain();
   return {
     ...of,
     files: spec.at('files').texts(),
@@ -101,10 +123,10 @@ function describe(spec: Cursor, target: Target, of: Pick<ForeignEngine, 'policy'
     ...(entrypoint === undefined ? {} : { entrypoint }),
     ...(url === undefined ? {} : { url }),
     input: inputOf(spec.at('input'), target),
-    deadlineMs: milliseconds(deadline) ?? foreignDefaults.deadlineMs,
+    deadlineMs: within(milliseconds(deadline) ?? foreignDefaults.deadlineMs, limits.foreignDeadlineMsMax),
     breaker: {
-      failures: typeof failures === 'number' && failures >= 1 ? failures : foreignDefaults.breaker.failures,
-      pauseMs: milliseconds(breaker.at('pause')) ?? foreignDefaults.breaker.pauseMs,
+      failures: typeof failures === 'number' && Number.isInteger(failures) ? within(failures, 1000) : foreignDefaults.breaker.failures,
+      pauseMs: within(milliseconds(breaker.at('pause')) ?? foreignDefaults.breaker.pauseMs, limits.foreignPauseMsMax),
     },
   };
 }
@@ -199,9 +221,16 @@ function oneOf<T extends string>(cursor: Cursor, known: readonly T[]): T | undef
   return found;
 }
 
+function within(value: number, max: number): number {
+  return Math.min(Math.max(value, 1), max);
+}
+
+/** A duration; here also in parts of a second. */
 function milliseconds(cursor: Cursor): number | undefined {
   const text = cursor.text();
   if (text === undefined) return undefined;
+  const fraction = /^PT(\d{1,4}\.\d{1,3})S$/.exec(text)?.[1];
+  if (fraction !== undefined) return Math.round(Number(fraction) * 1000);
   if (durationForm.test(text)) return durationMs(text);
   cursor.unsupported(`"${text}" is not ${durationForm.says}`);
   return undefined;

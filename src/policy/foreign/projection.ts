@@ -1,8 +1,8 @@
 import { limits } from '#model';
-import type { DecisionRequest } from '#model';
-import { CelTimestamp, compile, EvalError, toPlain } from '../../cel/index.ts';
-import type { ForeignEngine } from '../foreign.ts';
-import { Realm } from '../expression/translate.ts';
+import type { DecisionRequest, EngineTerms, Target } from '#model';
+import { CelTimestamp, compile, EvalError, toPlain } from '../cel/index.ts';
+import type { CelField, Program } from '../cel/index.ts';
+import { celField, requestSchema } from '../schema/index.ts';
 
 /** Names of the forms in which a request can be put to another engine. */
 export const projections = ['authzen', 'hoop.v1', 'admission-review', 'conftest', 'envoy'] as const;
@@ -16,7 +16,7 @@ type Fields = Readonly<Record<string, unknown>>;
  *
  * @returns undefined for a projection that nobody knows, and for expressions that do not compile: then the engine cannot be asked
  */
-export function foreignInput({ input }: Pick<ForeignEngine, 'input'>, request: DecisionRequest): unknown {
+export function foreignInput({ input }: Pick<EngineTerms, 'input'>, request: DecisionRequest): unknown {
   if (typeof input !== 'string') return written(input, request);
   const projection = projections.find((name) => name === input);
   return projection === undefined ? undefined : project[projection](request);
@@ -114,21 +114,47 @@ function queryOf(query: string | undefined): Record<string, string[]> {
   return Object.fromEntries(members);
 }
 
-function written(members: Readonly<Record<string, string>>, request: DecisionRequest): unknown {
-  const { variables } = new Realm(request.target);
+function written(members: Members, request: DecisionRequest): unknown {
+  const programs = programsOf(members, request.target);
+  if (programs === undefined) return undefined;
   const { subject, resource, context, attributes, facts, now } = request;
   const activation = { ...attributes, subject, resource, context, facts: facts ?? {}, now: instant(now) };
   const input: Record<string, unknown> = {};
-  for (const [name, expression] of Object.entries(members)) {
-    const compiled = compile(expression, { variables, costMax: limits.conditionCostMax });
-    if (!compiled.ok) return undefined;
+  for (const [name, program] of programs) {
     try {
-      input[name] = toPlain(compiled.program.evaluate(activation));
+      input[name] = toPlain(program.evaluate(activation));
     } catch (thrown) {
       if (!(thrown instanceof EvalError)) throw thrown;
     }
   }
   return input;
+}
+
+type Members = Readonly<Record<string, string>>;
+type Programs = ReadonlyMap<string, Program>;
+
+/** What the members of an input were compiled to: once for each target, not for each question. */
+const known = new WeakMap<Members, Map<Target, Programs | undefined>>();
+
+function programsOf(members: Members, target: Target): Programs | undefined {
+  const byTarget = known.get(members) ?? new Map<Target, Programs | undefined>();
+  known.set(members, byTarget);
+  if (!byTarget.has(target)) byTarget.set(target, compiled(members, target));
+  return byTarget.get(target);
+}
+
+function compiled(members: Members, target: Target): Programs | undefined {
+  const attributes = Object.entries(requestSchema(target, 'request')).map(([name, one]) => [name, celField(one)] as const);
+  // Data of the bundle is not put to others: a member that reads it is left out.
+  const data: CelField = { type: { kind: 'object', name: 'Data', fields: {}, open: true } };
+  const variables = { ...Object.fromEntries(attributes), data };
+  const programs = new Map<string, Program>();
+  for (const [name, expression] of Object.entries(members)) {
+    const result = compile(expression, { variables, costMax: limits.conditionCostMax });
+    if (!result.ok) return undefined;
+    programs.set(name, result.program);
+  }
+  return programs;
 }
 
 function instant(ms: number): CelTimestamp {

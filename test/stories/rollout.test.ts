@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { startInstallation, waitFor, type Installation } from './installation.ts';
+
+const documents = (gates: string): string => `apiVersion: warder/v1
+kind: Policy
+metadata: { name: staff-is-private, title: Staff is private }
+spec:
+  owner: team:people
+  tier: org
+  risk: { class: high }
+  review: { last: 2026-11-20, every: P10Y }
+  target: sql
+  rules:
+    - { id: deny-staff, effect: deny, reason: STAFF_PRIVATE, match: { sql.tables: [public.staff] } }
+---
+apiVersion: warder/v1
+kind: Rollout
+metadata: { name: staff-to-enforce }
+spec:
+  subject: { policy: staff-is-private }
+  from: audit
+  to: enforce
+  key: subject.id
+  salt: story
+  steps: [{ shadow: true }, { percent: 100 }]
+  gates: ${gates}
+`;
+
+interface Rollout {
+  readonly step: number;
+  readonly status: string;
+  readonly reason: string;
+  readonly measured?: { readonly decisions: number };
+}
+
+let installation: Installation;
+let policies: string;
+
+before(async () => {
+  policies = await mkdtemp(join(tmpdir(), 'warder-rollout-'));
+  await cp('policies', policies, { recursive: true });
+  installation = await startInstallation();
+});
+
+after(async () => {
+  await installation.destroy();
+  await rm(policies, { recursive: true, force: true });
+});
+
+async function push(gates: string): Promise<void> {
+  await writeFile(join(policies, 'rollout.yaml'), documents(gates));
+  const { status, stderr } = await installation.warder(['policy', 'push', policies], 'reviewer');
+  assert.equal(status, 0, stderr);
+}
+
+async function state(): Promise<Rollout> {
+  const { status, stdout, stderr } = await installation.warder(['policy', 'rollout', 'staff-to-enforce', '--json'], 'engineer');
+  assert.equal(status, 0, stderr);
+  const [found] = JSON.parse(stdout) as Rollout[];
+  return found ?? assert.fail('no such rollout');
+}
+
+async function ask(sql: string, times: number): Promise<string> {
+  const { stderr } = await installation.psql('engineer', ['-At', ...Array.from({ length: times }, () => ['-c', sql]).flat()]);
+  return stderr;
+}
+
+test('a rollout whose gates pass enforces its rule by itself, first for nobody and then for everybody', async () => {
+  await push('[{ metric: new_denies_per_1000, max: 1000, atLeast: 3 }, { metric: p99_latency_ms, max: 10000, atLeast: 3 }]');
+  await waitFor('the rollout to begin', async () => (await state()).measured !== undefined);
+  assert.equal(await ask('SELECT count(*) FROM staff', 3), '');
+  await waitFor('the next step', async () => (await state()).step === 2);
+  assert.match(await ask('SELECT count(*) FROM staff', 1), /STAFF_PRIVATE/);
+});
+
+test('a rollout whose gate fails takes its rule back by itself and says why', async () => {
+  await push('[{ metric: new_denies_per_1000, max: 1, atLeast: 3 }]');
+  await waitFor('the rollout to begin anew', async () => (await state()).step === 1 && (await state()).measured?.decisions === 0);
+  assert.equal(await ask('SELECT count(*) FROM staff', 4), '');
+  await waitFor('the rollback', async () => (await state()).status === 'rolled_back');
+  const { step, reason } = await state();
+  assert.equal(step, 0);
+  assert.match(reason, /new_denies_per_1000 is 1000, at most 1/);
+  const { stdout } = await installation.warder(['policy', 'rollout'], 'engineer');
+  assert.match(stdout, /staff-to-enforce {2}audit → enforce {2}step 0 of 2 {2}rolled back/);
+});
+
+test('the ledgers verify with all that', async () => {
+  const { status, stdout, stderr } = await installation.warder(['ledger', 'verify']);
+  assert.equal(status, 0, stdout + stderr);
+});
