@@ -22,6 +22,7 @@ export interface MintedAnswer {
 export interface RolloutAnswer {
   readonly name: string;
   readonly rules: readonly string[];
+  readonly candidate?: string;
   readonly from: string;
   readonly to: string;
   readonly step: number;

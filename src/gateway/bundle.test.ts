@@ -134,3 +134,45 @@ test('a bundle comes into force when what it needs is ready, and one that was ov
   // What was made ready for the one that was overtaken is let go again.
   assert.deepEqual(activated, [old.ref.digest, second.ref.digest, second.ref.digest]);
 });
+
+function candidateFor(text: string): { readonly current: BundleSource; readonly candidate: BundleSource } {
+  const candidate = sourceOf('next', text);
+  const rollout = {
+    apiVersion: 'warder/v1',
+    kind: 'Rollout',
+    metadata: { name: 'next' },
+    spec: {
+      subject: { bundle: candidate.ref.digest },
+      from: 'shadow',
+      to: 'enforce',
+      key: 'subject.id',
+      salt: 's',
+      steps: [{ percent: 100 }],
+    },
+  };
+  return { current: sourceOf('current', `${policies('a', 1)}\n---\n${JSON.stringify(rollout)}`), candidate };
+}
+
+test('a bundle whose rollout is about a candidate comes into force only together with that candidate', () => {
+  const { current, candidate } = candidateFor(policies('b', 1));
+  const inForce = new BundleInForce(testWorld());
+  inForce.linked(true);
+  const offered: readonly (readonly [string, Partial<BundleSource>])[] = [
+    ['none', {}],
+    ['another one', { candidate: sourceOf('other', policies('c', 1)) }],
+    ['one that nobody signed', { candidate: { ...candidate, signature: Buffer.alloc(64).toString('base64') } }],
+    ['one with other documents', { candidate: { ...candidate, files: [{ path: 'x.yaml', text: policies('d', 1) }] } }],
+  ];
+  for (const [what, more] of offered) {
+    assert.throws(
+      () => inForce.activate({ ...current, ...more }, keys.publicKey),
+      (thrown: unknown) => thrown instanceof Fault && thrown.code === 'POLICY_INVALID',
+      what,
+    );
+    assert.equal(inForce.digest, '');
+  }
+  inForce.activate({ ...current, candidate }, keys.publicKey);
+  const bundle = inForce.current();
+  assert.ok(!(bundle instanceof Fault));
+  assert.deepEqual([bundle.ref.digest, bundle.candidate?.ref.digest], [current.ref.digest, candidate.ref.digest]);
+});

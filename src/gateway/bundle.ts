@@ -1,5 +1,5 @@
 import { verify, type KeyObject } from 'node:crypto';
-import { compileBundle, compilingBundle, formatProblem, type Bundle, type CompileResult } from '#policy';
+import { candidateOf, compilingBundle, formatProblem, withCandidate, type Bundle, type CompileResult } from '#policy';
 import { Fault, limits, type BundleSource, type World } from '#model';
 
 /** What else must happen when a bundle comes into force. */
@@ -63,7 +63,11 @@ export class BundleInForce {
   activate(source: BundleSource, controlKey: KeyObject): void {
     this.#offers += 1;
     checkSignature(source, controlKey);
-    this.#putInForce(accepted(source, compileBundle(source.files)));
+    const steps = compilingOffer(source, controlKey);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return this.#putInForce(step.value);
+    }
   }
 
   /**
@@ -76,10 +80,10 @@ export class BundleInForce {
     checkSignature(source, controlKey);
     // What is in force was compiled from documents with this very digest.
     if (source.ref.digest === this.digest) return;
-    const steps = compilingBundle(source.files);
+    const steps = compilingOffer(source, controlKey);
     for (;;) {
-      const compiled = this.#slice(steps);
-      if (compiled !== undefined) return this.#complete(accepted(source, compiled), offer);
+      const bundle = this.#slice(steps);
+      if (bundle !== undefined) return this.#complete(bundle, offer);
       await new Promise<void>((resolve) => void this.#world.after(0, resolve));
       if (offer !== this.#offers) return;
     }
@@ -98,7 +102,7 @@ export class BundleInForce {
   }
 
   /** As many steps as fit a slice; what they came to when the last one was among them. */
-  #slice(steps: ReturnType<typeof compilingBundle>): CompileResult | undefined {
+  #slice(steps: ReturnType<typeof compilingOffer>): Bundle | undefined {
     const pauseAt = this.#world.monotonicNs() + compileSliceNs;
     do {
       const { done, value } = steps.next();
@@ -110,12 +114,31 @@ export class BundleInForce {
 
 const compileSliceNs = BigInt(limits.compileSliceMs) * 1_000_000n;
 
-function checkSignature(source: BundleSource, controlKey: KeyObject): void {
+/** Compiles a bundle, and beside it the candidate that a rollout in it is about. Throws POLICY_INVALID. */
+function* compilingOffer(source: BundleSource, controlKey: KeyObject): Generator<undefined, Bundle> {
+  const bundle = accepted(source, yield* compilingBundle(source.files));
+  const digest = candidateOf(bundle);
+  if (digest === undefined) return bundle;
+  const { candidate } = source;
+  if (candidate === undefined) throw new Fault('POLICY_INVALID', `bundle ${source.ref.digest} came without its candidate ${digest}`);
+  checkSignature(candidate, controlKey);
+  const both = withCandidate(bundle, accepted(candidate, yield* compilingBundle(candidate.files)));
+  if (both === undefined)
+    throw new Fault(
+      'POLICY_INVALID',
+      `${candidate.ref.digest} cannot be the candidate of bundle ${source.ref.digest}: it is another one, or asks other engines`,
+    );
+  return both;
+}
+
+type Signed = Pick<BundleSource, 'ref' | 'signature'>;
+
+function checkSignature(source: Signed, controlKey: KeyObject): void {
   if (verify(null, Buffer.from(source.ref.digest), controlKey, Buffer.from(source.signature, 'base64'))) return;
   throw new Fault('POLICY_INVALID', `the signature of bundle ${source.ref.digest} is not the control plane's`);
 }
 
-function accepted(source: BundleSource, compiled: CompileResult): Bundle {
+function accepted(source: Signed, compiled: CompileResult): Bundle {
   if (!compiled.ok) {
     const first = compiled.problems[0];
     throw new Fault('POLICY_INVALID', `bundle ${source.ref.digest} does not compile: ${first ? formatProblem(first) : 'no reason given'}`);

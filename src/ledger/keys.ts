@@ -97,11 +97,11 @@ interface Sealing {
   readonly context: string;
 }
 
-/** AES-256-GCM: iv 12 | ciphertext | tag 16. */
-export function encrypt(how: Sealing, content: Uint8Array): Buffer {
+/** AES-256-GCM: iv 12 | ciphertext | tag 16. The content may come in parts. */
+export function encrypt(how: Sealing, ...content: readonly Uint8Array[]): Buffer {
   const cipher = createCipheriv('aes-256-gcm', how.key, how.iv);
   cipher.setAAD(Buffer.from(how.context));
-  return Buffer.concat([how.iv, cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+  return Buffer.concat([how.iv, ...content.map((part) => cipher.update(part)), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** The content, or undefined when anything of it or its context was changed. */

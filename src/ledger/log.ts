@@ -11,7 +11,7 @@ import { leafHash } from './merkle.ts';
 import type { OpenSessions } from './open-sessions.ts';
 import { type ChunkRecord, openChunk } from './recording/open-chunk.ts';
 import { RecordingFiles } from './recording/files.ts';
-import { checkSize, corrupt, type Found, refuseSealed, rotationsIn, scanWal, startOf } from './recover.ts';
+import { checkSize, corrupt, type Found, refuseSealed, scanWal, startOf } from './recover.ts';
 import { Reserve } from './reserve.ts';
 import { Sealer } from './sealer.ts';
 import { type LogSigning, Signing } from './signing.ts';
@@ -109,9 +109,9 @@ export class Log {
       setting.signedBy === undefined
         ? Signing.open(
             { ...machine, directory, keys, origin },
-            { isNew: found.entries.length === 0 && found.base === 0, now: setting.stamp.t, rotations: rotationsIn(found) },
+            { isNew: found.entries.length === 0 && found.base === 0, now: setting.stamp.t, rotations: found.rotations },
           )
-        : new RemoteSigning({ ...machine, directory, keys, origin }, setting.signedBy, rotationsIn(found));
+        : new RemoteSigning({ ...machine, directory, keys, origin }, setting.signedBy, found.rotations);
     refuseSealed(found, origin);
     this.#notary = Notary.open({ disk: machine.disk, directory, keys }, this.signing);
     checkSize(found.base + found.entries.length, this.#notary.last);
@@ -135,7 +135,8 @@ export class Log {
   begin(): void {
     this.#writeStart();
     this.tick();
-    this.settle();
+    // What a long write-ahead log left to seal is sealed while work goes on: it is durable, and nobody waits for its signature.
+    if (this.#sealer.backlog <= backlogFilesMax) this.settle();
   }
 
   /** The newest signed note, once. */
@@ -421,8 +422,10 @@ export class Log {
         throw corrupt(signed.size - 1, `the entries below ${signed.size} do not give the root that was signed`);
     };
     check();
+    const whole = Math.floor((found.base + found.entries.length) / 256) * 256;
     for (const { entry, leaf } of found.entries) {
-      sealer.add(entry, leaf);
+      // Those of the last bundle stay in memory; not with the whole segment around them.
+      sealer.add(sealer.size < whole ? entry : Buffer.from(entry), leaf);
       check();
     }
     return sealer;
@@ -434,6 +437,7 @@ export class Log {
       if (!found.segments.some((first) => segmentName(first) === name || sessionsName(first) === name))
         this.#disk.remove(`${this.#walSetting.folder}/${name}`);
     }
+    if (found.sessionsFile !== undefined) writeDurably(this.#disk, found.sessionsFile.path, found.sessionsFile.bytes);
     this.#disk.syncFolder(this.#walSetting.folder);
     if (found.end !== undefined) return WalEnd.resume(this.#walSetting, found.end.first, found.end.position);
     this.#segments.push(0);

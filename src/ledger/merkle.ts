@@ -7,7 +7,7 @@ export function leafHash(entry: Uint8Array): Buffer {
   const input = Buffer.allocUnsafe(entry.length + 1);
   input[0] = 0;
   input.set(entry, 1);
-  return hash('sha256', input, 'buffer');
+  return sha256(input);
 }
 
 const pair = Buffer.alloc(65, 1);
@@ -15,8 +15,24 @@ const pair = Buffer.alloc(65, 1);
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   pair.set(left, 1);
   pair.set(right, 33);
-  return hash('sha256', pair, 'buffer');
+  return sha256(pair);
 }
+
+/** Many hashes share a piece of memory: one of their own for each costs more than the hashing. */
+function sha256(bytes: Uint8Array): Buffer {
+  if (poolAt === pool.length) {
+    pool = Buffer.alloc(poolBytes);
+    poolAt = 0;
+  }
+  const digest = pool.subarray(poolAt, poolAt + 32);
+  digest.write(hash('sha256', bytes, 'binary'), 'latin1');
+  poolAt += 32;
+  return digest;
+}
+
+const poolBytes = 8 * 1024;
+let pool = Buffer.alloc(poolBytes);
+let poolAt = 0;
 
 /** A tile or entry bundle that belongs on disk. The path is relative to the log's folder. */
 export interface TileFile {

@@ -58,6 +58,48 @@ test('only an allow decision gives a permit, and only once it is durable', async
   spendPermit(await permit, 'op_s_1');
 });
 
+test('recorded output lets decisions go first, and keeps its order', async () => {
+  const { recorder, land, appends } = desk();
+  const kept: number[] = [];
+  const chunk = (session: string, n: number, into: number): void => {
+    const draft = { kind: 'recording.chunk', session, chunk: n, from: 0, to: 0, in: into, out: 1 } as const;
+    void recorder.keepChunk(draft, Buffer.alloc(64 * 1024)).then(() => kept.push(n));
+  };
+  for (let n = 1; n <= 64; n += 1) chunk('s', n, 0);
+  // What the client sends in the same session stays behind its output; what another sends does not.
+  chunk('s', 65, 1);
+  chunk('other', 0, 1);
+  const permit = recorder.decide(decided('s', 1));
+  await turn();
+  const sent = (): readonly string[] => appends().map(({ draft }) => JSON.parse(draft).kind);
+  const before = sent();
+  assert.ok(before.includes('operation.decided') && before.length <= limits.ledgerPatientBytesMax / (64 * 1024) + 3, String(before.length));
+  assert.ok(appends().some(({ draft }) => JSON.parse(draft).session === 'other'));
+  land();
+  await permit;
+  while (kept.length < 65) {
+    await turn();
+    land();
+  }
+  await turn();
+  assert.deepEqual(
+    kept.filter((n) => n > 0),
+    Array.from({ length: 65 }, (_, k) => k + 1),
+  );
+});
+
+test('a chunk of output waits for a slow disk however long it takes; one with input is refused in time', async () => {
+  const { recorder, land, world } = desk();
+  const chunk = (into: number): Promise<unknown> =>
+    recorder.keepChunk({ kind: 'recording.chunk', session: `s${into}`, chunk: 1, from: 0, to: 0, in: into, out: 1 }, Buffer.alloc(10));
+  const output = chunk(0);
+  const refused = assert.rejects(chunk(1), { code: 'LEDGER_SLOW' });
+  await world.pass(limits.ledgerWaitMs + 500);
+  await refused;
+  land();
+  await output;
+});
+
 test('what is not durable in time is refused, and if it becomes durable later it is recorded as refused', async () => {
   const { recorder, world, land, appends } = desk();
   const permit = recorder.decide(decided('s', 1));

@@ -44,6 +44,10 @@ interface Waiting {
   readonly unhurried?: boolean;
   /** May use the reserve of a full disk, whatever it is. */
   readonly urgent?: boolean;
+  /** A chunk of recorded output, and of which session: nobody is refused when it waits, so it lets others go first. */
+  readonly patient?: string;
+  /** Of which session it is a chunk; these keep their order. */
+  readonly chunkOf?: string;
   /** Bytes that it takes in the queue. Kept, because the memory of `content` goes to the writer. */
   readonly size: number;
   refused: boolean;
@@ -75,6 +79,8 @@ export class Recorder implements Ledger {
   /** To be sent at the end of this turn of the event loop. */
   #outgoing: Waiting[] = [];
   #flyingBytes = 0;
+  /** Those of recorded output. */
+  #patientBytes = 0;
   #nextId = 1;
   #size: number;
   #failed: Fault | undefined;
@@ -120,7 +126,7 @@ export class Recorder implements Ledger {
   }
 
   keepChunk(draft: RecordingChunk, content: Uint8Array): Promise<Receipt> {
-    return this.#append(draft, { content, patient: draft.in === 0 });
+    return this.#append(draft, { content, chunkOf: draft.session, ...(draft.in === 0 ? { patient: draft.session } : {}) });
   }
 
   async decide(draft: OperationDecided, { level = 'local' }: { readonly level?: EvidenceLevel } = {}): Promise<Permit> {
@@ -262,7 +268,7 @@ export class Recorder implements Ledger {
   /** `text`: the draft's, where it is known already. */
   #append(
     draft: RecordDraft,
-    { text, patient = false, ...more }: Partial<Pick<Waiting, 'late' | 'content' | 'text'>> & { readonly patient?: boolean } = {},
+    { text, ...more }: Partial<Pick<Waiting, 'late' | 'content' | 'text' | 'patient' | 'chunkOf'>> = {},
   ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) throw new Fault('LEDGER_FAILED', 'the ledger is closed; nothing can be recorded');
@@ -272,7 +278,7 @@ export class Recorder implements Ledger {
       if (refusal !== undefined) throw refusal;
       this.#enqueue(text ?? draftText(draft), {
         // Nobody is refused what a target has already sent: it is not read on meanwhile.
-        deadline: urgent || patient ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
+        deadline: urgent || more.patient !== undefined ? undefined : microseconds(this.#world) + limits.ledgerWaitMs * 1000,
         done: (result) => (result instanceof Fault ? reject(result) : resolve(result)),
         ...more,
         ...(draft.kind === 'operation.settled' ? { unhurried: true } : {}),
@@ -280,7 +286,10 @@ export class Recorder implements Ledger {
     });
   }
 
-  #enqueue(text: string, how: Pick<Waiting, 'deadline' | 'done' | 'late' | 'unhurried' | 'content' | 'urgent'>): void {
+  #enqueue(
+    text: string,
+    how: Pick<Waiting, 'deadline' | 'done' | 'late' | 'unhurried' | 'content' | 'urgent' | 'patient' | 'chunkOf'>,
+  ): void {
     if (this.#failed !== undefined) {
       how.done(this.#failed);
       return;
@@ -292,19 +301,32 @@ export class Recorder implements Ledger {
     this.#armSweep();
   }
 
-  /** Moves what has room to the writer. All appends of one turn go in one message. */
+  /**
+   * Moves what has room to the writer. All appends of one turn go in one message. Of recorded output only so much is under way that a decision does not wait
+   * long behind it; the rest is overtaken by everything but chunks of its own session.
+   */
   #pump(): void {
-    let taken = 0;
-    for (const one of this.#waiting) {
-      if (this.#flying.size >= limits.ledgerQueueEntriesMax || this.#flyingBytes >= limits.ledgerQueueBytesMax) break;
-      taken += 1;
+    const left: Waiting[] = [];
+    const behind = new Set<string>();
+    for (const [k, one] of this.#waiting.entries()) {
+      if (this.#flying.size >= limits.ledgerQueueEntriesMax || this.#flyingBytes >= limits.ledgerQueueBytesMax) {
+        left.push(...this.#waiting.slice(k));
+        break;
+      }
       if (one.refused) continue;
+      const stays = one.patient !== undefined && this.#patientBytes >= limits.ledgerPatientBytesMax;
+      if (stays || (one.chunkOf !== undefined && behind.has(one.chunkOf))) {
+        behind.add(one.chunkOf ?? '');
+        left.push(one);
+        continue;
+      }
       this.#flying.set(one.id, one);
       this.#flyingBytes += one.size;
+      if (one.patient !== undefined) this.#patientBytes += one.size;
       this.#outgoing.push(one);
       this.#schedule(one.unhurried === true);
     }
-    if (taken > 0) this.#waiting.splice(0, taken);
+    this.#waiting = left;
   }
 
   /**
@@ -360,6 +382,7 @@ export class Recorder implements Ledger {
     const one = this.#flying.get(id);
     this.#flying.delete(id);
     this.#flyingBytes -= one?.size ?? 0;
+    if (one?.patient !== undefined) this.#patientBytes -= one.size;
     return one;
   }
 

@@ -21,6 +21,12 @@ export interface Found {
   readonly unsettled: Unsettled;
   /** Sessions without end. */
   readonly sessions: OpenSessions;
+  /** The file beside the first segment, where it was missing or damaged and had to be computed. */
+  readonly sessionsFile?: { readonly path: string; readonly bytes: Buffer };
+  /** Changes of keys in the scanned entries. */
+  readonly rotations: readonly Rotation[];
+  /** Kind of the last scanned entry. */
+  readonly lastKind: string;
   /** The segment to go on with, and where its last good frame ends; absent for an empty log. */
   readonly end?: { readonly first: number; readonly position: number };
   /** First indexes of all retained segments. */
@@ -39,7 +45,7 @@ const start = Buffer.alloc(32);
  */
 export function scanWal(setting: WalSetting): Found {
   const firsts = segmentsOf(setting.disk, setting.folder);
-  const found: Scan = { entries: [], prev: start, torn: 0, base: firsts[0] ?? 0, low: 0 };
+  const found: Scan = { entries: [], prev: start, torn: 0, base: firsts[0] ?? 0, state: undefined, rotations: [], lastKind: '' };
   let end: { first: number; position: number } | undefined;
   const kept: number[] = [];
   for (const [k, first] of firsts.entries()) {
@@ -55,25 +61,15 @@ export function scanWal(setting: WalSetting): Found {
     }
     if (k === 0) {
       found.prev = header.prev;
-      found.low = header.low;
+      found.state = stateAt(setting, { base: found.base, low: header.low });
     }
     checkJoin({ first, header, next: found.base + found.entries.length, prev: found.prev });
     const position = scanSegment(setting, bytes, found, last);
     kept.push(first);
     end = { first, position };
   }
-  const unsettled = replay(setting, found);
-  const sessions = openSessions(setting, found);
-  return {
-    base: found.base,
-    entries: found.entries,
-    prev: found.prev,
-    unsettled,
-    sessions,
-    segments: kept,
-    torn: found.torn,
-    ...(end === undefined ? {} : { end }),
-  };
+  const { base, entries, prev, torn, rotations, lastKind, state = { unsettled: new Unsettled(), sessions: new OpenSessions() } } = found;
+  return { base, entries, prev, torn, rotations, lastKind, ...state, segments: kept, ...(end === undefined ? {} : { end }) };
 }
 
 function segmentsOf(disk: Disk, folder: string): number[] {
@@ -90,7 +86,19 @@ function checkJoin(at: { first: number; header: SegmentHeader; next: number; pre
   if (!at.header.prev.equals(at.prev)) throw corrupt(at.first, `segment ${segmentName(at.first)} does not link to the entry before it`);
 }
 
-type Scan = { entries: { entry: Buffer; leaf: Buffer }[]; prev: Buffer; torn: number; base: number; low: number };
+/** What is open at some entry. */
+type State = Pick<Found, 'unsettled' | 'sessions' | 'sessionsFile'>;
+
+interface Scan {
+  readonly entries: { entry: Buffer; leaf: Buffer }[];
+  readonly base: number;
+  readonly rotations: Rotation[];
+  prev: Buffer;
+  torn: number;
+  lastKind: string;
+  /** Known once the first segment has told where it begins. */
+  state: State | undefined;
+}
 
 /** Takes the frames of one segment; returns the offset after the last good one. */
 function scanSegment(setting: WalSetting, bytes: Buffer, scan: Scan, last: boolean): number {
@@ -99,10 +107,9 @@ function scanSegment(setting: WalSetting, bytes: Buffer, scan: Scan, last: boole
     const index = scan.base + scan.entries.length;
     const frame = decodeFrame(bytes, position, setting.checksum);
     if (frame === 'end') return position;
-    if (frame !== 'bad' && links(frame.entry, index, scan.prev)) {
-      const entry = Buffer.from(frame.entry);
-      scan.prev = leafHash(entry);
-      scan.entries.push({ entry, leaf: scan.prev });
+    const record = frame === 'bad' ? undefined : linked(frame.entry, index, scan.prev);
+    if (frame !== 'bad' && record !== undefined) {
+      takeEntry(scan, { entry: frame.entry, record, index });
       position = frame.end;
       continue;
     }
@@ -119,43 +126,59 @@ function scanSegment(setting: WalSetting, bytes: Buffer, scan: Scan, last: boole
   }
 }
 
-function links(entry: Buffer, index: number, prev: Buffer): boolean {
+/** The record of this entry, when it is the one that must follow. Parsed once: a long write-ahead log must not make a long start. */
+function linked(entry: Buffer, index: number, prev: Buffer): Head | undefined {
   const head = parse(entry, index);
-  return head.i === index && head.prev === prev.toString('hex');
+  return head.i === index && head.prev === prev.toString('hex') ? head : undefined;
+}
+
+function takeEntry(scan: Scan, { entry, record, index }: { entry: Buffer; record: Head; index: number }): void {
+  scan.prev = leafHash(entry);
+  scan.entries.push({ entry, leaf: scan.prev });
+  scan.state?.unsettled.take(index, record);
+  scan.state?.sessions.take(record);
+  scan.lastKind = record.kind;
+  if (record.kind !== 'key.rotated') return;
+  // Safe: our own entry, of this kind.
+  const { previous, vkey, signature, accepted } = record as Head & Rotation;
+  scan.rotations.push({ previous, vkey, signature, accepted });
 }
 
 function indexOf(entry: Buffer): number {
   return parse(entry, -1).i;
 }
 
+interface Head {
+  readonly i: number;
+  readonly prev: string;
+  readonly kind: string;
+}
+
 // The checksum said that these are the bytes that were written, so anything but one of our records is damage.
-function parse(entry: Buffer, index: number): { i: number; prev: string; kind: string } {
+function parse(entry: Buffer, index: number): Head {
   try {
     // Safe: only read back here, and compared with what is expected.
-    return JSON.parse(entry.toString()) as { i: number; prev: string; kind: string };
+    return JSON.parse(entry.toString()) as Head;
   } catch (cause) {
     throw corrupt(index, 'a frame with a good checksum holds no record', cause);
   }
 }
 
-/** Which operations have no outcome: from the mark that the first segment carries, through bundles and then the scanned entries. */
-function replay(setting: WalSetting, scan: Scan): Unsettled {
+/** What was open where the scan begins: operations from the mark that the first segment carries, sessions from the file beside it. */
+function stateAt(setting: WalSetting, { base, low }: { readonly base: number; readonly low: number }): State {
   const unsettled = new Unsettled();
   const directory = setting.folder.slice(0, -'/wal'.length);
-  for (let i = scan.low; i < scan.base; ) {
+  for (let i = low; i < base; ) {
     const entries = readBundle(setting.disk, directory, Math.floor(i / 256)).slice(i % 256);
-    for (const entry of entries.slice(0, scan.base - i)) unsettled.take(i++, JSON.parse(Buffer.from(entry).toString()));
+    for (const entry of entries.slice(0, base - i)) unsettled.take(i++, JSON.parse(Buffer.from(entry).toString()));
   }
-  for (const [k, { entry }] of scan.entries.entries()) unsettled.take(scan.base + k, JSON.parse(entry.toString()));
-  return unsettled;
-}
-
-/** Which sessions have no end: from the file beside the first segment, then the scanned entries. */
-function openSessions(setting: WalSetting, { base, entries }: Scan): OpenSessions {
-  const stored = base === 0 ? undefined : setting.disk.read(`${setting.folder}/${sessionsName(base)}`);
-  const sessions = (stored && OpenSessions.decode(stored, base)) ?? sessionsBefore(setting, base);
-  for (const { entry } of entries) sessions.take(JSON.parse(entry.toString()));
-  return sessions;
+  if (base === 0) return { unsettled, sessions: new OpenSessions() };
+  const path = `${setting.folder}/${sessionsName(base)}`;
+  const stored = setting.disk.read(path);
+  const known = stored === undefined ? undefined : OpenSessions.decode(stored, base);
+  if (known !== undefined) return { unsettled, sessions: known };
+  const sessions = sessionsBefore(setting, base);
+  return { unsettled, sessions, sessionsFile: { path, bytes: sessions.encode(base) } };
 }
 
 /** The same from the entries themselves, for a log that was written before such files were, or one whose file was damaged. */
@@ -178,21 +201,9 @@ export function startOf(disk: Disk, directory: string, base: number): { tree: Re
   return { tree: readTree(disk, directory, base), tail: tail.map((entry) => Buffer.from(entry)) };
 }
 
-/** Changes of keys in the scanned entries. */
-export function rotationsIn(found: Found): readonly Rotation[] {
-  return (
-    found.entries
-      .filter(({ entry }) => entry.includes('"kind":"key.rotated"'))
-      // Safe: our own entry, of this kind or one that quotes it, in which case its `vkey` is nobody's.
-      .map(({ entry }) => JSON.parse(entry.toString()) as Rotation)
-      .map(({ previous, vkey, signature, accepted }) => ({ previous, vkey, signature, accepted }))
-  );
-}
-
 /** Throws LEDGER_SEALED when the last entry says that nothing follows. */
 export function refuseSealed(found: Found, origin: string): void {
-  const last = found.entries.at(-1)?.entry;
-  if (last === undefined || parse(last, -1).kind !== 'log.sealed') return;
+  if (found.lastKind !== 'log.sealed') return;
   throw new Fault('LEDGER_SEALED', `the log ${origin} was sealed; nothing can be added to it`);
 }
 

@@ -63,6 +63,8 @@ export const limits = {
   ledgerOutcomeLingerMs: 10,
   ledgerQueueEntriesMax: 4_096,
   ledgerQueueBytesMax: 16 * 1024 * 1024,
+  /** Recorded output handed to the writer and not durable yet: one batch that is written, and one that waits. */
+  ledgerPatientBytesMax: 1536 * 1024,
   ledgerBatchEntriesMax: 512,
   ledgerBatchBytesMax: 1024 * 1024,
   /** With `evidence: buffered`: operations of one ledger that may be released before their records are durable, and for how long. */
@@ -110,8 +112,8 @@ export const limits = {
   recordingAheadBytesMax: 64 * 1024,
   recordingAheadMs: 250,
   /** Output of one session that waits for its recording before its source is stopped: the more, the more chunks share a sync. Of all sessions together, beyond which each may have little. */
-  recordingHeldBytesMax: 1024 * 1024,
-  recordingHeldBytesTotalMax: 16 * 1024 * 1024,
+  recordingHeldBytesMax: 2 * 1024 * 1024,
+  recordingHeldBytesTotalMax: 32 * 1024 * 1024,
   /** A chunk that is not full is recorded after this time. */
   recordingFlushMs: 100,
   /** Chunks of one large input that are under way at the same time. */
@@ -161,6 +163,8 @@ export const limits = {
   searchMs: 5_000,
   /** Different normalized texts that are looked up one by one; beyond that the newest records are read and compared. */
   searchTextsMax: 1_000,
+  /** As many of them are looked up one by one also when something else is asked for that an index finds. */
+  searchTextsEachMax: 20,
   /** A rule or object that occurs more often no longer leads a search by itself. */
   searchTermsRare: 10_000,
   /** How long followers of the mirror wait for word of new entries before they look themselves. */

@@ -117,8 +117,8 @@ function* compilingDocuments(unsorted: readonly Document[], found: readonly Prob
   const policyNames = new Set(policies.map((document) => document.name));
   const realmOf = (rule: CompiledRule) => realm(rule.policy.target, rule.policy.phase);
   yield;
-  const targets = new Set(rules.map(({ policy }) => policy.target));
-  const bundleRollout = compileBundleRollout(documents, { realm, targets, problems });
+  const decidedOn = new Set(rules.map(({ policy }) => policy.target));
+  const bundleRollout = compileBundleRollout(documents, { realm, targets: decidedOn, problems });
   applyChanges(documents, { rules: byId, policies: policyNames, realm: realmOf, data, baseline, problems });
   yield* checkLinks(documents, byId, problems);
   checkSharedLimits(documents, problems);

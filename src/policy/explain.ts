@@ -6,7 +6,8 @@ import type { CompiledRule, Condition } from './compile/compiled.ts';
 import { applyRule } from './decide/applicable.ts';
 import { Evaluation } from './decide/condition.ts';
 import type { Answer } from './decide/condition.ts';
-import { decide, viewOf } from './decide/decide.ts';
+import { decide } from './decide/decide.ts';
+import { viewOf } from './decide/decide-by.ts';
 import { compilePath } from './match/matcher.ts';
 
 /** Why a decision came out as it did: the decision, and for every rule which part held and which did not. */

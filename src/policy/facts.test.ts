@@ -7,6 +7,7 @@ import { analyse } from './analyse/index.ts';
 import { factsRead, mayRead } from './facts.ts';
 import { changedRules } from './plan/changed.ts';
 import { readDocuments } from './documents/document.ts';
+import { withCandidate } from './with-candidate.ts';
 import { allowAll, bundleOf, document, policy, problemsOf, requestWith } from './scenario.ts';
 
 const rule = (more: string, head = ''): string =>
@@ -34,6 +35,18 @@ describe('the facts that a request may need', () => {
     assert.deepEqual(read(rule(`match: { resource.env: [prod], facts.y: [1] }, when: 'facts.x == 1'`)).toSorted(), ['x', 'y']);
     assert.deepEqual(read(rule(`match: { result.columns.name: [secret] }, when: 'facts.x == 1'`, '  phase: response\n')), ['x']);
     assert.deepEqual(read(rule(`when: 'facts.x == 1'`, '  points: [elsewhere]\n')), []);
+  });
+
+  test('are also those of a candidate that is rolled out beside the bundle, and of the condition that tells who is in', () => {
+    const candidate = bundleOf(allowAll, rule(`when: 'facts.foreign.x.result'`));
+    const rollout = document(
+      'Rollout',
+      'next',
+      `subject: { bundle: "${candidate.ref.digest}" }\n  from: shadow\n  to: enforce\n  key: subject.id\n  salt: s\n  steps: [{ cohort: 'facts.session.denied == 0' }]`,
+    );
+    const both = withCandidate(bundleOf(allowAll, rollout), candidate);
+    assert.ok(both);
+    assert.deepEqual(factsRead(both, requestWith()).toSorted(), ['foreign.x.result', 'session.denied']);
   });
 
   test('without those that are not named the decision is the same', () => {
@@ -128,6 +141,9 @@ describe('an engine in a bundle', () => {
     assert.match(found(allowAll, rule(`when: 'facts.foreign.old.result'`, '  mode: shadow\n'))[0] ?? '', /^P201 warning/);
     assert.deepEqual(found(allowAll, wasm), ['P306 warning no rule reads facts.foreign.old, so the engine "old" is never asked']);
     assert.deepEqual(found(allowAll, rule(`when: 'facts.session.denied_last_5m > 3 || facts.subject.rows > 100'`)), []);
+    assert.deepEqual(found(allowAll, rule(`when: 'facts.dns.addresses == []'`)), [
+      'P201 warning "reading/one" reads facts.dns, which no gateway finds out',
+    ]);
     assert.deepEqual(found(allowAll, rule(`when: 'facts.session.denied_last5m > 3'`)), [
       'P201 error "reading/one" reads facts.session.denied_last5m, which there never is',
     ]);

@@ -2,7 +2,7 @@ import { canonicalJson, limits } from '#model';
 import type { Decision, DecisionRequest } from '#model';
 import type { Bundle } from './bundle.ts';
 import type { Compiled, View } from './compile/compiled.ts';
-import { viewOf } from './decide/decide.ts';
+import { viewOf } from './decide/decide-by.ts';
 import { sha256Hex } from './digest.ts';
 import { compilePath } from './match/matcher.ts';
 

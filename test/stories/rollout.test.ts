@@ -89,6 +89,48 @@ test('a rollout whose gate fails takes its rule back by itself and says why', as
   assert.match(stdout, /staff-to-enforce {2}audit → enforce {2}step 0 of 2 {2}rolled back/);
 });
 
+test('a whole bundle is rolled out beside the one in force: watched first, then it decides for those who are in', async () => {
+  await rm(join(policies, 'rollout.yaml'));
+  const next = await mkdtemp(join(tmpdir(), 'warder-candidate-'));
+  try {
+    await cp('policies', next, { recursive: true });
+    const [strict = ''] = documents('').split('---');
+    await writeFile(join(next, 'strict.yaml'), strict);
+    const stored = await installation.warder(['policy', 'push', next, '--candidate', '--json'], 'reviewer');
+    assert.equal(stored.status, 0, stored.stderr);
+    const { digest } = JSON.parse(stored.stdout) as { digest: string };
+    const rollout = (step: number): string => `apiVersion: warder/v1
+kind: Rollout
+metadata: { name: next-bundle }
+spec:
+  subject: { bundle: "${digest}" }
+  from: shadow
+  to: enforce
+  key: subject.id
+  salt: story
+  step: ${step}
+  steps: [{ shadow: true }, { cohort: 'subject.id == "user:engineer"' }]
+`;
+    const activate = async (step: number): Promise<void> => {
+      await writeFile(join(policies, 'next.yaml'), rollout(step));
+      const { status, stderr } = await installation.warder(['policy', 'push', policies], 'reviewer');
+      assert.equal(status, 0, stderr);
+    };
+    await activate(1);
+    assert.equal(await ask('SELECT count(*) FROM staff', 1), '');
+    await activate(2);
+    assert.match(await ask('SELECT count(*) FROM staff', 1), /STAFF_PRIVATE/);
+    const { stderr } = await installation.psql('reviewer', ['-At', '-c', 'SELECT count(*) FROM staff']);
+    assert.equal(stderr, '');
+    await writeFile(join(policies, 'next.yaml'), rollout(1).replace(/sha256:[0-9a-f]{64}/, `sha256:${'0'.repeat(64)}`));
+    const unknown = await installation.warder(['policy', 'push', policies], 'reviewer');
+    assert.equal(unknown.status, 1);
+    assert.match(unknown.stderr, /was not stored here[\s\S]*policy push --candidate/);
+  } finally {
+    await rm(next, { recursive: true, force: true });
+  }
+});
+
 test('the ledgers verify with all that', async () => {
   const { status, stdout, stderr } = await installation.warder(['ledger', 'verify']);
   assert.equal(status, 0, stdout + stderr);

@@ -59,7 +59,7 @@ function print(rollouts: readonly RolloutAnswer[], options: CommonOptions): void
 /** A rollout as lines of text. */
 export function rolloutText(rollout: RolloutAnswer): string {
   const { bold, dim, green, red, yellow } = paint(process.stdout);
-  const { name, from, to, step, steps, status, since, by, reason, waits, gates, rules } = rollout;
+  const { name, from, to, step, steps, status, since, by, reason, waits, gates, rules, candidate } = rollout;
   const states = {
     running: yellow('running'),
     held: red('held'),
@@ -69,7 +69,7 @@ export function rolloutText(rollout: RolloutAnswer): string {
   };
   const marks = { passes: green('✔'), waits: yellow('…'), fails: red('✘') };
   const lines = [`${bold(visible(name))}  ${from} → ${to}  step ${step} of ${steps.length}  ${states[status]}`];
-  lines.push(dim(`  ${rules.map((rule) => visible(rule)).join(', ')}`));
+  lines.push(dim(`  ${candidate === undefined ? rules.map((rule) => visible(rule)).join(', ') : `bundle ${visible(candidate)}`}`));
   for (const [i, { says }] of steps.entries()) lines.push(`  ${i + 1 === step ? '▶' : ' '} ${i + 1}. ${visible(says)}`);
   for (const gate of gates) lines.push(`  ${marks[gate.state]} ${visible(gate.says)}`);
   if (waits !== undefined) lines.push(`  waits: ${visible(waits)}`);

@@ -67,7 +67,8 @@ export const policy: Define = (program, parts, exit) => {
     .command('push')
     .description('put policies in force on all gateways; a mistake is refused')
     .argument('[folder]', 'folder, or an archive of `policy bundle build`', usualFolder)
-    .action(async (folder: string, options: CommonOptions) => exit(await push(folder, options)));
+    .option('--candidate', 'only store them: a rollout in the policies in force may then be about them')
+    .action(async (folder: string, options: PushOptions) => exit(await push(folder, options)));
   for (const define of [policyEval, policyImport, policyPlan, policyBundle, policyAuthor, policyExplain, policyRollout, policyTest])
     define(group, parts, exit);
 };
@@ -82,11 +83,19 @@ async function filesToPush(path: string): Promise<readonly SourceFile[]> {
   throw new Fault('POLICY_INVALID', `${path} is not a usable archive`, { detail: { problems: read.problems } });
 }
 
-async function push(folder: string, options: CommonOptions): Promise<number> {
+interface PushOptions extends CommonOptions {
+  readonly candidate?: boolean;
+}
+
+async function push(folder: string, options: PushOptions): Promise<number> {
   const files = await filesToPush(folder);
   let pushed: PushedAnswer;
   try {
-    pushed = await connect(options).call<PushedAnswer>({ method: 'POST', path: '/policy/bundles', body: { files, activate: true } });
+    pushed = await connect(options).call<PushedAnswer>({
+      method: 'POST',
+      path: '/policy/bundles',
+      body: { files, activate: options.candidate !== true },
+    });
   } catch (thrown) {
     if (!(thrown instanceof Fault) || thrown.code !== 'POLICY_INVALID' || options.json === true) throw thrown;
     const problems = thrown.detail['problems'];
@@ -99,6 +108,12 @@ async function push(folder: string, options: CommonOptions): Promise<number> {
     return 0;
   }
   const { bold, dim, green, yellow } = paint(process.stdout);
+  if (options.candidate === true) {
+    const stored = pushed.changed ? 'is stored as a candidate' : 'was stored already';
+    process.stdout.write(`${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} ${stored}\n  ${pushed.digest}\n`);
+    process.stdout.write(dim(`  roll it out with a Rollout whose subject is { bundle: "${pushed.digest}" }\n`));
+    return 0;
+  }
   const head = pushed.changed
     ? `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} is in force`
     : `${green('✔')} ${bold(`${pushed.name} ${pushed.version}`)} was in force already`;

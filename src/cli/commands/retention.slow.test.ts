@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,4 +98,27 @@ test('applying the rules records first, waits for a witness, and then removes', 
   assert.match(warder('retention', 'apply', '--log', 'gateway').out, /records 256 to 3583 are removed: 12 bundles; 1 stay/);
   assert.deepEqual([bundle(1), bundle(2), bundle(3), bundle(13), bundle(14)], [false, true, false, false, true]);
   assert.equal(warder('ledger', 'verify', home.gateway.ledger).status, 0);
+});
+
+test('while the ledger is written, its writer is asked', async () => {
+  const { ledger: directory, keys } = home.gateway;
+  const onFatal = (fault: Error): never => assert.fail(fault);
+  const ledger = await openLedger({ directory, keys, origin, world, build: 'test', inline: true, reserveBytes: 0, onFatal });
+  writeDelivered(home.delivered, { at: 2, ledgers: { [origin]: { vkey, mirrored: 8_800, sinks: { siem: 4_200 } } } });
+  const child = spawn(process.execPath, [main, 'retention', 'apply', '--log', 'gateway', '--json', '--home', root], {
+    env: { PATH: process.env['PATH'], TZ: 'UTC' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
+  const [status] = await once(child, 'close');
+  assert.equal(status, 0);
+  const recorded = JSON.parse(out);
+  assert.deepEqual([recorded.status, recorded.from, recorded.to], ['recorded', 14 * 256, 16 * 256]);
+  const lines = await ledger.read(ledger.size - 5, 5);
+  assert.ok(
+    lines.some((line) => line.includes('"kind":"log.pruned"')),
+    'the one who writes has recorded it',
+  );
+  await ledger.close();
 });

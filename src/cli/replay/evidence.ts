@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { readEvidence, verifyEvidenceAt } from '#ledger/verify';
+import { type EvidenceFiles, readEvidence, verifyEvidenceAt } from '#ledger/verify';
 import { Fault } from '#model';
 import type { OperationAnswer, OutcomeAnswer, SessionAnswer } from '../answers.ts';
 import type { Recording, RecordedPiece } from './recording.ts';
@@ -59,12 +59,14 @@ export async function openEvidence(path: string, keys: readonly string[]): Promi
   return { session, items: operationsOf(files, own), recording: recordingOf(files, { session, opened, own }), pinned: report.pinned };
 }
 
-function recordsIn(files: ReadonlyMap<string, Uint8Array>): Entry[] {
-  return [...files]
-    .filter(([path]) => path.startsWith('records/'))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, proof]) => {
-      const [, extra = ''] = Buffer.from(proof).toString().split('\n');
+function recordsIn(files: EvidenceFiles): Entry[] {
+  return [...files.keys()]
+    .filter((path) => path.startsWith('records/'))
+    .sort()
+    .map((path) => {
+      const [, extra = ''] = Buffer.from(files.get(path) ?? [])
+        .toString()
+        .split('\n');
       // Reason: the proof was verified, and with it that this is a record.
       return JSON.parse(Buffer.from(extra.slice('extra '.length), 'base64').toString()) as Entry;
     });
@@ -82,7 +84,7 @@ function sessionOf(id: string, { who, what, t }: Entry, own: readonly Entry[]): 
 }
 
 /** The last decision of each operation, with its text and outcome. */
-function operationsOf(files: ReadonlyMap<string, Uint8Array>, own: readonly Entry[]): OperationAnswer[] {
+function operationsOf(files: EvidenceFiles, own: readonly Entry[]): OperationAnswer[] {
   const last = new Map(own.filter(({ kind }) => kind === 'operation.decided').map((entry) => [entry.n, entry]));
   const outcomes = new Map(own.filter(({ kind }) => kind === 'operation.settled').map((entry) => [entry.for, entry.outcome]));
   return [...last.values()].map(({ i, n, t, operation, what, decision, node }) => {
@@ -100,7 +102,7 @@ function operationsOf(files: ReadonlyMap<string, Uint8Array>, own: readonly Entr
 }
 
 function recordingOf(
-  files: ReadonlyMap<string, Uint8Array>,
+  files: EvidenceFiles,
   { session, opened, own }: { readonly session: SessionAnswer; readonly opened: Entry; readonly own: readonly Entry[] },
 ): Recording | undefined {
   const chunks = own.filter(({ kind }) => kind === 'recording.chunk');
@@ -118,15 +120,22 @@ function recordingOf(
       decision: id,
     }));
   const status = closed?.status ?? (session.closed === undefined ? 'open' : 'cut');
-  const contents = chunks.map(({ i, node }) => files.get(`recording/${nameOf(node, i)}`));
-  if (contents.includes(undefined)) throw new Fault('NOT_FOUND', `the recording of session ${session.id} was erased before this was taken`);
-  return { session, status, ...(closed?.reason === undefined ? {} : { reason: closed.reason }), marks, pieces: piecesIn(contents, start) };
+  const paths = chunks.map(({ i, node }) => `recording/${nameOf(node, i)}`);
+  if (!paths.every((path) => files.has(path)))
+    throw new Fault('NOT_FOUND', `the recording of session ${session.id} was erased before this was taken`);
+  return {
+    session,
+    status,
+    ...(closed?.reason === undefined ? {} : { reason: closed.reason }),
+    marks,
+    pieces: piecesIn(files, paths, start),
+  };
 }
 
 // SPEC: docs/formats/recording.md, Content.
-async function* piecesIn(contents: readonly (Uint8Array | undefined)[], start: number): AsyncGenerator<RecordedPiece> {
-  for (const chunk of contents) {
-    const content = Buffer.from(chunk ?? []).subarray(saltBytes);
+async function* piecesIn(files: EvidenceFiles, paths: readonly string[], start: number): AsyncGenerator<RecordedPiece> {
+  for (const path of paths) {
+    const content = Buffer.from(files.get(path) ?? []).subarray(saltBytes);
     for (let at = 0; at + pieceHeaderBytes <= content.length; ) {
       const begin = at + pieceHeaderBytes;
       const end = begin + content.readUInt32BE(at + 9);

@@ -44,11 +44,20 @@ function lines(): string[] {
   return ledgerLines([...drafts, { kind: 'log.pruned', from: 256, to: 1_536, by: 'operator', reason: 'retention', holds: ['ses_30'] }]);
 }
 
+/** The hash of the sealed text of a session's operations, which does not fit its record. */
+function blobOf(session: number): string {
+  return String(session).padStart(64, '0');
+}
+
 /** A statement that only this session runs. */
 function withText(session: number): (draft: Record<string, unknown>) => Record<string, unknown> {
   return (draft) =>
     draft['kind'] === 'operation.decided'
-      ? { ...draft, what: { ...(draft['what'] as object), normalized: `select ${session} of $1` } }
+      ? {
+          ...draft,
+          what: { ...(draft['what'] as object), normalized: `select ${session} of $1` },
+          evidence: { commit: '', bytes: 1, key: draft['session'], blob: blobOf(session) },
+        }
       : draft;
 }
 
@@ -84,6 +93,12 @@ test('the mirror and the index lose what a witnessed record lets go, and nothing
   assert.deepEqual(
     [await found({ session: 'ses_20' }), await found({ session: 'ses_30' }), (await found({ subject: 'user:s70' })) > 0],
     [0, 20, true],
+  );
+  const leaving = (await store.db.selectFrom('recording_leaving').select('hash').execute()).map(({ hash }) => hash);
+  assert.deepEqual(
+    [20, 30, 70, 99].map((session) => leaving.includes(blobOf(session))),
+    [true, false, false, false],
+    'copies of the texts',
   );
   assert.equal(await found({ table: 'public.orders', subject: 'user:s20' }), 0);
   const { rows: orphans } = await store.db.executeQuery<{ n: number }>(

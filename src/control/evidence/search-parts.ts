@@ -47,44 +47,35 @@ export function partOf(query: SearchQuery, { columns, terms, source }: Wanted): 
   const texts = source.kind === 'any' ? [source.condition] : source.kind === 'each' ? [sql`s.text_id = any(${source.ids}::bigint[])`] : [];
   if (led?.rare === true) {
     // A few thousand positions at most: all of them are looked at.
-    const where = and([...time(query, 's'), ...columns.map(({ holds }) => holds), ...texts, ...others.map((term) => occurs(term, 's'))]);
-    return sql`(
-      select ${found} from search_term r join search s on s.log = r.log and s.i = r.i
-      where r.term = ${led.term} and ${and(time(query, 'r'))} and ${where} ${newest('s')} limit ${limit})`;
-  }
-  const both = sideBySide({ columns, terms, source });
-  if (both !== undefined) {
-    const [first, second] = both;
-    // Each is read in its order, side by side, and what is in both is found without looking anything up.
-    return sql`(
-      select ${found} from (
-        select r.t, r.log, r.i from (${inOrder(query, first)}) r join (${inOrder(query, second)}) o on o.t = r.t and o.log = r.log and o.i = r.i
-        ${newest('r')} limit ${limit}
-      ) r join search s on s.log = r.log and s.i = r.i)`;
-  }
-  if (led !== undefined && columns.length === 0 && source.kind === 'none') {
-    // The terms themselves are in order; OFFSET keeps the planner from turning that around.
+    const where = and([...time(query, 's'), ...columns.map(({ holds }) => holds), ...texts, ...others.map(occurs)]);
     return sql`(
       select ${found} from search_term r cross join lateral (select * from search one where one.log = r.log and one.i = r.i offset 0) s
-      where r.term = ${led.term} and ${and(time(query, 'r'))} ${newest('r')} limit ${limit})`;
+      where r.term = ${led.term} and ${and(time(query, 'r'))} and ${where} ${newest('s')} limit ${limit})`;
   }
-  const lead = led === undefined || source.kind === 'each' ? [] : leadOf(columns);
-  if (lead.length > 0) return positionsFirst(query, { lead, rest: columns.filter((one) => !lead.includes(one)), terms, texts });
-  const conditions = [...time(query, 's'), ...columns.map(({ holds }) => holds), ...terms.map((term) => occurs(term, 's'))];
-  if (source.kind === 'each' && columns.length === 0 && terms.length === 0) {
+  const lead = leadOf(columns);
+  // Many texts have so many records that reading those of each is more than reading those of everything else that is asked for.
+  const each =
+    source.kind === 'each' && (source.ids.length <= limits.searchTextsEachMax || (led === undefined && lead.length === 0))
+      ? source
+      : undefined;
+  if (led !== undefined && each === undefined && (lead.length > 0 || columns.length === 0)) {
+    return positionsFirst(query, { lead, rest: columns.filter((one) => !lead.includes(one)), terms, texts });
+  }
+  const conditions = [...time(query, 's'), ...columns.map(({ holds }) => holds), ...terms.map(occurs)];
+  if (each !== undefined && columns.length === 0 && terms.length === 0) {
     // From the index alone: of many texts with many records each, only the newest of all are looked up.
     return sql`(
       select ${found} from (
-        select r.t, r.log, r.i from unnest(${source.ids}::bigint[]) as wanted (id)
+        select r.t, r.log, r.i from unnest(${each.ids}::bigint[]) as wanted (id)
         cross join lateral (
           select r.t, r.log, r.i from search r where ${and([...time(query, 'r'), sql`r.text_id = wanted.id`])} ${newest('r')} limit ${limit}
         ) r
         ${newest('r')} limit ${limit}
       ) r join search s on s.log = r.log and s.i = r.i)`;
   }
-  if (source.kind === 'each') {
+  if (each !== undefined) {
     return sql`(
-      select one.* from unnest(${source.ids}::bigint[]) as wanted (id)
+      select one.* from unnest(${each.ids}::bigint[]) as wanted (id)
       cross join lateral (
         select ${found} from search s where ${and([...conditions, sql`s.text_id = wanted.id`])} ${newest('s')} limit ${limit}
       ) one
@@ -94,19 +85,22 @@ export function partOf(query: SearchQuery, { columns, terms, source }: Wanted): 
 }
 
 /**
- * Terms and columns: the positions come from the index of the columns, newest first, and are looked up among those of the terms, which lie close
- * together, before any record is read, which lie far apart.
+ * Positions come from the index of the columns, where there are any, and from those of the terms, each in its order and side by side. Only what is in
+ * all of them is looked up as a record: indexes are read in one go, records lie far apart. OFFSET keeps the planner from turning that around.
  */
 function positionsFirst(
   query: SearchQuery,
   { lead, rest, terms, texts }: { lead: readonly Column[]; rest: readonly Column[]; terms: readonly Term[]; texts: readonly Condition[] },
 ): Condition {
   const led = and([...time(query, 'r'), ...lead.map(({ column, value }) => sql`${sql.ref(`r.${column}`)} = ${value}`)]);
+  const columns = lead.length === 0 ? [] : [sql`select r.t, r.log, r.i from search r where ${led} ${newest('r')} offset 0`];
+  const [first, ...others] = [...columns, ...terms.map((term) => inOrder(query, term))];
+  const sides = others.map((other, at) => {
+    const side = sql.raw(`side_${at}`);
+    return sql`join (${other}) ${side} on ${side}.t = r.t and ${side}.log = r.log and ${side}.i = r.i`;
+  });
   return sql`(
-    select ${found} from (
-      select r.t, r.log, r.i from (select r.t, r.log, r.i from search r where ${led} ${newest('r')} offset 0) r
-      where ${and(terms.map((term) => occurs(term, 'r')))} offset 0
-    ) r cross join lateral (
+    select ${found} from (select r.t, r.log, r.i from (${first}) r ${sql.join(sides, sql` `)} ${newest('r')} offset 0) r cross join lateral (
       select s.* from search s where ${and([sql`s.log = r.log and s.i = r.i`, ...rest.map(({ holds }) => holds), ...texts])} offset 0
     ) s
     ${newest('r')} limit ${query.limit})`;
@@ -138,13 +132,6 @@ interface Wanted {
   readonly columns: readonly Column[];
   readonly terms: readonly Term[];
   readonly source: TextSource;
-}
-
-/** Two terms that are both frequent, and nothing else. */
-export function sideBySide({ columns, terms, source }: Wanted): readonly [Term, Term] | undefined {
-  const [first, second] = terms;
-  if (first === undefined || second === undefined || first.rare || columns.length > 0 || source.kind !== 'none') return undefined;
-  return [first, second];
 }
 
 /** Positions of a term, the newest first; OFFSET keeps the planner from taking them in another order. */
@@ -214,9 +201,8 @@ export async function termsOf(trx: Work, { rule, table }: SearchQuery): Promise<
 }
 
 /** A subquery with a limit is asked row by row and never becomes a join. */
-function occurs({ term }: Term, alias: 's' | 'r'): Condition {
-  const position = sql.raw(`o.t = ${alias}.t and o.log = ${alias}.log and o.i = ${alias}.i`);
-  return sql`exists (select from search_term o where o.term = ${term} and ${position} limit 1 offset 0)`;
+function occurs({ term }: Term): Condition {
+  return sql`exists (select from search_term o where o.term = ${term} and o.t = s.t and o.log = s.log and o.i = s.i limit 1 offset 0)`;
 }
 
 type TextSource =

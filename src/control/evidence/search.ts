@@ -3,7 +3,7 @@ import { Fault, limits } from '#model';
 import type { Store, Work } from '../store/database.ts';
 import { objectAt } from './entry.ts';
 import type { SearchQuery } from './search-parts.ts';
-import { columnConditions, decidedKind, partOf, sideBySide, subjectConditions, termsOf, textSource } from './search-parts.ts';
+import { columnConditions, decidedKind, partOf, subjectConditions, termsOf, textSource } from './search-parts.ts';
 
 export interface FoundRecord {
   /** `origin#index` */
@@ -63,8 +63,8 @@ async function pageOf(trx: Work, query: SearchQuery): Promise<readonly FoundRow[
   const columns = [...columnConditions(query), ...common];
   const terms = await termsOf(trx, query);
   const source = await textSource(trx, query.text);
-  if (sideBySide({ columns: [...columns, ...alternatives.flat()], terms, source }) !== undefined) {
-    // A hash of one of them reads all of it before the first record is found.
+  if (terms.length > 0) {
+    // What is read side by side is found in its order; a hash of one side reads all of it before the first record is found.
     await sql`select set_config('enable_hashjoin', 'off', true)`.execute(trx);
   }
   const parts = alternatives.map((alternative) => partOf(query, { columns: [...columns, ...alternative], terms, source }));

@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { Ledger } from '#ledger';
 import { Fault, limits } from '#model';
 import type { BundleRef, BundleSource, World } from '#model';
-import { compileBundle, formatProblem } from '#policy';
-import type { Problem, SourceFile } from '#policy';
+import { candidateOf, compileBundle, formatProblem, withCandidate } from '#policy';
+import type { Bundle, Problem, SourceFile } from '#policy';
 import type { Store, Work } from '../store/database.ts';
 import type { ControlKeys } from '../store/keys.ts';
 
@@ -30,13 +30,22 @@ export type PushResult =
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+export type StoreResult =
+  | { readonly ok: true; readonly ref: BundleRef; readonly changed: boolean; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
 export interface Bundles {
   /** The bundle in force. Throws POLICY_INVALID as long as none was ever activated. */
   current(): Promise<InForce>;
   /** True when a bundle was ever activated. */
   any(): Promise<boolean>;
-  /** Compiles, stores, records and puts in force. A bundle with problems is refused and recorded; the same digest again changes nothing. */
+  /**
+   * Compiles, stores, records and puts in force. A bundle with problems is refused and recorded; the same digest again changes nothing. One
+   * whose rollout is about a candidate that was never stored is refused too.
+   */
   push(files: readonly SourceFile[], by: string): Promise<PushResult>;
+  /** Compiles, records and stores a bundle that a rollout may be about; it decides nothing by itself. */
+  store(files: readonly SourceFile[], by: string): Promise<StoreResult>;
   find(digest: string): Promise<StoredBundle | undefined>;
 }
 
@@ -60,9 +69,18 @@ export function openBundles({
       files: row.files,
       activatedAt: row.at,
       signature: keys.sign(Buffer.from(row.digest, 'utf8')),
+      ...(row.candidate === undefined ? {} : { candidate: signedCandidate(row.candidate) }),
     },
     by: row.by,
   });
+  const signedCandidate = ({ ref, files }: Candidate) => ({ ref, files, signature: keys.sign(Buffer.from(ref.digest, 'utf8')) });
+
+  async function refused(problems: readonly Problem[], by: string): Promise<{ readonly ok: false; readonly problems: readonly Problem[] }> {
+    const first = problems[0];
+    const told = first === undefined ? '' : cut(formatProblem(first).split('\n')[0] ?? '');
+    await ledger.append({ kind: 'policy.rejected', by, problems: problems.length, first: told });
+    return { ok: false, problems };
+  }
 
   return {
     async current() {
@@ -76,17 +94,12 @@ export function openBundles({
     async push(files, by) {
       checkSize(files);
       const compiled = compileBundle(files);
-      if (!compiled.ok) {
-        const first = compiled.problems[0];
-        await ledger.append({
-          kind: 'policy.rejected',
-          by,
-          problems: compiled.problems.length,
-          first: first === undefined ? '' : cut(formatProblem(first).split('\n')[0] ?? ''),
-        });
-        return { ok: false, problems: compiled.problems };
-      }
+      if (!compiled.ok) return refused(compiled.problems, by);
       const { ref } = compiled.bundle;
+      const wanted = candidateOf(compiled.bundle);
+      const candidate = wanted === undefined ? undefined : await storedCandidate(store.db, wanted);
+      if (wanted !== undefined && (candidate === undefined || !fits(compiled.bundle, candidate)))
+        return refused([noCandidate(compiled.bundle, wanted)], by);
       return store.transact(async (trx) => {
         await sql`select pg_advisory_xact_lock(${activationLock})`.execute(trx);
         const before = await newest(trx);
@@ -94,11 +107,12 @@ export function openBundles({
         await ledger.append({
           kind: 'policy.activated',
           bundle: ref,
+          ...(candidate === undefined ? {} : { candidate: candidate.ref }),
           by,
           documents: compiled.bundle.documents.length,
           ...(before === undefined ? {} : { previous: before.digest }),
         });
-        const row: ActivationRow = { ...ref, files, at: world.now(), by };
+        const row: ActivationRow = { ...ref, files, at: world.now(), by, ...(candidate === undefined ? {} : { candidate }) };
         await insertActivation(trx, row);
         return {
           ok: true,
@@ -108,6 +122,21 @@ export function openBundles({
           ...(before === undefined ? {} : { previous: before.digest }),
         };
       });
+    },
+
+    async store(files, by) {
+      checkSize(files);
+      const compiled = compileBundle(files);
+      if (!compiled.ok) return refused(compiled.problems, by);
+      const { ref } = compiled.bundle;
+      const changed = await store.transact(async (trx) => {
+        const known = await trx.selectFrom('bundle').select('digest').where('digest', '=', ref.digest).executeTakeFirst();
+        if (known !== undefined) return false;
+        await ledger.append({ kind: 'admin.configuration', by, action: 'candidate stored', object: ref.digest });
+        await insertBundle(trx, { ...ref, files, at: world.now(), by });
+        return true;
+      });
+      return { ok: true, ref, changed, warnings: compiled.warnings };
     },
 
     async find(digest) {
@@ -134,19 +163,66 @@ interface ActivationRow extends BundleRef {
   readonly files: readonly SourceFile[];
   readonly at: number;
   readonly by: string;
+  readonly candidate?: Candidate;
+}
+
+interface Candidate {
+  readonly ref: BundleRef;
+  readonly files: readonly SourceFile[];
 }
 
 async function newest(db: Store['db'] | Work): Promise<ActivationRow | undefined> {
-  return db
+  const row = await db
     .selectFrom('bundle_activation')
     .innerJoin('bundle', 'bundle.digest', 'bundle_activation.digest')
     .select(['bundle.name', 'bundle.version', 'bundle.digest', 'bundle.files', 'bundle_activation.at', 'bundle_activation.by'])
+    .select('bundle_activation.candidate as besides')
     .orderBy('bundle_activation.id', 'desc')
     .limit(1)
     .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { besides, ...activation } = row;
+  const candidate = besides === null ? undefined : await storedCandidate(db, besides);
+  return { ...activation, ...(candidate === undefined ? {} : { candidate }) };
+}
+
+async function storedCandidate(db: Store['db'] | Work, digest: string): Promise<Candidate | undefined> {
+  const row = await db.selectFrom('bundle').select(['name', 'version', 'digest', 'files']).where('digest', '=', digest).executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { files, ...ref } = row;
+  return { ref, files };
+}
+
+/** Whether gateways would take the two together. */
+function fits(bundle: Bundle, { files }: Candidate): boolean {
+  const compiled = compileBundle(files);
+  return compiled.ok && withCandidate(bundle, compiled.bundle) !== undefined;
+}
+
+/** The problem of a rollout whose candidate nobody stored, at its document. */
+function noCandidate(bundle: Bundle, digest: string): Problem {
+  const name = bundle.compiled.bundleRollout?.name;
+  const document = bundle.documents.find((one) => one.kind === 'Rollout' && one.name === name);
+  return {
+    code: 'REFERENCE',
+    severity: 'error',
+    message: `the candidate ${digest} was not stored here, or cannot be rolled out beside this bundle`,
+    path: document?.path ?? '',
+    line: document?.line ?? 1,
+    column: 1,
+    hint: 'push it first: warder policy push --candidate FOLDER',
+  };
 }
 
 async function insertActivation(trx: Work, row: ActivationRow): Promise<void> {
+  await insertBundle(trx, row);
+  await trx
+    .insertInto('bundle_activation')
+    .values({ digest: row.digest, at: row.at, by: row.by, candidate: row.candidate?.ref.digest ?? null })
+    .execute();
+}
+
+async function insertBundle(trx: Work, row: ActivationRow): Promise<void> {
   await trx
     .insertInto('bundle')
     .values({
@@ -160,7 +236,6 @@ async function insertActivation(trx: Work, row: ActivationRow): Promise<void> {
     // The digest covers what the documents mean; newer files with the same meaning may differ in comments, and are the ones to show.
     .onConflict((conflict) => conflict.column('digest').doUpdateSet({ files: JSON.stringify(row.files) }))
     .execute();
-  await trx.insertInto('bundle_activation').values({ digest: row.digest, at: row.at, by: row.by }).execute();
 }
 
 function checkSize(files: readonly SourceFile[]): void {

@@ -18,10 +18,17 @@ export interface PolicyTables {
     digest: string;
     at: number;
     by: string;
+    /** Digest of the candidate that a rollout in it is about. */
+    candidate: Generated<string | null>;
   };
 }
 
 export const policyMigrations: Readonly<Record<string, Migration>> = {
+  '0020-candidates': {
+    async up(db) {
+      await sql`alter table bundle_activation add column candidate text references bundle (digest)`.execute(db);
+    },
+  },
   '0002-policies': {
     async up(db) {
       await sql`

@@ -43,8 +43,8 @@ class Activity {
 export class Activities {
   readonly #world: World;
   readonly #subjectsMax: number;
-  readonly #sessions = new WeakMap<LiveSession, Activity>();
-  /** The one that was busy last is the last one. */
+  readonly #sessions = new WeakMap<LiveSession, Pair>();
+  /** Who opened a session, or was denied something, last is the last one. */
   readonly #subjects = new Map<string, Activity>();
 
   constructor(world: World, subjectsMax: number = limits.activitySubjectsMax) {
@@ -53,49 +53,58 @@ export class Activities {
   }
 
   readonly producers: readonly FactProducer[] = [
-    { path: 'session', produce: ({ live, request }) => ({ value: this.#session(live).facts(request.now, this.#nowMs()) }) },
-    { path: 'subject', produce: ({ live, request }) => ({ value: this.#subject(live).facts(request.now, this.#nowMs()) }) },
+    { path: 'session', produce: ({ live, request }) => ({ value: this.#of(live).session.facts(request.now, this.#nowMs()) }) },
+    { path: 'subject', produce: ({ live, request }) => ({ value: this.#of(live).subject.facts(request.now, this.#nowMs()) }) },
   ];
 
   /** Operations were decided, so many of them denied by a rule or a limit. */
   decided(live: LiveSession, operations: number, denied: number): void {
     const nowMs = this.#nowMs();
-    for (const activity of [this.#session(live), this.#subject(live)]) {
-      activity.operations.add(nowMs, operations);
-      if (denied > 0) activity.denied.add(nowMs, denied);
-    }
+    const { session, subject } = this.#of(live);
+    session.operations.add(nowMs, operations);
+    subject.operations.add(nowMs, operations);
+    if (denied === 0) return;
+    session.denied.add(nowMs, denied);
+    subject.denied.add(nowMs, denied);
+    this.#keep(live.session.subject.id, subject);
   }
 
   /** Rows were shown. */
   shown(live: LiveSession, rows: number): void {
     if (rows === 0) return;
     const nowMs = this.#nowMs();
-    this.#session(live).rows.add(nowMs, rows);
-    this.#subject(live).rows.add(nowMs, rows);
+    const { session, subject } = this.#of(live);
+    session.rows.add(nowMs, rows);
+    subject.rows.add(nowMs, rows);
   }
 
   #nowMs(): number {
     return Number(this.#world.monotonicNs() / 1_000_000n);
   }
 
-  #session(live: LiveSession): Activity {
+  #of(live: LiveSession): Pair {
     const known = this.#sessions.get(live);
     if (known !== undefined) return known;
-    const fresh = new Activity(live.session.openedAt);
-    this.#sessions.set(live, fresh);
-    return fresh;
+    const { openedAt, subject } = live.session;
+    const pair = { session: new Activity(openedAt), subject: this.#subjects.get(subject.id) ?? new Activity(openedAt) };
+    this.#sessions.set(live, pair);
+    this.#keep(subject.id, pair.subject);
+    return pair;
   }
 
-  #subject({ session }: LiveSession): Activity {
-    const { id } = session.subject;
-    const activity = this.#subjects.get(id) ?? new Activity(session.openedAt);
+  /** Who was quiet for longest is forgotten first. */
+  #keep(id: string, activity: Activity): void {
     this.#subjects.delete(id);
     this.#subjects.set(id, activity);
-    // Who was quiet for longest is forgotten first.
     for (const oldest of this.#subjects.keys()) {
       if (this.#subjects.size <= this.#subjectsMax) break;
       this.#subjects.delete(oldest);
     }
-    return activity;
   }
+}
+
+/** A session with its subject: looked up once, because every operation is noted. */
+interface Pair {
+  readonly session: Activity;
+  readonly subject: Activity;
 }

@@ -246,7 +246,7 @@ const plans = fc.array(fc.constantFrom(...behaviours), { minLength: 1, maxLength
 test('whatever an engine does and however it changes between questions, nothing passes but what it allowed in time', async () => {
   await fc.assert(
     fc.asyncProperty(plans, (plan) => neverTooMuch(plan, (answer) => answer)),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
@@ -254,7 +254,7 @@ test('the property before this one notices an engine whose failures count as yes
   const sabotaged = (answer: Promise<EngineAnswer>): Promise<EngineAnswer> => answer.catch(() => ({ ok: true, result: { allow: true } }));
   const check = await fc.check(
     fc.asyncProperty(plans, (plan) => neverTooMuch(plan, sabotaged)),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
   assert.ok(check.failed);
 });

@@ -210,8 +210,10 @@ function observe(ledger: Ledger, events: Event[], recorded: { direction: 'in' | 
       return permit;
     },
     keepChunk: async (draft: RecordingChunk, content: Uint8Array) => {
+      // The ledger takes the memory over.
+      const pieces = decodePieces(Buffer.from(content));
       const receipt = await ledger.keepChunk(draft, content);
-      for (const { direction, bytes } of decodePieces(Buffer.from(content))) {
+      for (const { direction, bytes } of pieces) {
         const text = Buffer.from(bytes).toString('latin1');
         recorded.push({ direction, text });
         if (direction === 'in') for (const marker of text.match(markerPattern) ?? []) events.push({ what: 'recorded', marker });

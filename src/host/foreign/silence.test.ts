@@ -73,7 +73,7 @@ describe('an OPA of which anything may be expected', () => {
           server.closeIdleConnections();
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 

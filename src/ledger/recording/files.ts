@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { Fault, limits } from '#model';
 import { type Disk, type DiskFile, folderOf, isNoSpace, makeFolders, writeAll } from '../disk.ts';
 import { encrypt, type SessionKeys } from '../keys.ts';
@@ -76,10 +76,8 @@ export class RecordingFiles {
       throw new Fault('INVALID_INPUT', `chunk ${chunk} of the recording of ${session} does not follow chunk ${open.nextChunks}`);
     this.#open.set(session, open);
     const salt = random(chunkSaltBytes);
-    const sealed = encrypt(
-      { key: keys.forSealing(session), iv: random(12), context: chunkContext(origin, session, chunk) },
-      Buffer.concat([salt, content]),
-    );
+    const sealing = { key: keys.forSealing(session), iv: random(12), context: chunkContext(origin, session, chunk) };
+    const sealed = encrypt(sealing, salt, content);
     const about = { bytes: sealed.length, commit: chunkCommitment(salt, content) };
     if (sealed.length > limits.recordingInlineBytesMax) this.#append(open, sealed);
     open.nextChunks = chunk;
@@ -181,5 +179,5 @@ export function chunkContext(origin: string, session: string, chunk: number): st
 }
 
 export function chunkCommitment(salt: Uint8Array, content: Uint8Array): string {
-  return hash('sha256', Buffer.concat([Buffer.from('recording/v1'), salt, content]));
+  return createHash('sha256').update('recording/v1').update(salt).update(content).digest('hex');
 }

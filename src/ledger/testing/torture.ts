@@ -7,6 +7,7 @@ import { runCrashStates } from './crash-states.ts';
 import { failures, retryingSync, runFailingCall } from './failing-calls.ts';
 import { forgedLog } from './forged-log.ts';
 import { checkAcknowledged, collect, runKills, runKillsAhead, startWriter } from './kills.ts';
+import { runLongStarts, runVerifyLarge } from './large-torture.ts';
 import { runPowerCuts } from './power-cuts.ts';
 import { runFullDisk, runImageCut } from './real-disks.ts';
 import { sabotages } from './sabotage.ts';
@@ -196,6 +197,29 @@ export const ledgerTortures: readonly Torture[] = [
       await assert.rejects(runImageCut(400, 'nosync'), 'a writer that does not sync was not noticed');
       return `${cuts} power cuts, ${records} acknowledged records, none lost; a writer that does not sync is noticed`;
     },
+  },
+  {
+    name: 'ledger: a start after a long write-ahead log or over a large log is quick',
+    run: () =>
+      inFolder(async (directory) => {
+        const starts = await runLongStarts(join(directory, 'starts'), 256 * 1024 * 1024);
+        // Twice what it takes on a quiet machine; sealed entries are not read at all.
+        for (const [k, { what, cpuMs }] of starts.entries()) assert.ok(cpuMs < ([5_000, 1_000][k] ?? 0), `${what}: ${cpuMs} ms`);
+        return starts.map(({ what, cpuMs, wallMs }) => `${what}: ${cpuMs} ms of processor, ${wallMs} ms to the first record`).join('; ');
+      }),
+  },
+  {
+    name: 'ledger: a large log is verified within 128 MiB',
+    run: () =>
+      inFolder(async (directory) => {
+        if (!hasPython) return 'skipped: python3 is not installed';
+        const { size, cpuSeconds, memoryMiB } = runVerifyLarge(directory, 300_000);
+        assert.ok(memoryMiB <= 128, `${memoryMiB} MiB`);
+        const rate = Math.round(size / cpuSeconds);
+        // Half of what it does on a quiet machine: two processes on the two threads of a core take from each other.
+        assert.ok(rate >= 60_000, `${rate} records a second of processor`);
+        return `${size} records, ${rate} a second of processor, ${Math.round(memoryMiB)} MiB at most`;
+      }),
   },
   {
     name: 'ledger: every flipped bit is noticed',

@@ -27,6 +27,14 @@ interface Options {
   readonly trust?: readonly { readonly vkey: string }[];
 }
 
+/** Files by path; a Map is one. What `get` gives need not be kept. */
+export interface EvidenceFiles {
+  get(path: string): Uint8Array | undefined;
+  has(path: string): boolean;
+  keys(): Iterable<string>;
+  [Symbol.iterator](): Iterator<[string, Uint8Array]>;
+}
+
 interface Manifest {
   readonly session: string;
   readonly gateway: string;
@@ -39,7 +47,7 @@ interface Manifest {
  * records of the session are all there, and the texts and recorded bytes are those the records committed to.
  * `files`: path → content, of the unpacked folder or the archive. Never throws for bad ones. SPEC: docs/formats/recording.md, Evidence file.
  */
-export async function verifyEvidence(files: ReadonlyMap<string, Uint8Array>, options: Options): Promise<EvidenceReport> {
+export async function verifyEvidence(files: EvidenceFiles, options: Options): Promise<EvidenceReport> {
   const listed = files.get('manifest.json');
   const manifest = listed === undefined ? undefined : readManifest(listed);
   if (listed === undefined || manifest === undefined) {
@@ -60,14 +68,14 @@ export async function verifyEvidence(files: ReadonlyMap<string, Uint8Array>, opt
 }
 
 class Check {
-  readonly #files: ReadonlyMap<string, Uint8Array>;
+  readonly #files: EvidenceFiles;
   readonly #given: Options & { readonly manifest: Manifest; readonly listed: Uint8Array };
   readonly #findings: Finding[] = [];
   readonly #witnesses = new Set<string>();
   readonly #logs = new Map<string, string>();
   #records = 0;
 
-  constructor(files: ReadonlyMap<string, Uint8Array>, given: Options & { manifest: Manifest; listed: Uint8Array }) {
+  constructor(files: EvidenceFiles, given: Options & { manifest: Manifest; listed: Uint8Array }) {
     this.#files = files;
     this.#given = given;
   }

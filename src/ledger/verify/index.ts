@@ -5,7 +5,7 @@
  * a browser, with files and cryptography handed in; it reads in pieces, so the size of a log does not matter; it never writes.
  * Deliberately not here: opening sealed evidence, and deciding whom to trust. `packages/verify` is what strangers install.
  */
-export { type EvidenceReport, verifyEvidence } from './evidence-bundle.ts';
+export { type EvidenceFiles, type EvidenceReport, verifyEvidence } from './evidence-bundle.ts';
 export { evidenceText, readEvidence, verifyEvidenceAt } from './evidence-files.ts';
 export { directorySource, nodeCrypto, staySmall } from './node.ts';
 export { parsePolicy, type TrustPolicy } from './policy.ts';

@@ -2,30 +2,41 @@ import { equalBytes, fromText } from './bytes.ts';
 
 const block = 512;
 
+/** Where a file lies in an archive. */
+export interface TarPlace {
+  readonly at: number;
+  readonly length: number;
+}
+
 /**
  * The files of a tar archive, when it is written in the one way that evidence is written in: POSIX ustar, plain files, sorted by name, every other
  * field fixed. Undefined for anything else, so that no bit of an archive can change without being noticed. SPEC: docs/formats/recording.md, Archive.
  */
 export function readTar(archive: Uint8Array): Map<string, Uint8Array> | undefined {
-  const files = new Map<string, Uint8Array>();
+  const places = tarPlaces((at, length) => archive.subarray(at, at + length), archive.length);
+  return places && new Map([...places].map(([name, { at, length }]) => [name, archive.subarray(at, at + length)]));
+}
+
+/** The same without the contents: `read` gives bytes of the archive, as many as there are. Everything else in it is looked at. */
+export function tarPlaces(read: (at: number, length: number) => Uint8Array, size: number): Map<string, TarPlace> | undefined {
+  const files = new Map<string, TarPlace>();
   let at = 0;
   for (let before = ''; ; ) {
-    const header = archive.subarray(at, at + block);
+    const header = read(at, block);
     if (header.length < block) return undefined;
     if (header.every((byte) => byte === 0)) break;
     const name = textUntilZero(header.subarray(0, 100));
-    const size = Number.parseInt(textUntilZero(header.subarray(124, 136)), 8);
-    const content = archive.subarray(at + block, at + block + size);
-    const padded = Math.ceil(size / block) * block;
-    const padding = archive.subarray(at + block + size, at + block + padded);
-    if (!(name > before) || content.length !== size || padding.length !== padded - size || padding.some((byte) => byte !== 0))
-      return undefined;
-    if (!equalBytes(header, tarHeader(name, size))) return undefined;
-    files.set(name, content);
+    const length = Number.parseInt(textUntilZero(header.subarray(124, 136)), 8);
+    if (!(name > before) || !(length >= 0)) return undefined;
+    const padded = Math.ceil(length / block) * block;
+    const padding = read(at + block + length, padded - length);
+    if (at + block + padded > size || padding.length !== padded - length || padding.some((byte) => byte !== 0)) return undefined;
+    if (!equalBytes(header, tarHeader(name, length))) return undefined;
+    files.set(name, { at: at + block, length });
     before = name;
     at += block + padded;
   }
-  const end = archive.subarray(at);
+  const end = read(at, 3 * block);
   return end.length === 2 * block && end.every((byte) => byte === 0) ? files : undefined;
 }
 

@@ -17,8 +17,10 @@ disagreement. It needs Python 3.9 and its standard library; when the package `cr
 """
 import argparse
 import base64
+import functools
 import hashlib
 import json
+import mmap
 import os
 import re
 import struct
@@ -381,6 +383,7 @@ KINDS_OF["matched"] = many(shape("rule:text effect:text mode:text by?:text"))
 KINDS_OF["requirements"] = many(shape("rule:text reason:text bound:text"))
 KINDS_OF["shadow"] = shape("verdict:verdict rules:texts")
 KINDS_OF["errors"] = many(shape("rule:text part:text path?:text message:text"))
+KINDS_OF["side"] = one_of("candidate", "current")
 KINDS_OF["rollout"] = shape("name:text step:count side:side failed?:flag other?:shadow")
 KINDS_OF["decision"] = shape(
     "id:text verdict:verdict reason:text rules:texts matched:matched obligations:texts requirements?:requirements bundle:bundle"
@@ -1567,9 +1570,27 @@ def tar_header(name, size):
     return bytes(header)
 
 
+class Files(dict):
+    """path → content, read when it is looked at and not kept: an archive may be larger than the memory."""
+
+    def __getitem__(self, path):
+        return super().__getitem__(path)()
+
+    def get(self, path, default=None):
+        return self[path] if path in self else default
+
+    def items(self):
+        return ((path, self[path]) for path in self)
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def read_tar(data):
-    """{path: content} of an archive that is written in the one allowed way; None for any other."""
-    files, at, before = {}, 0, ""
+    """The files of an archive that is written in the one allowed way; None for any other."""
+    files, at, before = Files(), 0, ""
     while True:
         header = data[at : at + 512]
         if len(header) < 512:
@@ -1585,7 +1606,7 @@ def read_tar(data):
         rest = data[end : end + -size % 512]
         if name <= before or size < 0 or header != tar_header(name, size) or len(data) < end or len(rest) != -size % 512 or any(rest):
             return None
-        files[name] = data[at + 512 : end]
+        files[name] = functools.partial(data.__getitem__, slice(at + 512, end))
         at, before = end + -size % 512, name
     return files if data[at:] == bytes(1024) else None
 
@@ -1593,13 +1614,13 @@ def read_tar(data):
 def read_evidence(path):
     if not os.path.isdir(path):
         with open(path, "rb") as file:
-            return read_tar(file.read())
-    files = {}
+            empty = os.fstat(file.fileno()).st_size == 0
+            return None if empty else read_tar(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    files = Files()
     for folder, _, names in os.walk(path):
         for name in names:
             full = os.path.join(folder, name)
-            with open(full, "rb") as file:
-                files[os.path.relpath(full, path).replace(os.sep, "/")] = file.read()
+            files[os.path.relpath(full, path).replace(os.sep, "/")] = functools.partial(content, full)
     return files
 
 

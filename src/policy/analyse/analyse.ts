@@ -5,6 +5,7 @@ import { inForce } from '../packs.ts';
 import type { SourceFile } from '../source.ts';
 import { checkAbility } from './ability.ts';
 import { checkConstant, neverApplies } from './alone.ts';
+import { checkApprovalTerms } from './approval-terms.ts';
 import { checkAttributes } from './attributes.ts';
 import { checkConstants } from './constants.ts';
 import { checkLimits } from './counting.ts';
@@ -13,6 +14,7 @@ import { checkFacts } from './facts.ts';
 import { checkIndexes } from './indexes.ts';
 import { checkLabels } from './labels.ts';
 import { checkLines } from './lines.ts';
+import { checkOverrides } from './overrides.ts';
 import { checkPatterns } from './loose.ts';
 import { checkReach } from './reach.ts';
 import { checkRollouts } from './rollouts.ts';
@@ -93,6 +95,8 @@ export function* analysis(bundle: Bundle, options: AnalyseOptions): Generator<An
     checkConstants,
     checkTold,
     checkAbility,
+    checkApprovalTerms,
+    checkOverrides,
     checkSchemas,
     checkRollouts,
     checkIndexes,

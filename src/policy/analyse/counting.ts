@@ -9,14 +9,25 @@ export function checkLimits(region: Region, ground: Ground): void {
   const { rule } = region;
   if (rule.effect !== 'limit') return;
   for (const [i, limit] of rule.limits.entries()) {
-    if (limit.max + limit.burst === 0) {
-      add(
-        ['limits', i, 'max'],
-        'P107',
-        `the limit "${limit.name}" lets nothing through: it holds 0 units`,
-        'write a deny with a reason, or a larger "max"',
-      );
+    const cost = constantCost(limit);
+    const size = limit.max + limit.burst;
+    if (size === 0 || (cost !== undefined && cost > size)) {
+      const why = size === 0 || cost === undefined ? `it holds ${size} units` : `it holds ${size} units, and each operation takes ${cost}`;
+      const [what, hint] =
+        rule.onExceed === 'escalate'
+          ? ['asks about every operation', 'write a require, or a larger "max"']
+          : ['lets nothing through', 'write a deny with a reason, or a larger "max"'];
+      add(['limits', i, 'max'], 'P107', `the limit "${limit.name}" ${what}: ${why}`, hint);
     }
+    if (cost !== undefined && cost <= 0)
+      add(
+        ['limits', i, 'cost'],
+        'P107',
+        cost === 0
+          ? `the limit "${limit.name}" counts nothing: no operation takes a unit`
+          : `a cost of ${cost} is no amount: every operation is refused`,
+        'write what one operation takes, or leave "cost" out',
+      );
     for (const [k, { path }] of limit.key.entries()) {
       const found = resolveAttribute(rule.attributes, path);
       const guarded = rule.matchers.some((matcher) => matcher.path === path) || rule.when?.program.reads.includes(path) === true;
@@ -48,6 +59,18 @@ export function checkLimits(region: Region, ground: Ground): void {
       rules: [rule.id, ...other],
       proof: 'document',
     });
+  }
+}
+
+/** Units that every operation takes, where that can be told. */
+function constantCost({ cost }: CompiledLimit): number | undefined {
+  if (cost === undefined) return 1;
+  if (cost.program.reads.length > 0) return undefined;
+  try {
+    const value = cost.program.evaluate({});
+    return typeof value === 'bigint' || typeof value === 'number' ? Number(value) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

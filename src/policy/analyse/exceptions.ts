@@ -31,6 +31,8 @@ export function checkExceptions(regions: ReadonlyMap<string, Region>, whole: Who
       if (wider >= 0) reportSecond({ rule, exception, place }, exceptions[wider], whole);
     }
     if (exceptions.length > 0 && rule.mode !== 'enforce') reportIdle(rule, byName, whole);
+    if (rule.effect === 'allow')
+      for (const { name, instead } of exceptions) if (instead === 'waive') reportTaken(rule, byName.get(name), whole);
   }
 }
 
@@ -115,6 +117,20 @@ function reportSecond({ rule, exception, place }: Scoped, other: CompiledExcepti
     place,
     message: `the exception "${exception.name}" adds nothing to "${other?.name ?? ''}" for the rule "${rule.id}"`,
     hint: 'remove one of them',
+    rules: [rule.id],
+    proof: 'document',
+  });
+}
+
+/** Waiving an allow takes away what it lets through, which is hardly what an exception is for. */
+function reportTaken(rule: CompiledRule, document: DocumentOf<'Exception'> | undefined, { report }: Whole): void {
+  if (document === undefined) return;
+  report.add({
+    code: 'P401',
+    severity: 'warning',
+    place: specNode(document, ['waives']),
+    message: `the exception "${document.name}" waives the allow "${rule.id}": what is in its scope is refused, not let through`,
+    hint: 'waive what refuses; to refuse more, write a deny',
     rules: [rule.id],
     proof: 'document',
   });

@@ -20,7 +20,7 @@ export function checkFacts(whole: Whole): void {
       const missing = missingFact(path, whole);
       if (missing === undefined || told.has(`${rule.policy.name} ${missing.fact}`)) continue;
       told.add(`${rule.policy.name} ${missing.fact}`);
-      const severity = rule.mode === 'enforce' ? 'error' : 'warning';
+      const severity = rule.mode === 'enforce' && missing.fact.includes('.') ? 'error' : 'warning';
       const { message, hint } = missing;
       report.add({
         code: 'P201',
@@ -49,11 +49,18 @@ function factsOf({ id, policy }: CompiledRule, { bundle }: Whole): readonly stri
   return [...policy.facts, ...reads.filter((path) => path.startsWith('facts.')).map((path) => path.slice('facts.'.length))];
 }
 
+/** What a gateway can find out, see docs/how-to/facts.md. */
+const found = ['session', 'subject', 'foreign'];
+
 function missingFact(
   path: string,
   { bundle }: Whole,
 ): { readonly fact: string; readonly message: string; readonly hint: string } | undefined {
   const [root = '', name] = path.split('.');
+  if (root !== '' && !found.includes(root)) {
+    const hint = didYouMean(root, found) ?? `gateways find out ${found.map((one) => `facts.${one}`).join(', ')}`;
+    return { fact: root, message: `reads facts.${root}, which no gateway finds out`, hint };
+  }
   if (name === undefined) return undefined;
   if (root === 'foreign' && !bundle.engines.has(name)) {
     const hint = didYouMean(name, bundle.engines.keys()) ?? 'import the engine with `warder policy import`: that writes a ForeignEngine';

@@ -1,6 +1,7 @@
 import type { Decision, DecisionRequest, Target } from '#model';
 import type { Bundle } from '../bundle.ts';
-import { decide, viewOf } from '../decide/decide.ts';
+import { decide } from '../decide/decide.ts';
+import { viewOf } from '../decide/decide-by.ts';
 import { inReadingOrder, problemAt } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import type { SourceFile } from '../source.ts';

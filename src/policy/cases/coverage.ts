@@ -4,7 +4,7 @@ import { atomsOf } from '../compile/atoms.ts';
 import type { Atom } from '../compile/atoms.ts';
 import type { Compiled, CompiledRule } from '../compile/compiled.ts';
 import { Evaluation } from '../decide/condition.ts';
-import { applicableRules, viewOf } from '../decide/decide.ts';
+import { applicableRules, viewOf } from '../decide/decide-by.ts';
 import { resolveAttribute } from '../schema/index.ts';
 
 /** How much of something was seen; `missing` names the rest. */

@@ -53,6 +53,10 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
     }
     for (const [r, name] of waived.rules.entries()) {
       const at = ['waives', w, 'rules', r];
+      if (isNamedBefore(spec.waives, w, r)) {
+        complain(at, 'DUPLICATE', `the exception names the rule "${waived.policy}/${name}" twice`);
+        continue;
+      }
       const rule = context.rules.get(`${waived.policy}/${name}`);
       if (rule === undefined) {
         complain(at, 'P401', `the policy "${waived.policy}" has no rule "${name}"`, didYouMean(name, ruleNames(waived.policy, context)));
@@ -71,6 +75,13 @@ function applyException(document: Document & DocumentOf<'Exception'>, context: C
       changesOf(rule).exceptions.push(compileException(document, rule, { context, from, until }));
     }
   }
+}
+
+function isNamedBefore(waives: DocumentOf<'Exception'>['spec']['waives'], w: number, r: number): boolean {
+  const name = waives[w]?.rules[r];
+  return waives.some(
+    ({ policy, rules }, i) => policy === waives[w]?.policy && rules.some((rule, k) => rule === name && (i < w || (i === w && k < r))),
+  );
 }
 
 function compileException(

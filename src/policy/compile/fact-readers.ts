@@ -1,6 +1,7 @@
 import type { Target } from '#model';
 import type { Matcher } from '../match/matcher.ts';
 import type { CompiledRule, FactReader } from './compiled.ts';
+import { belowFacts } from './paths.ts';
 
 /** Which rules read facts, by target, of the request's phase and of the response's: the latter asks with the facts of the former. */
 export function factReaders(
@@ -17,11 +18,6 @@ export function factReaders(
     readers.set(policy.target, ofTarget);
   }
   return readers;
-}
-
-function belowFacts(path: string): readonly string[] {
-  if (path === 'facts') return [''];
-  return path.startsWith('facts.') ? [path.slice('facts.'.length)] : [];
 }
 
 function isKnownBefore({ path }: Matcher): boolean {

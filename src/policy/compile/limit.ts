@@ -40,6 +40,10 @@ export function compileLimits(specs: RuleSpec['limits'], { node, attributes, sco
       const hint = didYouMean(path.split('.').at(-1) ?? path, found.known);
       problems.push(problemAt(nodeAt(node, [i, 'key', k]), { code: 'P201', message: `there is no attribute "${path}"`, hint }));
     }
+    if (new Set(spec.key).size < spec.key.length)
+      problems.push(
+        problemAt(nodeAt(node, [i, 'key']), { code: 'DUPLICATE', message: `the key of the limit "${spec.name}" names an attribute twice` }),
+      );
     const perMs = durationMs(spec.per);
     if (perMs <= 0)
       problems.push(problemAt(nodeAt(node, [i, 'per']), { code: 'SCHEMA', message: 'the period must be longer than nothing' }));
@@ -50,12 +54,22 @@ export function compileLimits(specs: RuleSpec['limits'], { node, attributes, sco
       max: spec.max,
       perMs,
       burst: spec.burst ?? 0,
-      cost:
-        spec.cost === undefined
-          ? undefined
-          : compileExpression(spec.cost, { node: nodeAt(node, [i, 'cost']), scope, problems, result: 'any' }),
+      cost: spec.cost === undefined ? undefined : costOf(spec.cost, { node: nodeAt(node, [i, 'cost']), scope, problems }),
     };
   });
+}
+
+const amounts: readonly string[] = ['int', 'uint', 'double', 'dyn'];
+
+function costOf(
+  source: string,
+  options: { readonly node: Node; readonly scope: Scope; readonly problems: Problem[] },
+): CompiledLimit['cost'] {
+  const cost = compileExpression(source, { ...options, result: 'any' });
+  const kind = cost?.program.type.kind ?? 'dyn';
+  if (!amounts.includes(kind))
+    options.problems.push(problemAt(options.node, { code: 'CEL', message: `the cost must be a number of units, not a ${kind}` }));
+  return cost;
 }
 
 /** Limits of one name share their counters, so they must mean the same wherever they stand. */

@@ -45,3 +45,9 @@ function conditionsOf(rule: CompiledRule): readonly Condition[] {
   const others = [...exceptions.map(({ when }) => when), ...rollouts.flatMap(({ stages }) => stages.at(-1)?.cohorts ?? [])];
   return [...own, ...others].filter((condition) => condition !== undefined);
 }
+
+/** What an attribute path reads below `facts`: nothing, everything (the empty path), or one path. */
+export function belowFacts(path: string): readonly string[] {
+  if (path === 'facts') return [''];
+  return path.startsWith('facts.') ? [path.slice('facts.'.length)] : [];
+}

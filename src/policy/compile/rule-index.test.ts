@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { bundleOf, policy, requestWith } from '../scenario.ts';
-import { viewOf } from '../decide/decide.ts';
+import { viewOf } from '../decide/decide-by.ts';
 
 const names = ['pg:team-1-a', 'pg:team-1-b', 'pg:team-12-a', 'pg:other', 'x'];
 const idLine = fc.uniqueArray(

@@ -1,7 +1,7 @@
 import type { Decision, DecisionRequest } from '#model';
 import type { Bundle } from '../bundle.ts';
 import { Evaluation } from './condition.ts';
-import { decideBy, viewOf } from './decide.ts';
+import { decideBy, viewOf } from './decide-by.ts';
 import { rolloutMode, stepOf } from './rollout.ts';
 
 /**

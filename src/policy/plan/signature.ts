@@ -3,7 +3,7 @@ import { atomsOf } from '../compile/atoms.ts';
 import type { Compiled, CompiledRule, Condition } from '../compile/compiled.ts';
 import { Evaluation } from '../decide/condition.ts';
 import type { DecisionRequest, Phase, Target } from '#model';
-import { viewOf } from '../decide/decide.ts';
+import { viewOf } from '../decide/decide-by.ts';
 import { compilePath } from '../match/matcher.ts';
 
 /** A question about the statement alone whose answers tell statements apart. */

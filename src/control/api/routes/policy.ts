@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Fault } from '#model';
 import { policySchema } from '#policy';
+import type { Problem, SourceFile } from '#policy';
 import type { GatewayView } from '../../fleet/fleet.ts';
 import { callerOf } from '../caller.ts';
 import type { Api, ApiDesk } from '../desk.ts';
@@ -35,16 +36,13 @@ export function policyRoutes(api: Api, desk: ApiDesk): void {
   api.route({
     method: 'POST',
     url: '/policy/bundles',
-    config: { access: { roles: ['policy-author'], audit: ['policy.activated', 'policy.rejected'] } },
+    config: { access: { roles: ['policy-author'], audit: ['policy.activated', 'policy.rejected', 'admin.configuration'] } },
     schema: { body: pushBody, response: { 200: pushed, ...errors } },
     handler: async (request) => {
-      const result = await desk.bundles.push(request.body.files, callerOf(request).subject.id);
-      if (!result.ok) {
-        const count = result.problems.length;
-        throw new Fault('POLICY_INVALID', `the bundle has ${count} ${count === 1 ? 'problem' : 'problems'}`, {
-          detail: { problems: result.problems },
-        });
-      }
+      const by = callerOf(request).subject.id;
+      if (!request.body.activate) return storeCandidate(desk, request.body.files, by);
+      const result = await desk.bundles.push(request.body.files, by);
+      if (!result.ok) throw invalid(result.problems);
       const { source } = result.inForce;
       // Also when nothing changed: a gateway that missed the offer gets it again.
       desk.fleet.notify('all', 'rollouts.offer', await desk.rollouts.offer());
@@ -98,6 +96,17 @@ export function policyRoutes(api: Api, desk: ApiDesk): void {
       return { ...found, files: [...found.files], activations: [...found.activations] };
     },
   });
+}
+
+async function storeCandidate(desk: ApiDesk, files: readonly SourceFile[], by: string): Promise<z.infer<typeof pushed>> {
+  const result = await desk.bundles.store(files, by);
+  if (!result.ok) throw invalid(result.problems);
+  return { ...result.ref, changed: result.changed, gateways: [], warnings: [...result.warnings] };
+}
+
+function invalid(problems: readonly Problem[]): Fault {
+  const count = problems.length;
+  return new Fault('POLICY_INVALID', `the bundle has ${count} ${count === 1 ? 'problem' : 'problems'}`, { detail: { problems } });
 }
 
 function inForce(gateways: readonly GatewayView[], digest: string) {

@@ -18,7 +18,10 @@ const file = z.object({ path: z.string().min(1).max(500), text: z.string().max(l
 
 export const pushBody = z.object({
   files: z.array(file).min(1).max(limits.documentsPerBundleMax),
-  activate: z.literal(true).default(true),
+  activate: z
+    .boolean()
+    .default(true)
+    .describe('False: it is stored as a candidate that a rollout may be about, and decides nothing by itself.'),
 });
 
 const bundleRef = z.object({ name: z.string(), version: z.string(), digest: z.string() });

@@ -16,6 +16,7 @@ export const rollout = z
   .object({
     name: z.string(),
     rules: z.array(z.string()),
+    candidate: z.string().optional().describe('Digest of the bundle that is rolled out, where it is a whole one.'),
     from: z.string(),
     to: z.string(),
     step: z.number().int().describe('The step in force, from 1; 0: nobody is in.'),

@@ -114,6 +114,21 @@ test('only what these rules alone refuse, or would refuse, is a new denial', () 
   assert.deepEqual(count(decided('allow', { errors: [{ rule: 'p/new', part: 'when', message: '' }] })).errors, 1);
 });
 
+test('a candidate bundle is compared with the one in force on both sides, and nothing else is counted', () => {
+  const candidate: RolloutTerms = { ...terms, rules: [], candidate: 'sha256:c' };
+  const note = (side: 'candidate' | 'current', more = {}) => ({ rollout: { name: 'r', step: 1, side, ...more } });
+  const records = [
+    decided('allow', note('current', { other: { verdict: 'deny', rules: ['p/x'] } })),
+    decided('deny', note('candidate', { other: { verdict: 'allow', rules: [] } })),
+    decided('allow', note('candidate', { other: { verdict: 'deny', rules: [] } })),
+    decided('deny', note('candidate', { failed: true })),
+    decided('deny', { rollout: { name: 'another', step: 1, side: 'candidate' } }),
+    decided('deny'),
+  ];
+  const { latency: _latency, ...counts } = records.reduce((so, one) => measured(so, one, candidate), nothingMeasured);
+  assert.deepEqual(counts, { decisions: 4, newDenies: 2, errors: 1, disagreements: 3 });
+});
+
 test('the latency is that of decisions in which one of the rules applied, and never too small', () => {
   const slow = decided('allow', { matched: [{ rule: 'p/new', effect: 'deny', mode: 'audit' }], tookUs: 30_000 });
   const other = decided('allow', { tookUs: 90_000_000 });

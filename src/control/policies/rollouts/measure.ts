@@ -20,10 +20,15 @@ export const nothingMeasured: Measured = { decisions: 0, newDenies: 0, errors: 0
 type Decided = Pick<RecordedDecision, 'what' | 'decision'>;
 
 /** The same with one more recorded decision. */
-export function measured(so: Measured, { what, decision }: Decided, rollout: Pick<RolloutTerms, 'rules' | 'targets'>): Measured {
+export function measured(
+  so: Measured,
+  { what, decision }: Decided,
+  rollout: Pick<RolloutTerms, 'name' | 'candidate' | 'rules' | 'targets'>,
+): Measured {
   // Of a batch that was refused for another operation; that one has its own record.
   if (decision.reason === 'BATCH_REFUSED') return so;
   if (!rollout.targets.some((target) => target === what.target)) return so;
+  if (rollout.candidate !== undefined) return beside(so, decision, rollout.name);
   const own = (rules: readonly string[]): boolean => rules.length > 0 && rules.every((rule) => rollout.rules.includes(rule));
   const { shadow, verdict, rules, errors = [], matched, tookUs } = decision;
   const stopped = verdict !== 'allow' && own(rules);
@@ -36,6 +41,21 @@ export function measured(so: Measured, { what, decision }: Decided, rollout: Pic
     newDenies: so.newDenies + (stopped || wouldStop ? 1 : 0),
     errors: so.errors + (errors.some(({ rule }) => rollout.rules.includes(rule)) ? 1 : 0),
     disagreements: so.disagreements + (disagrees ? 1 : 0),
+    latency: bucket === undefined ? so.latency : { ...so.latency, [bucket]: (so.latency[bucket] ?? 0) + 1 },
+  };
+}
+
+/** A candidate bundle is compared with the bundle in force, decision by decision, whichever of them decided. */
+function beside(so: Measured, { verdict, rollout, tookUs }: Decided['decision'], name: string): Measured {
+  if (rollout?.name !== name) return so;
+  const { side, failed = false, other } = rollout;
+  const [candidate, current] = side === 'candidate' ? [verdict, other?.verdict ?? verdict] : [other?.verdict ?? verdict, verdict];
+  const bucket = tookUs === undefined ? undefined : latencyBucket(tookUs);
+  return {
+    decisions: so.decisions + 1,
+    newDenies: so.newDenies + (candidate !== 'allow' && current === 'allow' ? 1 : 0),
+    errors: so.errors + (failed ? 1 : 0),
+    disagreements: so.disagreements + (candidate === current ? 0 : 1),
     latency: bucket === undefined ? so.latency : { ...so.latency, [bucket]: (so.latency[bucket] ?? 0) + 1 },
   };
 }

@@ -9,6 +9,8 @@ import type { RolloutRow } from './rows.ts';
 export interface RolloutView {
   readonly name: string;
   readonly rules: readonly string[];
+  /** Digest of the bundle that is rolled out, where it is one. */
+  readonly candidate?: string;
   readonly from: string;
   readonly to: string;
   readonly step: number;
@@ -31,8 +33,8 @@ export function standingOf({ step, since, measured, approved_by }: RolloutRow): 
 }
 
 export function viewOf(terms: RolloutTerms, row: RolloutRow | undefined, now: number): RolloutView {
-  const { name, rules, from, to, steps, gates } = terms;
-  const same = { name, rules, from, to, steps };
+  const { name, rules, candidate, from, to, steps, gates } = terms;
+  const same = { name, rules, ...(candidate === undefined ? {} : { candidate }), from, to, steps };
   if (gates.length === 0)
     return {
       ...same,
