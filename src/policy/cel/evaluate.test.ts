@@ -266,9 +266,9 @@ test('a text or list that memory could not hold is refused', () => {
 });
 
 test('a pattern that backtracking engines choke on is matched in linear time', () => {
-  const start = performance.now();
+  const before = process.cpuUsage();
   assert.equal(evaluate('args.matches("^(a+)+$")', { args: `${'a'.repeat(5_000)}!` }), false);
-  assert.ok(performance.now() - start < 10_000);
+  assert.ok(process.cpuUsage(before).user < 10_000_000);
 });
 
 test('strings are measured and ordered in code points', () => {

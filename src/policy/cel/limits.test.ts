@@ -51,7 +51,7 @@ test('an expression within the limits compiles, evaluates and prints without exh
 });
 
 test('compiling takes time in proportion to the length, also for nested macros', () => {
-  const start = performance.now();
+  const before = process.cpuUsage();
   let filters = 'true';
   let ranges = 'true';
   for (let i = 0; i < 60; i += 1) {
@@ -60,7 +60,7 @@ test('compiling takes time in proportion to the length, also for nested macros',
   }
   assert.equal(codeOf(filters), undefined);
   assert.equal(codeOf(ranges), undefined);
-  assert.ok(performance.now() - start < 10_000);
+  assert.ok(process.cpuUsage(before).user < 10_000_000);
 });
 
 test('doubling a text or list again and again is refused for its cost', () => {

@@ -38,9 +38,9 @@ test('the glob matcher agrees with plain recursion', () => {
 });
 
 test('a hostile glob costs no more than its length times the text', () => {
-  const started = performance.now();
+  const before = process.cpuUsage();
   assert.equal(compileGlob('*a'.repeat(60))('a'.repeat(2000).concat('b')), false);
-  assert.ok(performance.now() - started < 2000);
+  assert.ok(process.cpuUsage(before).user < 2_000_000);
 });
 
 const within = (network: string, address: string): boolean => inNetwork(parseNetwork(network) ?? assert.fail(network), address);
