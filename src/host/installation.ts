@@ -14,7 +14,7 @@ import { readFactSettings } from './foreign/fact-settings.ts';
 import { readLedgerSettings } from './ledger-settings.ts';
 import { choosePorts, type Ports } from './ports.ts';
 import { endOrphans } from './supervisor/orphans.ts';
-import { variableIn } from './secret-reference.ts';
+import { variablesNamedIn } from './secret-reference.ts';
 import { SupervisedPostgres } from './supervisor/postgres.ts';
 import { SupervisedProcess } from './supervisor/process.ts';
 import { addTrust } from './trust.ts';
@@ -243,7 +243,8 @@ class Parts {
       demo: this.#options.demo,
       resources: of.resources,
     };
-    this.#control = this.#supervise<ControlReady>('control', config);
+    const environment = variablesNamedIn(join(home.root, 'sinks.yaml'), home.ledgerSettings);
+    this.#control = this.#supervise<ControlReady>('control', config, environment);
     return this.#control.start();
   }
 
@@ -259,8 +260,7 @@ class Parts {
       ...of.home.gateway,
       opa: readFactSettings(of.home.factSettings),
     };
-    const secrets = Object.values(config.opa).flatMap(({ token }) => variableIn(token) ?? []);
-    this.#gateway = this.#supervise<GatewayReady>('gateway', config, secrets);
+    this.#gateway = this.#supervise<GatewayReady>('gateway', config, variablesNamedIn(of.home.factSettings));
     return this.#gateway.start();
   }
 

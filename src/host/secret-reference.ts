@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Fault } from '#model';
 
 /** What a configuration says instead of a secret. */
@@ -14,17 +14,21 @@ export function readSecret(reference: string): string {
   return secret;
 }
 
-/** The name in `env:NAME`; undefined for other references. */
-export function variableIn(reference: string | undefined): string | undefined {
-  return reference?.startsWith('env:') === true ? reference.slice('env:'.length) : undefined;
+/**
+ * The names in all `env:NAME` of configuration files, comments aside; a file that is not there has none. Whoever starts a process hands it these
+ * variables and no others.
+ */
+export function variablesNamedIn(...paths: readonly string[]): readonly string[] {
+  const lines = paths.filter((path) => existsSync(path)).flatMap((path) => readFileSync(path, 'utf8').split('\n'));
+  const said = lines.filter((line) => !/^\s*#/.test(line));
+  return [...new Set(said.flatMap((line) => [...line.matchAll(/\benv:([A-Za-z_][A-Za-z0-9_]*)/g)].map(([, name = '']) => name)))];
 }
 
 function lookUp(reference: string): string | undefined {
   if (!secretReferencePattern.test(reference)) {
     throw new Fault('CONFIG_INVALID', 'a secret is given by reference: file:/absolute/path or env:NAME');
   }
-  const variable = variableIn(reference);
-  if (variable !== undefined) return process.env[variable];
+  if (reference.startsWith('env:')) return process.env[reference.slice('env:'.length)];
   try {
     return readFileSync(reference.slice('file:'.length), 'utf8');
   } catch (cause) {
