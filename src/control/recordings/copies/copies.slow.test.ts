@@ -6,7 +6,8 @@ import { sql } from 'kysely';
 import { readLedgerSettings, realWorld } from '#host';
 import { encodePieces, openLedger, sealedBytes, sessionKey, type Ledger } from '#ledger';
 import { Fault, type SealedPlace } from '#model';
-import { objectStore, startObjectStore, storeKeys, storeRegion } from '../../sinks/testing/object-store.ts';
+import { startObjectStore, storeKeys, storeRegion } from '../../sinks/testing/object-store.ts';
+import { installReceivers } from '../../sinks/testing/receivers.ts';
 import { openStore } from '../../store/database.ts';
 import type { TestControl, TestServer } from '../../testing/installation.ts';
 import { collectingLog, startTestControl, startTestServer, testConfig } from '../../testing/installation.ts';
@@ -156,13 +157,15 @@ test('when the ledger says that a session was erased, the copy of its key is era
   assert.ok(keys().includes('ses_large.key'));
 });
 
-test('a bucket keeps, gives back and removes', { skip: objectStore.without ?? false }, async () => {
-  const s3 = await startObjectStore();
+const receivers = installReceivers();
+
+test('a bucket keeps, gives back and removes', { skip: receivers.without ?? false }, async () => {
+  const s3 = await startObjectStore(receivers.folder ?? '', ['recordings']);
   try {
-    await s3.bucket('recordings');
     const folder = control.config.home;
     writeFileSync(join(folder, 'id'), storeKeys.accessKeyId);
     writeFileSync(join(folder, 'secret'), storeKeys.secretAccessKey);
+    writeFileSync(join(folder, 'wrong'), 'another secret');
     const path = join(folder, 'bucket.yaml');
     const keysOf = `accessKeyId: "file:${folder}/id", secretAccessKey: "file:${folder}/secret"`;
     writeFileSync(path, `recordings: { bucket: { endpoint: "${s3.url.href}", region: ${storeRegion}, bucket: recordings, ${keysOf} } }\n`);
@@ -181,7 +184,8 @@ test('a bucket keeps, gives back and removes', { skip: objectStore.without ?? fa
     await there.remove(hash);
     assert.equal(await there.has(hash), false);
     await assert.rejects(bucketPlace({ ...bucket, bucket: 'elsewhere' }, realWorld).keep(hash, bytes), /no bucket|404|NoSuchBucket/);
-    await assert.rejects(bucketPlace({ ...bucket, secretAccessKey: `file:${folder}/id` }, realWorld).keep(hash, bytes), /403/);
+    writeFileSync(join(folder, 'other'), 'another secret');
+    await assert.rejects(bucketPlace({ ...bucket, secretAccessKey: `file:${folder}/other` }, realWorld).keep(hash, bytes), /403/);
   } finally {
     await s3.stop();
   }

@@ -6,18 +6,18 @@ import { privacyOf } from '../privacy.ts';
 import type { Transport } from '../sink.ts';
 import { sampleFacts } from '../testing/facts.ts';
 import type { ObjectStore } from '../testing/object-store.ts';
-import { objectStore, startObjectStore, storeKeys, storeRegion } from '../testing/object-store.ts';
+import { startObjectStore, storeKeys, storeRegion } from '../testing/object-store.ts';
+import { installReceivers } from '../testing/receivers.ts';
 import { s3Transport } from './s3.ts';
 
-const skip = objectStore.without ?? false;
+const receivers = installReceivers();
+const skip = receivers.without ?? false;
 const never = new AbortController().signal;
 const events = sampleFacts().map(privacyOf({}, new Uint8Array(32)));
 let store: ObjectStore;
 
 before(async () => {
-  if (skip !== false) return;
-  store = await startObjectStore();
-  await store.bucket('audit');
+  if (receivers.folder !== undefined) store = await startObjectStore(receivers.folder, ['audit']);
 });
 after(() => store?.stop());
 
@@ -34,7 +34,7 @@ function sink({
 /** Names of the objects, as a listing says them. */
 async function names(prefix: string): Promise<string[]> {
   const { body } = await store.call('GET', `/audit?list-type=2&prefix=${encodeURIComponent(prefix)}`);
-  return [...body.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key);
+  return [...body.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key.replaceAll('&#x27;', "'"));
 }
 
 /** S3 signs a path in which everything but letters, digits and `-._~` is escaped. */
@@ -77,8 +77,8 @@ test('a folder may have a name that must be escaped', { skip }, async () => {
   const prefix = "à côté/50% + more/it's (here)*!/~";
   assert.deepEqual(await sink({ prefix }).deliver(events, never), { kind: 'taken' });
   const [name = ''] = await names(prefix);
-  assert.ok(name.replaceAll('&#39;', "'").startsWith(prefix), name);
-  assert.equal((await lines(name.replaceAll('&#39;', "'"))).length, events.length);
+  assert.ok(name.startsWith(prefix), name);
+  assert.equal((await lines(name)).length, events.length);
 });
 
 test('a store that refuses has got nothing, and it is not the fault of the batch', { skip }, async () => {

@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const described = join(import.meta.dirname, 'receivers');
+const files = ['package.json', 'package-lock.json'] as const;
+
+/** The folder that the receivers of `receivers/package.json` were installed into, exactly as locked, or why they are not there. */
+export type Receivers = { readonly folder: string; readonly without?: never } | { readonly folder?: never; readonly without: string };
+
+/** Installs them once; tests that run at the same time may both begin. Throws instead of going without in CI, where nothing is left out. */
+export function installReceivers(): Receivers {
+  const digest = createHash('sha256');
+  for (const file of files) digest.update(readFileSync(join(described, file)));
+  const folder = resolve(import.meta.dirname, '../../../../node_modules/.cache', `warder-receivers-${digest.digest('hex').slice(0, 16)}`);
+  if (existsSync(folder)) return { folder };
+  const fresh = `${folder}.${process.pid}`;
+  mkdirSync(fresh, { recursive: true });
+  try {
+    for (const file of files) copyFileSync(join(described, file), join(fresh, file));
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    const { status, stderr } = spawnSync('npm', args, { cwd: fresh, encoding: 'utf8' });
+    if (status === 0) {
+      if (!existsSync(folder)) move(fresh, folder);
+      return { folder };
+    }
+    const without = `npm could not install the receivers: ${stderr.trim().split('\n').at(-1) ?? ''}`;
+    if (process.env['CI'] !== undefined) throw new Error(without);
+    return { without };
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+function move(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    // Another test was faster.
+    if (!existsSync(to)) throw error;
+  }
+}
