@@ -145,6 +145,13 @@ export interface RequestAnswer {
     readonly quorum: number;
     readonly approvals: number;
     readonly reviewers: readonly { readonly group?: string; readonly ownerOf?: string; readonly min: number }[];
+    /** Who is asked when nobody answers in time; `at`: since then they are. */
+    readonly escalation?: {
+      readonly at?: number;
+      readonly quorum: number;
+      readonly approvals: number;
+      readonly reviewers: readonly { readonly group?: string; readonly ownerOf?: string; readonly min: number }[];
+    };
   }[];
   readonly answers: readonly {
     readonly by: string;

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { Fault, limits } from '#model';
+import { limits } from '#model';
 import { secretReferencePattern } from './secret-reference.ts';
+import { readSettings } from './settings-file.ts';
 
 const absolute = z.string().refine(isAbsolute, 'write an absolute path');
 const secret = z.string().regex(secretReferencePattern, 'a secret is given by reference: file:/absolute/path or env:NAME');
@@ -104,20 +103,7 @@ export interface SignerSocket {
 
 /** What the file `ledger.yaml` of a home says; nothing when there is none. Throws CONFIG_INVALID. Format: docs/how-to/keep-evidence-elsewhere.md. */
 export function readLedgerSettings(path: string): LedgerSettings {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return { anchors: [], signer: {}, recordings: recordings.parse({}) };
-  }
-  let read: z.infer<typeof settings>;
-  try {
-    read = settings.parse(parse(text) ?? {});
-  } catch (cause) {
-    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const where = issue === undefined ? 'it is not YAML' : `${issue.path.join('.')}: ${issue.message}`;
-    throw new Fault('CONFIG_INVALID', `${path}: ${where}; docs/how-to/keep-evidence-elsewhere.md shows what it may say`, { cause });
-  }
+  const read = readSettings({ path, guide: 'docs/how-to/keep-evidence-elsewhere.md' }, settings) ?? settings.parse({});
   const { gateway, control } = read.signer;
   return {
     anchors: [...(read.anchor === undefined ? [] : [read.anchor]), ...read.anchors],

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { Fault, type Stays, type StoredRecord } from '#model';
+import type { Stays, StoredRecord } from '#model';
+import { parseSettings, readSettings } from './settings-file.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 const unitMs = { d: dayMs, w: 7 * dayMs, y: 365 * dayMs } as const;
@@ -58,25 +57,14 @@ export type RetentionRules = z.output<typeof schema>;
 
 /** Undefined when there is no such file: then nothing goes. Throws CONFIG_INVALID. */
 export function readRetention(path: string): RetentionRules | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new Fault('CONFIG_INVALID', `${path} cannot be read`, { cause });
-  }
-  return parseRetention(path, text);
+  return readSettings({ path, guide }, schema);
 }
 
 export function parseRetention(path: string, text: string): RetentionRules {
-  try {
-    return schema.parse(parse(text));
-  } catch (cause) {
-    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const where = issue === undefined ? 'it is not YAML' : `${issue.path.join('.')}: ${issue.message}`;
-    throw new Fault('CONFIG_INVALID', `${path}: ${where}; docs/how-to/retention.md shows what it may say`, { cause });
-  }
+  return parseSettings({ path, guide }, schema, text);
 }
+
+const guide = 'docs/how-to/retention.md';
 
 /**
  * Makes the judge of one pass over one ledger. Records are shown to it in the order of the ledger: an outcome says neither subject nor resource, so

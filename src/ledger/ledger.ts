@@ -44,7 +44,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const line = options.inline === true ? inlineLine(setting, { options, token }) : threadLine(setting, token);
     const recorder = await connect(options, line, lock.release);
     const upkeep = upkeepOf(directory, recorder);
-    lock.attend((socket) => attendUpkeep(socket, upkeep, token));
+    lock.attend((socket) => attendUpkeep(socket, upkeep, { token, world: options.world }));
     return recorder;
   } catch (error) {
     await lock.release();
@@ -118,6 +118,7 @@ function connectSigned(options: LedgerOptions & { readonly signer: SignerSetting
     ...options.signer,
     origin: options.origin,
     vkey: opened.vkey,
+    size: opened.size,
     directory: resolve(options.directory),
     world: options.world,
     deliver: (size, signature) => line.send({ kind: 'countersigned', size, line: signature }),

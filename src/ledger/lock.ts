@@ -29,6 +29,8 @@ export async function takeLock(directory: string, how: { boot: string; token: st
   let attend = (socket: Socket): unknown => socket.destroy();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
+    // Any process of this machine can connect here; none of ours needs more than a few.
+    if (sockets.size >= socketsMax) return void socket.destroy();
     sockets.add(socket.on('close', () => sockets.delete(socket)));
     socket.unref();
     attend(socket);
@@ -54,6 +56,8 @@ export async function takeLock(directory: string, how: { boot: string; token: st
     },
   };
 }
+
+const socketsMax = 16;
 
 /** Where the lock of a folder listens. */
 export function lockName(directory: string): string {

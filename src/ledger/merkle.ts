@@ -10,6 +10,15 @@ export function leafHash(entry: Uint8Array): Buffer {
   return sha256(input);
 }
 
+/** The same for an entry inside of other bytes, without a copy: the byte before it is the prefix for as long as the hashing takes. */
+export function leafHashWithin(bytes: Buffer, start: number, end: number): Buffer {
+  const before = bytes[start - 1] ?? 0;
+  bytes[start - 1] = 0;
+  const leaf = sha256(bytes.subarray(start - 1, end));
+  bytes[start - 1] = before;
+  return leaf;
+}
+
 const pair = Buffer.alloc(65, 1);
 /** SPEC: RFC 6962 §2.1. */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {

@@ -109,7 +109,7 @@ test('only who may read the file `lock` gives orders, and the writer removes not
   socket.write('{"token":"guessed","ask":"prunable"}\n');
   const [answer] = await new Promise<Buffer[]>((done) => socket.once('data', (bytes) => done([bytes])));
   assert.match(String(answer), /"fault":"FORBIDDEN"/);
-  socket.destroy();
+  await new Promise((done) => socket.once('close', done));
 
   const upkeep: (Upkeep & { close(): void }) | undefined = await upkeepAt(place.directory);
   assert.ok(upkeep !== undefined);

@@ -1,7 +1,7 @@
 import { Fault } from '#model';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Disk, makeFolders } from './disk.ts';
-import { leafHash } from './merkle.ts';
+import { leafHashWithin } from './merkle.ts';
 import { OpenSessions } from './open-sessions.ts';
 import { readBundle, readTree } from './sealer.ts';
 import type { Rotation } from './rotations.ts';
@@ -109,7 +109,8 @@ function scanSegment(setting: WalSetting, bytes: Buffer, scan: Scan, last: boole
     if (frame === 'end') return position;
     const record = frame === 'bad' ? undefined : linked(frame.entry, index, scan.prev);
     if (frame !== 'bad' && record !== undefined) {
-      takeEntry(scan, { entry: frame.entry, record, index });
+      const leaf = leafHashWithin(bytes, frame.end - frame.entry.length, frame.end);
+      takeEntry(scan, { entry: frame.entry, leaf, record, index });
       position = frame.end;
       continue;
     }
@@ -132,9 +133,9 @@ function linked(entry: Buffer, index: number, prev: Buffer): Head | undefined {
   return head.i === index && head.prev === prev.toString('hex') ? head : undefined;
 }
 
-function takeEntry(scan: Scan, { entry, record, index }: { entry: Buffer; record: Head; index: number }): void {
-  scan.prev = leafHash(entry);
-  scan.entries.push({ entry, leaf: scan.prev });
+function takeEntry(scan: Scan, { entry, leaf, record, index }: { entry: Buffer; leaf: Buffer; record: Head; index: number }): void {
+  scan.prev = leaf;
+  scan.entries.push({ entry, leaf });
   scan.state?.unsettled.take(index, record);
   scan.state?.sessions.take(record);
   scan.lastKind = record.kind;

@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { asFault, Fault, type FaultCode, faultTable, limits } from '#model';
+import { asFault, Fault, type FaultCode, faultTable, limits, type World } from '#model';
 import { lockName, readOwner } from './lock.ts';
 import { removeBundle } from './removal.ts';
 
@@ -59,8 +59,11 @@ export function upkeepOf(directory: string, ledger: Running): Upkeep {
  * Serves one who asks on the lock of the log: a line of JSON for each question and each answer, in order. Any process of this machine can reach the
  * lock; only who may read the file `lock` knows the token in it.
  */
-export function attendUpkeep(socket: Socket, upkeep: Upkeep, token: string): void {
+export function attendUpkeep(socket: Socket, upkeep: Upkeep, { token, world }: { readonly token: string; readonly world: World }): void {
   let unread = 0;
+  // Who has not shown the token by then is nobody; who has may take long between two questions.
+  const patience = world.after(limits.ledgerWaitMs, () => socket.destroy());
+  socket.on('close', () => patience.cancel());
   socket.on('error', () => undefined); // The other side has gone; there is nobody to tell.
   socket.on('data', (bytes: Buffer) => {
     unread = bytes.includes(0x0a) ? 0 : unread + bytes.length;
@@ -72,6 +75,8 @@ export function attendUpkeep(socket: Socket, upkeep: Upkeep, token: string): voi
   lines.on('line', (line) => {
     before = before.then(async () => {
       const answer = await answerTo(line, upkeep, token);
+      if ('fault' in answer && answer.fault === 'FORBIDDEN') return void socket.end(`${JSON.stringify(answer)}\n`);
+      patience.cancel();
       if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
     });
   });
@@ -80,11 +85,12 @@ export function attendUpkeep(socket: Socket, upkeep: Upkeep, token: string): voi
 async function answerTo(line: string, upkeep: Upkeep, token: string): Promise<object> {
   try {
     // Safe: every field is looked at before it is used.
-    const asked = JSON.parse(line) as Record<string, unknown>;
+    const asked = Object(JSON.parse(line)) as Record<string, unknown>;
     if (!isSame(String(asked['token']), token)) throw new Fault('FORBIDDEN', 'this is not the token in the file `lock`');
     return { value: await serve(asked, upkeep) };
   } catch (thrown) {
-    const fault = thrown instanceof SyntaxError ? new Fault('INVALID_INPUT', 'a question is one line of JSON') : asFault(thrown);
+    const fault =
+      thrown instanceof SyntaxError ? new Fault('FORBIDDEN', 'a question is one line of JSON, with the token') : asFault(thrown);
     return { fault: fault.code, message: fault.message };
   }
 }

@@ -88,6 +88,8 @@ export const limits = {
   signerAnswerMs: 5_000,
   signerLineBytesMax: 64 * 1024,
   signerSilenceMsMax: 15 * 60 * 1000,
+  /** Entries without a signature while the signer is away: all of them are in the write-ahead log, which a start reads and holds in memory (about 2.5 GiB). */
+  signerUnsignedEntriesMax: 1_000_000,
   /** Less than this share of the disk, or less than so many bytes, is an alarm; how often that is looked at. */
   ledgerSpaceLowShare: 0.1,
   ledgerSpaceLowBytes: 1024 * 1024 * 1024,

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { startInstallation, type Installation, type Talk } from './installation.ts';
 
 const policy = `apiVersion: warder/v1
@@ -76,6 +78,8 @@ test('a request that nobody answers asks the next group, tells the one who waits
   const id = await requestIn(talk, /req_[0-9a-z]{26}.*night-watch|night-watch.*req_[0-9a-z]{26}/s);
   // Not theirs to answer before.
   await talk.hear(/a reviewer \(dba\)/);
+  const shown = await installation.warder(['requests'], 'reviewer');
+  assert.match(shown.stdout, /0 of 1, by night-watch[\s\S]*or 0 of 1, by dba, since \d{4}-/);
   const approved = await installation.warder(['approve', id], 'reviewer');
   assert.equal(approved.status, 0, approved.stderr);
   await talk.hear(/counted \d+/);
@@ -109,7 +113,11 @@ test('what exceeds a limit waits for people, and their approval lets this one st
   await talk.end();
 });
 
-test('the ledgers tell of all that, and verify', async () => {
+test('the ledgers tell of all that, and verify by both verifiers', async () => {
   const { status, stdout, stderr } = await installation.warder(['ledger', 'verify']);
   assert.equal(status, 0, stdout + stderr);
+  const { home } = installation.ready;
+  const ledgers = ['gateway', 'control'].map((part) => join(home, part, 'ledger'));
+  const python = await promisify(execFile)('python3', [join('src', 'ledger', 'verify', 'verify.py'), ...ledgers]);
+  assert.match(python.stdout, /gateway-1 +PROVEN[\s\S]*control +PROVEN/);
 });

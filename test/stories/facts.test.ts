@@ -33,7 +33,7 @@ spec:
   url: ${url}
   input: hoop.v1
   output: { deny: '!result.allow', message: The remote rules refuse this. }
-  deadline: PT1S
+  deadline: PT2S
   breaker: { failures: 2, pause: PT5S }
 `;
 
@@ -235,4 +235,9 @@ test('nothing that Warder writes holds the token of the OPA', async () => {
   const found = spawn('grep', ['-rlF', token, installation.ready.home], { stdio: ['ignore', 'pipe', 'pipe'] });
   const { status, stdout } = await finish(found);
   assert.deepEqual([status, stdout], [1, '']);
+});
+
+test('a log with answers of engines in it verifies', async () => {
+  const told = await succeed(['ledger', 'verify', join(installation.ready.home, 'gateway', 'ledger')]);
+  assert.match(told, /gateway-1/);
 });

@@ -79,6 +79,7 @@ test('after kill -9 of everything, the next start recovers with all its state', 
       // It was gone already.
     }
   }
+  await session.end();
   installation = await startInstallation({ home });
   await waitFor('psql to work again', works, 60_000);
   assert.equal(await digestInForce(), before);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { startInstallation, waitFor, type Installation } from './installation.ts';
 
 const documents = (gates: string): string => `apiVersion: warder/v1
@@ -131,7 +133,11 @@ spec:
   }
 });
 
-test('the ledgers verify with all that', async () => {
+test('the ledgers verify with all that, by both verifiers', async () => {
   const { status, stdout, stderr } = await installation.warder(['ledger', 'verify']);
   assert.equal(status, 0, stdout + stderr);
+  const { home } = installation.ready;
+  const ledgers = ['gateway', 'control'].map((part) => join(home, part, 'ledger'));
+  const python = await promisify(execFile)('python3', [join('src', 'ledger', 'verify', 'verify.py'), ...ledgers]);
+  assert.match(python.stdout, /gateway-1 +PROVEN[\s\S]*control +PROVEN/);
 });

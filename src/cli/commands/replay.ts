@@ -114,6 +114,7 @@ async function showRecording(source: Source, options: ReplayOptions): Promise<vo
       if (us >= from) await write(`${JSON.stringify({ direction, us, data: bytes.toString('base64') })}\n`);
   } else await play(screenOf(recording), { from, speed: options.speed, write: (text) => void process.stdout.write(text) });
   const { yellow } = paint(process.stderr);
+  if (recording.status === 'open') process.stderr.write(yellow('The session goes on; this is what there is of it so far.\n'));
   if (recording.status === 'failed') process.stderr.write(yellow(`The recording broke off (${recording.reason ?? 'unknown'}).\n`));
   if (recording.status === 'cut') process.stderr.write(yellow('The end of the recording is missing; the gateway was killed.\n'));
 }

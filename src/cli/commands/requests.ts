@@ -102,6 +102,11 @@ export function requestText(request: RequestAnswer, now: number): string {
     lines.push(
       `  ${requirement.rule}: ${visible(requirement.message)} ${dim(`(${requirement.approvals} of ${requirement.quorum}, by ${who})`)}`,
     );
+    const { escalation } = requirement;
+    if (escalation === undefined) continue;
+    const next = escalation.reviewers.map((reviewers) => reviewers.group ?? 'the owner').join(', ');
+    const since = escalation.at === undefined ? 'if nobody answers in time' : `since ${moment(escalation.at)}`;
+    lines.push(dim(`    or ${escalation.approvals} of ${escalation.quorum}, by ${next}, ${since}`));
   }
   for (const answer of request.answers) {
     lines.push(

@@ -28,6 +28,13 @@ export interface ExportParts {
   readonly world: World;
 }
 
+export interface ExportedFiles {
+  /** In the order of an archive; read while they are taken. */
+  readonly files: AsyncIterable<TarFile>;
+  /** To be called when no more of them is taken, also when none was. */
+  done(): Promise<void>;
+}
+
 /**
  * Everything that proves what happened in a session, as files in the order of an archive: its records with their proofs, the texts and recorded bytes they
  * committed to, the approvals, the list of all that with a proof that this list was recorded, and two verifiers. SPEC: docs/formats/recording.md.
@@ -38,7 +45,7 @@ export interface ExportParts {
 export async function exportSession(
   parts: ExportParts,
   { session, viewer }: { session: SessionView; viewer: Subject },
-): Promise<AsyncIterable<TarFile>> {
+): Promise<ExportedFiles> {
   const reading = await parts.administration.decideReading(viewer, session, 'recording.export');
   const records = await recordsOf(parts, session);
   const approvals = await approvalRecordsOf(parts, session.id);
@@ -61,7 +68,7 @@ export async function exportSession(
     await spool.put('manifest.json', manifest);
     for await (const proof of ownProofs(parts, [{ i: index }]))
       await spool.put('manifest.tlog-proof', Buffer.from(ownSignatureOnly(proof, parts.ledger.vkey)));
-    return written(parts, { session, records, spool, digests });
+    return { files: written(parts, { session, records, spool, digests }), done: () => spool.close() };
   } catch (error) {
     await spool.close();
     throw error;

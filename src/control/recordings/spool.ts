@@ -11,6 +11,7 @@ export class Spool {
   readonly #file: FileHandle;
   readonly #places = new Map<string, { readonly at: number; readonly length: number }>();
   #end = 0;
+  #closed: Promise<void> | undefined;
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -45,7 +46,9 @@ export class Spool {
     return bytes;
   }
 
+  /** The second time it does nothing. */
   close(): Promise<void> {
-    return this.#file.close();
+    this.#closed ??= this.#file.close();
+    return this.#closed;
   }
 }

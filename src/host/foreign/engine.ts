@@ -26,7 +26,8 @@ export function guarded(attempt: Attempt, terms: GuardTerms, world: Pick<World, 
   return async (input, nowMs) => {
     if (places.full) return unavailable('busy', `${limits.foreignWaitingMax} questions wait for it already`);
     const controller = new AbortController();
-    const timer = world.after(terms.deadlineMs, () => controller.abort());
+    // Not at once: where this process itself was held up, an answer may have come in time and not been looked at yet.
+    const timer = world.after(terms.deadlineMs, () => void setImmediate(() => controller.abort()));
     // Before the attempt, which hears of the end as well: what counts is that the time was over.
     const expired = expiry(controller.signal, terms.deadlineMs);
     try {

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { Fault } from '#model';
 import { secretReferencePattern } from '../secret-reference.ts';
+import { readSettings } from '../settings-file.ts';
 import { isSafeUrl } from './remote-opa.ts';
 
 /** Where an OPA answers that a bundle speaks of, and where the token is that it wants. */
@@ -25,21 +23,8 @@ const settings = z.strictObject({
  * Throws CONFIG_INVALID. Format: docs/how-to/facts.md.
  */
 export function readFactSettings(path: string): Readonly<Record<string, OpaSettings>> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return {};
-    throw new Fault('CONFIG_INVALID', `${path} cannot be read`, { cause });
-  }
-  let read: z.infer<typeof settings>;
-  try {
-    read = settings.parse(parse(text) ?? {});
-  } catch (cause) {
-    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const where = issue === undefined ? 'it is not YAML' : `${issue.path.join('.')}: ${issue.message}`;
-    throw new Fault('CONFIG_INVALID', `${path}: ${where}; docs/how-to/facts.md shows what it may say`, { cause });
-  }
+  const read = readSettings({ path, guide: 'docs/how-to/facts.md' }, settings);
+  if (read === undefined) return {};
   return Object.fromEntries(
     Object.entries(read.opa).map(([fact, { url, token }]) => [fact, { url, ...(token === undefined ? {} : { token }) }]),
   );

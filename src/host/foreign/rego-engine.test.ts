@@ -89,6 +89,20 @@ describe('a compiled Rego policy', () => {
     }
   });
 
+  test('that answered in time has answered, although its host was held up and looks later', async () => {
+    const rego = engine({ entrypoint: 'slow/spin', deadlineMs: 100, breaker: { failures: 1, pauseMs: 60_000 } });
+    try {
+      await rego.ready();
+      const asked = rego.ask({ list: [] }, 0);
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+      const until = performance.now() + 300;
+      while (performance.now() < until);
+      assert.deepEqual(await asked, { ok: true });
+    } finally {
+      await rego.close();
+    }
+  });
+
   test('that was closed answers nobody any more', async () => {
     const rego = engine({});
     const asked = rego.ask(question, 0);

@@ -1,4 +1,4 @@
-import { asFault, Fault, type RecordDraft, type World } from '#model';
+import { asFault, Fault, limits, type RecordDraft, type World } from '#model';
 import { growthProof } from '../growth-proof.ts';
 import type { LedgerSigner } from './signer-client.ts';
 
@@ -12,6 +12,8 @@ interface Parts extends SignerSetting {
   readonly origin: string;
   /** The key that is to sign, by the log. */
   readonly vkey: string;
+  /** Number of entries when it was opened. */
+  readonly size: number;
   /** Of the log. */
   readonly directory: string;
   readonly world: World;
@@ -32,6 +34,8 @@ export class Courier {
   #running: Promise<void> | undefined;
   /** What the signer signed last; it says so when this is wrong. */
   #known = 0;
+  /** The largest size that was to be signed. */
+  #asked = 0;
   /** Monotonic ns since when something waits to be signed. */
   #since: bigint | undefined;
   #alarm = false;
@@ -47,6 +51,7 @@ export class Courier {
   ask(question: { readonly text: string; readonly size: number }): void {
     if (this.#closed) return;
     this.#next = question;
+    this.#asked = question.size;
     this.#since ??= this.#parts.world.monotonicNs();
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -55,7 +60,10 @@ export class Courier {
 
   /** Why nothing more may be recorded now. */
   refusal(): Fault | undefined {
-    const { world, refuseAfterMs } = this.#parts;
+    const { world, refuseAfterMs, size } = this.#parts;
+    const behind = this.#asked - Math.max(this.#known, size);
+    if (behind > limits.signerUnsignedEntriesMax)
+      return new Fault('LEDGER_UNSIGNED', `the last ${behind} entries of the log are not signed`);
     if (this.#since === undefined || world.monotonicNs() - this.#since < BigInt(refuseAfterMs) * 1_000_000n) return undefined;
     return new Fault('LEDGER_UNSIGNED', `the log was not signed for ${Math.round(refuseAfterMs / 1000)} s`);
   }

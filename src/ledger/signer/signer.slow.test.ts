@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Fault } from '#model';
+import { Fault, limits } from '#model';
 import { checkpointText } from '../checkpoint.ts';
 import { openLedger, repairLedger, rotateLedgerKey, type RunningSigner, serveSigner, signerAt } from '../index.ts';
 import type { Ledger } from '../contract.ts';
@@ -16,11 +16,12 @@ import { bothSignMs } from '../signing-keys.ts';
 import { decided, realWorld, sessionClosed, sessionOpened, settled } from '../testing/drafts.ts';
 import { sabotages } from '../testing/sabotage.ts';
 import { PowerCut, SimulatedDisk } from '../testing/simulated-disk.ts';
-import { seededRandom } from '../testing/story.ts';
+import { seededCoin, seededRandom } from '../testing/story.ts';
 import { HandWorld } from '../testing/world.ts';
 import { directorySource, nodeCrypto, verifyLedger } from '../verify/index.ts';
 import type { LedgerSigner } from './signer-client.ts';
-import { StatefulSigner } from './stateful-signer.ts';
+import { Courier } from './courier.ts';
+import { type SignAnswer, StatefulSigner } from './stateful-signer.ts';
 
 const origin = 'ledger.test/signed';
 const [a, b, c] = ['a', 'b', 'c'].map((text) => leafHash(Buffer.from(text)));
@@ -36,9 +37,11 @@ before(() => {
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 let wall = 1_700_000_000_000;
+let signers = 0;
 
 function memorySigner(disk: Disk = new SimulatedDisk()): StatefulSigner {
-  return new StatefulSigner({ disk, keys: '/signer', origin, random: seededRandom(3), now: () => wall });
+  signers += 1;
+  return new StatefulSigner({ disk, keys: '/signer', origin, random: seededRandom(signers), now: () => wall });
 }
 
 test('a signer signs what grew from what it signed before, and nothing else', () => {
@@ -376,30 +379,58 @@ test('the key that a signer holds is changed, and a change that was interrupted 
   }
 });
 
-test('wherever the power goes while a signer changes its key, it has the old one or the new one, and both sign for a week', () => {
-  for (let fuse = 1; fuse < 80; fuse += 1) {
-    const disk = new SimulatedDisk();
-    const old = memorySigner(disk).vkey;
-    disk.fuse = fuse;
-    let prepared: string | undefined;
-    let done = false;
-    try {
-      const signer = memorySigner(disk);
-      prepared = signer.prepare().vkey;
-      signer.adopt(prepared);
-      done = true;
-    } catch (error) {
-      if (!(error instanceof PowerCut)) throw error;
-    }
-    const after = memorySigner(disk.afterPowerCut((sides) => fuse % sides));
-    if (done) assert.equal(after.vkey, prepared);
-    if (after.vkey === old && prepared !== undefined) after.adopt(after.prepare().vkey);
-    const { line = '' } = after.sign({ text: text(2, two), old: 0, proof: [] });
-    if (after.vkey !== old) assert.equal(line.trimEnd().split('\n').length, 2, 'both sign');
-    wall += bothSignMs + 1;
-    const { line: later = '' } = after.sign({ text: text(3, three), old: 2, proof: [c?.toString('base64') ?? ''] });
-    assert.equal(later.trimEnd().split('\n').length, 1, 'only the new one signs');
+/** A signer whose power goes after so many calls while its key is changed; throws when it has forgotten a change that it said it had made. */
+function cutWhileChanging(fuse: number, wrap: (disk: Disk) => Disk = (disk) => disk): void {
+  const disk = new SimulatedDisk();
+  const old = memorySigner(disk).vkey;
+  disk.fuse = fuse;
+  let prepared: string | undefined;
+  let done = false;
+  try {
+    const signer = memorySigner(wrap(disk));
+    prepared = signer.prepare().vkey;
+    signer.adopt(prepared);
+    done = true;
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
   }
+  const after = memorySigner(disk.afterPowerCut(seededCoin(fuse)));
+  assert.ok(done ? after.vkey === prepared : [old, prepared].includes(after.vkey), `fuse ${fuse}: another key`);
+  if (after.vkey === old && prepared !== undefined) after.adopt(after.prepare().vkey);
+  const { line = '' } = after.sign({ text: text(2, two), old: 0, proof: [] });
+  if (after.vkey !== old) assert.equal(line.trimEnd().split('\n').length, 2, 'both sign');
+  wall += bothSignMs + 1;
+  const { line: later = '' } = after.sign({ text: text(3, three), old: 2, proof: [c?.toString('base64') ?? ''] });
+  assert.equal(later.trimEnd().split('\n').length, 1, 'only the new one signs');
+}
+
+test('wherever the power goes while a signer changes its key, it has the old one or the new one, and both sign for a week', () => {
+  for (let fuse = 1; fuse < 80; fuse += 1) cutWhileChanging(fuse);
+});
+
+test('that a signer forgets a change of its key is noticed (sabotage: nosync, no-dir-fsync)', () => {
+  for (const name of ['nosync', 'no-dir-fsync'] as const)
+    assert.throws(() => {
+      for (let fuse = 1; fuse < 80; fuse += 1) cutWhileChanging(fuse, sabotages[name].wrap);
+    }, name);
+});
+
+test('what is unsigned is bounded in number too, and a signature opens the log again', async () => {
+  const away = new Fault('LEDGER_UNSIGNED', 'nobody is there');
+  let answer = (): Promise<SignAnswer> => Promise.reject(away);
+  const signer = { key: async () => ({ vkey: 'k' }), sign: () => answer(), close: () => undefined } as unknown as LedgerSigner; // Reason: only these are asked.
+  const parts = { signer, refuseAfterMs: 900_000, origin, vkey: 'k', size: 5_000, directory: '/nowhere', world: realWorld };
+  const courier = new Courier({ ...parts, deliver: () => undefined, onContradiction: assert.fail, record: async () => undefined });
+  courier.ask({ text: '', size: 5_000 + limits.signerUnsignedEntriesMax });
+  await courier.idle();
+  assert.equal(courier.refusal(), undefined);
+  courier.ask({ text: '', size: 5_001 + limits.signerUnsignedEntriesMax });
+  await courier.idle();
+  assert.equal(courier.refusal()?.code, 'LEDGER_UNSIGNED');
+  answer = async () => ({ size: 0, line: 'signed' });
+  courier.ask({ text: '', size: 5_002 + limits.signerUnsignedEntriesMax });
+  await courier.idle();
+  assert.equal(courier.refusal(), undefined);
 });
 
 test('a signer adopts nothing that it has not prepared', () => {

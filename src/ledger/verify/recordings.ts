@@ -158,4 +158,5 @@ export async function checkChunk(
   } else if (bytes.length !== stored.bytes) findings.tampered('recording', `${path} ends before chunk ${chunk} does`, index);
   else if (toHex(place.crypto.sha256(bytes)) !== stored.hash)
     findings.tampered('recording', `chunk ${chunk} in ${path} was changed`, index);
+  if (bytes !== undefined) place.source.release?.(bytes);
 }

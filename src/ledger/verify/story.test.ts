@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { ApprovalGranted, ApprovalRequested, OperationDecided, RecordDraft } from '#model';
 import type { OwnDraft } from '../entry.ts';
@@ -46,6 +47,14 @@ const writable: Record<RecordDraft['kind'] | OwnDraft['kind'], true> = {
   'recording.closed': true,
   'evidence.shredded': true,
 };
+
+test('the second verifier knows the same kinds of records', () => {
+  const python = readFileSync(new URL('./verify.py', import.meta.url), 'utf8');
+  assert.deepEqual(
+    Object.keys(kinds).filter((kind) => !python.includes(`"${kind}": `)),
+    [],
+  );
+});
 
 test('the verifier knows every kind of record that can be written', () => {
   assert.deepEqual(Object.keys(kinds).sort(), Object.keys(writable).sort());

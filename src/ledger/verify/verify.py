@@ -383,11 +383,13 @@ KINDS_OF["matched"] = many(shape("rule:text effect:text mode:text by?:text"))
 KINDS_OF["requirements"] = many(shape("rule:text reason:text bound:text"))
 KINDS_OF["shadow"] = shape("verdict:verdict rules:texts")
 KINDS_OF["errors"] = many(shape("rule:text part:text path?:text message:text"))
+KINDS_OF["facts"] = many(shape("fact:text engine:text digest:text status:text answer?:text because?:text latencyUs:count"))
+KINDS_OF["rolloutStatus"] = one_of("running", "held", "rolled_back", "complete")
 KINDS_OF["side"] = one_of("candidate", "current")
 KINDS_OF["rollout"] = shape("name:text step:count side:side failed?:flag other?:shadow")
 KINDS_OF["decision"] = shape(
     "id:text verdict:verdict reason:text rules:texts matched:matched obligations:texts requirements?:requirements bundle:bundle"
-    " shadow?:shadow errors?:errors reads:reads rollout?:rollout tookUs?:count"
+    " shadow?:shadow errors?:errors reads:reads rollout?:rollout tookUs?:count facts?:facts"
 )
 KINDS_OF["outcome"] = shape(
     "status:status rows:count rowsChanged?:count bytesUp:count bytesDown:count code?:text masked:masked rowsWithheld:count"
@@ -446,6 +448,7 @@ KINDS = {
     "approval.withdrawn": APPROVAL_END,
     "approval.used": APPROVAL_END,
     "policy.activated": shape("bundle:bundle candidate?:bundle previous?:text by:text documents:count"),
+    "rollout.moved": shape("rollout:text bundle:bundle step:count status:rolloutStatus by:text reason:text"),
     "policy.rejected": shape("by:text digest?:text problems:count first:text"),
     "admin.token": ADMIN,
     "admin.resource": ADMIN,

@@ -330,6 +330,7 @@ class Pass {
       this.#started.findings.holes.missingBlobs += 1;
       this.#started.findings.add('hole', 'evidence', `blob ${blob} is not here; it may have been erased`, index);
     } else if (toHex(this.#crypto.sha256(stored)) !== blob) this.#started.findings.tampered('evidence', `blob ${blob} was changed`, index);
+    if (stored !== undefined) this.#source.release?.(stored);
   }
 
   #remember(entry: SignedEntry): void {

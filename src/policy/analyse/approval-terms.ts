@@ -16,6 +16,7 @@ interface Asked {
   readonly node: Node;
   /** The rule that asks, or whose exception does. */
   readonly rules: readonly string[];
+  readonly isException: boolean;
 }
 
 /** P107, P205: terms of approvals that have no effect, or less than they seem to have. */
@@ -28,15 +29,22 @@ function approvalsOf(document: Document): readonly Asked[] {
     return document.spec.rules.flatMap((rule, r) => {
       const approval = rule.require?.approval;
       const node = specNode(document, ['rules', r, 'require', 'approval']);
-      return approval === undefined ? [] : [{ approval, node, rules: [`${document.name}/${rule.id}`] }];
+      return approval === undefined ? [] : [{ approval, node, rules: [`${document.name}/${rule.id}`], isException: false }];
     });
   if (!isKind(document, 'Exception') || typeof document.spec.instead !== 'object') return [];
   const approval = document.spec.instead.require?.approval;
   const rules = document.spec.waives.flatMap(({ policy, rules: names }) => names.map((name) => `${policy}/${name}`));
-  return approval === undefined ? [] : [{ approval, node: specNode(document, ['instead', 'require', 'approval']), rules }];
+  return approval === undefined
+    ? []
+    : [{ approval, node: specNode(document, ['instead', 'require', 'approval']), rules, isException: true }];
 }
 
-function checkTerms({ approval, node, rules }: Asked, { report }: Whole): void {
+/** The reviewers of a list, whatever their order. */
+function whoIs(reviewers: Approval['reviewers']): string {
+  return canonicalJson(reviewers.map(({ group, ownerOf, min = 1 }) => canonicalJson({ who: group ?? ownerOf ?? '', min })).sort());
+}
+
+function checkTerms({ approval, node, rules, isException }: Asked, { report }: Whole): void {
   const { reviewers, quorum, timeout, escalateTo, grant, excludeRequester } = approval;
   const add = (path: readonly (string | number)[], code: 'P107' | 'P205', [message, hint]: readonly [string, string]): void =>
     report.add({ code, severity: 'warning', place: nodeAt(node, path), message, hint, rules, proof: 'document' });
@@ -55,6 +63,11 @@ function checkTerms({ approval, node, rules }: Asked, { report }: Whole): void {
     add(['excludeRequester'], 'P107', ['"excludeRequester: false" has no effect: nobody ever approves what they asked for', 'remove it']);
   if (grant?.ttl !== undefined && durationMs(grant.ttl) === 0)
     add(['grant', 'ttl'], 'P107', ['an approval that is worth nothing a moment later releases nothing', 'give it some time, such as PT5M']);
+  if (isException && durationMs(timeout) === 0)
+    add(['timeout'], 'P107', [
+      'nobody can answer what the exception asks for instead: it waits for no time at all',
+      'give reviewers some time, such as PT30M',
+    ]);
   const total = durationMs(timeout) + (escalateTo === undefined ? 0 : durationMs(escalateTo.timeout ?? timeout));
   if (total > limits.holdMsMax)
     add(durationMs(timeout) > limits.holdMsMax ? ['timeout'] : ['escalateTo'], 'P107', [
@@ -63,7 +76,7 @@ function checkTerms({ approval, node, rules }: Asked, { report }: Whole): void {
     ]);
   if (escalateTo === undefined) return;
   const second = escalateTo.quorum ?? quorum;
-  if (canonicalJson(escalateTo.reviewers) === canonicalJson(reviewers) && second >= quorum)
+  if (whoIs(escalateTo.reviewers) === whoIs(reviewers) && second >= quorum)
     add(['escalateTo', 'reviewers'], 'P107', [
       'those who did not answer are asked again, and nobody else',
       'name others, or give them a longer "timeout"',

@@ -28,6 +28,14 @@ export function checkLimits(region: Region, ground: Ground): void {
           : `a cost of ${cost} is no amount: every operation is refused`,
         'write what one operation takes, or leave "cost" out',
       );
+    const fleeting = limit.key.findIndex(({ path }) => /^sql\.(fingerprint|literalsHash|normalized)$/.test(path));
+    if (fleeting >= 0)
+      add(
+        ['limits', i, 'key'],
+        'P205',
+        `the limit "${limit.name}" has a counter of its own for every statement: "${limit.key[fleeting]?.path ?? ''}" is in its key`,
+        'choose who or what is limited, such as subject.id',
+      );
     for (const [k, { path }] of limit.key.entries()) {
       const found = resolveAttribute(rule.attributes, path);
       const guarded = rule.matchers.some((matcher) => matcher.path === path) || rule.when?.program.reads.includes(path) === true;

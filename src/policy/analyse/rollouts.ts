@@ -38,7 +38,7 @@ function checkSteps(document: Rollout, { report }: Whole): void {
   const { steps, gates = [], from } = document.spec;
   const add = (path: readonly (string | number)[], code: string, message: string, hint: string): void =>
     report.add({ code, severity: 'warning', place: specNode(document, path), message, hint, rules: [], proof: 'document' });
-  for (const [i, { shadow, cohort, percent, hold }] of steps.entries()) {
+  for (const [i, { shadow, cohort, percent }] of steps.entries()) {
     const watches = shadow === true && (from === 'off' || i === 0);
     if (!watches && cohort === undefined && (percent ?? 0) === 0 && (shadow !== true || from === 'off'))
       add(
@@ -47,14 +47,15 @@ function checkSteps(document: Rollout, { report }: Whole): void {
         `step ${i + 1} of the rollout "${document.name}" changes nothing: nobody comes in`,
         'write shadow: true, a cohort or a percentage, or remove it',
       );
-    if (hold !== undefined && gates.length === 0)
-      add(
-        ['steps', i, 'hold'],
-        'P107',
-        '"hold" has no effect without gates: nothing moves by itself',
-        'add gates, such as { metric: manual }, or remove it',
-      );
   }
+  const held = steps.findIndex(({ hold }) => hold !== undefined);
+  if (held >= 0 && gates.length === 0)
+    add(
+      ['steps', held, 'hold'],
+      'P107',
+      '"hold" has no effect without gates: nothing moves by itself',
+      'add gates, such as { metric: manual }, or remove it',
+    );
   const [first] = steps;
   if (gates.length > 0 && first?.percent === 100)
     add(

@@ -217,6 +217,13 @@ test('a baseline rule is enforced, whatever rollouts say', () => {
   assert.match(first(rule('effect: deny, reason: NOPE'), manifest, rollout), /P401.*no rollout may/);
 });
 
+test('a point that cannot hold an operation is told about limits that ask', () => {
+  const point = document('EnforcementPoint', 'batch', 'targets: [sql]\n  phases: [request]\n  obligations: [log]');
+  const limit = (more: string) => rule(`effect: limit, limits: [{ name: n, key: [subject.id], max: 1, per: PT1M }]${more}`);
+  assert.match(first(limit(', onExceed: escalate'), point), /P301 the point "batch" cannot do .*: approval/);
+  assert.doesNotThrow(() => bundleOf(limit(''), point));
+});
+
 test('an approval that escalates says to whom, and nobody is named who is never asked', () => {
   const asking = (more: string) =>
     rule(`effect: require, require: { approval: { reviewers: [{ group: dba }], quorum: 1, timeout: PT1M, bind: [subject.id], ${more} } }`);

@@ -91,5 +91,7 @@ function needsOf(rule: CompiledRule): string[] {
   if (rule.effect !== 'deny' && rule.obligations.some(({ spec }) => spec.type === 'record' && spec.recording === 'required'))
     needs.push('recording');
   for (const kind of ['approval', 'justification', 'stepUp'] as const) if (rule.require?.[kind] !== undefined) needs.push(kind);
+  // Who is asked when the rule names nobody is the owner of the resource: that is an approval, too.
+  if (rule.effect === 'limit' && rule.onExceed === 'escalate') needs.push('approval');
   return [...new Set(needs)];
 }

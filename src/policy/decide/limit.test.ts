@@ -64,7 +64,7 @@ test('a key that is absent or a cost that is no amount refuses, unless the rule 
   for (const broken of [
     quota('', ', cost: "sql.tables.size() - 5"'),
     quota('').replace('resource.id]', 'context.purpose]'),
-    quota('', ', cost: "sql.normalized"'),
+    quota('', ', cost: "dyn(sql.normalized)"'),
   ]) {
     const refused = decide(bundleOf(allowAll, broken), requestWith());
     assert.deepEqual([refused.verdict, refused.reason, refused.decisive], ['deny', 'EVALUATION_ERROR', ['quota/q']]);

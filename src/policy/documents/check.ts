@@ -42,7 +42,8 @@ function check(node: Node, shape: Shape, context: Context): void {
     case 'list':
       if (node.kind !== 'list')
         return complain(node, context, 'must be a list', node.kind === 'scalar' ? 'write it as [value]' : undefined);
-      if (node.items.length < (shape.min ?? 0)) complain(node, context, 'must not be empty');
+      if (node.items.length < (shape.min ?? 0))
+        complain(node, context, shape.min === 1 ? 'must not be empty' : `must have at least ${shape.min ?? 0} entries`);
       node.items.forEach((item, i) => check(item, shape.item, inner(context, `[${i}]`)));
       return;
     case 'map':

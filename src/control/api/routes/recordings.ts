@@ -58,14 +58,14 @@ export function recordingRoutes(api: Api, desk: ApiDesk): void {
       const viewer = callerOf(request).subject;
       const { store, administration, fleet, disclosing, ledger, ledgerFolder, exportBytesMax: bytesMax, world } = desk;
       const session = await findSession(store.db, { viewer, id: request.params.id });
-      const files = await exportSession(
+      const { files, done } = await exportSession(
         { db: store.db, administration, fleet, disclosing, ledger, ledgerFolder, bytesMax, world },
         { session, viewer },
       );
-      return reply
-        .type('application/x-tar')
-        .header('content-disposition', `attachment; filename="${session.id}.tar"`)
-        .send(Readable.from(tarParts(files)));
+      const archive = Readable.from(tarParts(files));
+      // Also when it was never begun, because nobody is there any more.
+      archive.once('close', () => void done());
+      return reply.type('application/x-tar').header('content-disposition', `attachment; filename="${session.id}.tar"`).send(archive);
     },
   });
 }

@@ -41,11 +41,20 @@ export function followRecordings(parts: Parts): { stop(): Promise<void> } {
     await parts.ledger.append({ kind: 'alarm.raised', alarm: 'recording.uncopied', object: where, message });
   }
 
+  function resting(ms: number): Promise<void> {
+    return new Promise((resolve) => void world.after(ms, resolve));
+  }
+
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       for (const member of parts.fleet.members()) {
         try {
-          while (!stopping.signal.aborted && (await copySome(parts, member, alarm)));
+          for (let more = true; more && !stopping.signal.aborted; ) {
+            const began = world.monotonicNs();
+            more = await copySome(parts, member, alarm);
+            // Half of the time at most: sessions that are being recorded come first.
+            if (more) await resting(Number((world.monotonicNs() - began) / 1_000_000n));
+          }
         } catch (error) {
           if (!stopping.signal.aborted)
             log.warn(
@@ -130,15 +139,16 @@ async function copyBatch(
   for (const [k, part] of callsFor(wanted).entries()) {
     const { key, items } = await member.link.call('evidence.sealed', { session, wanted: part.map(({ place }) => place) });
     if (k === 0 && known === undefined && key !== undefined) copies.keys.keep(member.origin, session, Buffer.from(key, 'base64'));
-    for (const [n, one] of part.entries()) {
-      const item = items[n];
+    const take = async (one: Wanted, item: string | null | undefined): Promise<void> => {
       const where = `${member.origin}#${one.i}`;
       const bytes = item === undefined || item === null ? undefined : Buffer.from(item, 'base64');
       if (bytes === undefined) await alarm(member, where, `what was recorded in session ${session} is not on the gateway's disk any more`);
       else if (sha256(bytes) !== one.hash)
         await alarm(member, where, `what the gateway has of session ${session} is not what was recorded: its hash differs`);
       else await copies.keep(one.hash, bytes);
-    }
+    };
+    // Together, so that their syncs share what the disk has to do: it is the disk of the ledger too, where there is one machine.
+    await Promise.all(part.map((one, n) => take(one, items[n])));
   }
 }
 
