@@ -5,12 +5,11 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readLedgerSettings, realWorld } from '#host';
 import type { ObjectStore } from '../../sinks/testing/object-store.ts';
-import { startObjectStore, storeKeys, storeRegion } from '../../sinks/testing/object-store.ts';
-import { installReceivers } from '../../sinks/testing/receivers.ts';
+import { receiverPackages, startObjectStore, storeKeys, storeRegion } from '../../sinks/testing/object-store.ts';
 import type { AnchorPlace } from './anchor.ts';
 import { s3Anchor } from './s3-anchor.ts';
 
-const receivers = installReceivers();
+const receivers = receiverPackages();
 const skip = receivers.without ?? false;
 const origin = 'ledger.test/anchored';
 let store: ObjectStore;

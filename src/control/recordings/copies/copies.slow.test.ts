@@ -6,8 +6,7 @@ import { sql } from 'kysely';
 import { readLedgerSettings, realWorld } from '#host';
 import { encodePieces, openLedger, sealedBytes, sessionKey, type Ledger } from '#ledger';
 import { Fault, type SealedPlace } from '#model';
-import { startObjectStore, storeKeys, storeRegion } from '../../sinks/testing/object-store.ts';
-import { installReceivers } from '../../sinks/testing/receivers.ts';
+import { receiverPackages, startObjectStore, storeKeys, storeRegion } from '../../sinks/testing/object-store.ts';
 import { openStore } from '../../store/database.ts';
 import type { TestControl, TestServer } from '../../testing/installation.ts';
 import { collectingLog, startTestControl, startTestServer, testConfig } from '../../testing/installation.ts';
@@ -157,7 +156,7 @@ test('when the ledger says that a session was erased, the copy of its key is era
   assert.ok(keys().includes('ses_large.key'));
 });
 
-const receivers = installReceivers();
+const receivers = receiverPackages();
 
 test('a bucket keeps, gives back and removes', { skip: receivers.without ?? false }, async () => {
   const s3 = await startObjectStore(receivers.folder ?? '', ['recordings']);

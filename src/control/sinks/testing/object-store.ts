@@ -8,7 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buffer } from 'node:stream/consumers';
+import { type Packages, testPackages } from '../../../../test/packages.ts';
 import { signed } from '../transports/s3.ts';
+
+/** What the sinks are tried against. */
+export function receiverPackages(): Packages {
+  return testPackages(join(import.meta.dirname, 'receivers'));
+}
 
 /** The one account of the store. */
 export const storeKeys = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' } as const;
@@ -26,7 +32,7 @@ export interface ObjectStore {
 }
 
 /**
- * @param receivers the folder of `installReceivers`
+ * @param receivers the folder of `receiverPackages`
  * @param buckets made at the start
  */
 export async function startObjectStore(receivers: string, buckets: readonly string[]): Promise<ObjectStore> {

@@ -10,10 +10,10 @@ import type { Loose } from '../../testing/loose.ts';
 import { fakeWorld } from '../../testing/fake-world.ts';
 import { privacyOf } from '../privacy.ts';
 import { sampleFacts } from '../testing/facts.ts';
-import { installReceivers } from '../testing/receivers.ts';
+import { receiverPackages } from '../testing/object-store.ts';
 import { otlpTransport } from './otlp.ts';
 
-const receivers = installReceivers();
+const receivers = receiverPackages();
 const skip = receivers.without ?? false;
 const never = new AbortController().signal;
 const world = fakeWorld();

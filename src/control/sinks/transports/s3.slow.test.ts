@@ -6,11 +6,10 @@ import { privacyOf } from '../privacy.ts';
 import type { Transport } from '../sink.ts';
 import { sampleFacts } from '../testing/facts.ts';
 import type { ObjectStore } from '../testing/object-store.ts';
-import { startObjectStore, storeKeys, storeRegion } from '../testing/object-store.ts';
-import { installReceivers } from '../testing/receivers.ts';
+import { receiverPackages, startObjectStore, storeKeys, storeRegion } from '../testing/object-store.ts';
 import { s3Transport } from './s3.ts';
 
-const receivers = installReceivers();
+const receivers = receiverPackages();
 const skip = receivers.without ?? false;
 const never = new AbortController().signal;
 const events = sampleFacts().map(privacyOf({}, new Uint8Array(32)));

@@ -3,17 +3,21 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const described = join(import.meta.dirname, 'receivers');
 const files = ['package.json', 'package-lock.json'] as const;
+const cache = resolve(import.meta.dirname, '../node_modules/.cache');
 
-/** The folder that the receivers of `receivers/package.json` were installed into, exactly as locked, or why they are not there. */
-export type Receivers = { readonly folder: string; readonly without?: never } | { readonly folder?: never; readonly without: string };
+/** The folder with `node_modules`, or why there is none. */
+export type Packages = { readonly folder: string; readonly without?: never } | { readonly folder?: never; readonly without: string };
 
-/** Installs them once; tests that run at the same time may both begin. Throws instead of going without in CI, where nothing is left out. */
-export function installReceivers(): Receivers {
+/**
+ * Programs and definitions by other authors that only tests need: the packages of the `package.json` in a folder, exactly as locked beside it.
+ * Installed once, without their scripts; tests that run at the same time may both begin. Throws instead of going without in CI, where nothing is
+ * left out.
+ */
+export function testPackages(described: string): Packages {
   const digest = createHash('sha256');
   for (const file of files) digest.update(readFileSync(join(described, file)));
-  const folder = resolve(import.meta.dirname, '../../../../node_modules/.cache', `warder-receivers-${digest.digest('hex').slice(0, 16)}`);
+  const folder = join(cache, `warder-test-${digest.digest('hex').slice(0, 16)}`);
   if (existsSync(folder)) return { folder };
   const fresh = `${folder}.${process.pid}`;
   mkdirSync(fresh, { recursive: true });
@@ -25,7 +29,7 @@ export function installReceivers(): Receivers {
       if (!existsSync(folder)) move(fresh, folder);
       return { folder };
     }
-    const without = `npm could not install the receivers: ${stderr.trim().split('\n').at(-1) ?? ''}`;
+    const without = `npm could not install what is described in ${described}: ${stderr.trim().split('\n').at(-1) ?? ''}`;
     if (process.env['CI'] !== undefined) throw new Error(without);
     return { without };
   } finally {
