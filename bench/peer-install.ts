@@ -1,23 +1,17 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { testPackages } from '../test/packages.ts';
 
-const folder = join(import.meta.dirname, 'peers');
-
-/** Installs what is only measured against, exactly as locked. The product needs none of it, so it is no dependency of it. */
-function install(): void {
-  if (existsSync(join(folder, 'node_modules'))) return;
-  process.stdout.write('installing peers into bench/peers…\n');
-  spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: 'inherit' });
-}
+// The product needs none of them, so they are no dependencies of it.
+const peers = testPackages(join(import.meta.dirname, 'peers'));
+if (peers.folder === undefined) process.stdout.write(`${peers.without}\n`);
 
 /** The file of a peer, or undefined where it could not be installed (no network, no build for this machine). */
 export function peerFile(name: string): string | undefined {
-  install();
+  if (peers.folder === undefined) return undefined;
   try {
-    return createRequire(join(folder, 'package.json')).resolve(name);
+    return createRequire(join(peers.folder, 'package.json')).resolve(name);
   } catch {
     return undefined;
   }

@@ -6,11 +6,11 @@ import { join, resolve } from 'node:path';
 const files = ['package.json', 'package-lock.json'] as const;
 const cache = resolve(import.meta.dirname, '../node_modules/.cache');
 
-/** The folder with `node_modules`, or why there is none. */
+/** A folder with `node_modules`, or why there is none. */
 export type Packages = { readonly folder: string; readonly without?: never } | { readonly folder?: never; readonly without: string };
 
 /**
- * Programs and definitions by other authors that only tests need: the packages of the `package.json` in a folder, exactly as locked beside it.
+ * Programs and definitions by other authors that only tests and benchmarks need: the packages of the `package.json` in a folder, exactly as locked beside it.
  * Installed once, without their scripts; tests that run at the same time may both begin. Throws instead of going without in CI, where nothing is
  * left out.
  */
