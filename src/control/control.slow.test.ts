@@ -257,6 +257,34 @@ test('a bundle with a mistake is refused with path and line, and the one in forc
   assert.equal((await control.call('GET', '/policy', { token })).body.ref.digest, before);
 });
 
+test('what the baseline in force promises cannot be dropped or weakened, also not by going back', async () => {
+  const token = control.operatorToken();
+  const inForce = async () => (await control.call('GET', '/policy', { token })).body.ref.digest;
+  const push = (text: string) => control.call('POST', '/policy/bundles', { token, body: { files: [{ path: 'b.yaml', text }] } });
+  const promised = testBundle.text
+    .replace('{ version: 1.0.0 }', '{ version: 3.0.0, baseline: [access/no-drop] }')
+    .replace(
+      '    - id: everybody-reads',
+      '    - { id: no-drop, effect: deny, reason: NO_DROP, match: { sql.effects: ["drop.*"] } }\n    - id: everybody-reads',
+    );
+  const before = await push(promised);
+  assert.equal(before.status, 200, JSON.stringify(before.body));
+  const digest = await inForce();
+  const weaker = {
+    'an older version': testBundle.text,
+    'no promise': promised.replace(', baseline: [access/no-drop]', ''),
+    'only watched': promised.replace('{ id: no-drop,', '{ id: no-drop, mode: audit,').replace(', baseline: [access/no-drop]', ''),
+    'another effect': promised.replace('id: no-drop, effect: deny', 'id: no-drop, effect: allow'),
+  };
+  for (const [what, text] of Object.entries(weaker)) {
+    const { status, body } = await push(text);
+    assert.deepEqual([status, body.code, body.problems?.[0]?.code], [422, 'POLICY_INVALID', 'BASELINE'], what);
+    assert.match(body.problems[0].message, /access\/no-drop/, what);
+    assert.equal(await inForce(), digest, what);
+  }
+  assert.equal((await push(promised.replace('Reading is allowed.', 'Go on.'))).status, 200);
+});
+
 test('a gateway with the wrong secret learns nothing and the link ends', async () => {
   const gateway = await TestGateway.connect(control.config);
   await assert.rejects(gateway.hello('wrong'), { message: 'UNAUTHENTICATED' });

@@ -199,7 +199,7 @@ async function connectLink(
         if (mine === meetings) bundle.linked(true);
       };
       // Before the bundle: it must not decide a moment by the steps of its documents.
-      if (result.rollouts !== undefined) rolloutSteps.offer(result.rollouts);
+      if (result.rollouts !== undefined) rolloutSteps.offer(result.rollouts, bundle.digest);
       if (bundle.digest === '') bundle.activate(result.bundle, controlKey);
       // As long as the control plane's bundle is not in force, the one that is grows stale.
       if (bundle.digest === result.bundle.ref.digest) upToDate();
@@ -242,7 +242,7 @@ async function connectLink(
       'policy.offer': (source) => {
         replace(source, link.controlKey());
       },
-      'rollouts.offer': (offered) => rolloutSteps.offer(offered),
+      'rollouts.offer': (offered) => rolloutSteps.offer(offered, bundle.digest),
       'resources.offer': (offered) => resources.offer(offered),
       'tokens.revoked': ({ tokens }) => sessions.revoke(tokens),
     },

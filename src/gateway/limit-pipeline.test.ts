@@ -109,6 +109,16 @@ test('of a batch each operation that exceeds the quota is asked for by itself, a
   assert.deepEqual([link.asked.map(({ request }) => request.text), link.spent.length], [['SELECT 3', 'SELECT 4'], 2]);
 });
 
+test('of a batch with the same statement twice a grant releases the one that was shown, and not the other', async () => {
+  const { link, held, admit } = asked(asking());
+  const waiting = admit('SELECT 1', 'SELECT 2', 'SELECT 3', 'SELECT 3');
+  link.resolve(await held(1), 'approved');
+  link.resolve(await held(2), 'refused');
+  const refused = await waiting;
+  assert.ok(refused.kind === 'refused' && refused.refusal.code === 'APPROVAL_REFUSED');
+  assert.deepEqual([link.asked.map(({ request }) => request.operation), link.spent], [['op_3', 'op_4'], []]);
+});
+
 test('an operation that another rule holds is asked for once more when the quota is exceeded, and never twice by one rule', async () => {
   const approval = '{ approval: { reviewers: [{ group: dba }], quorum: 1, timeout: PT5M, onTimeout: deny, bind: [sql.fingerprint] } }';
   const { link, held, admit } = asked(asking(`    - { id: ask, effect: require, require: ${approval} }`));

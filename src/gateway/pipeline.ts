@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
-import { decide } from '#policy';
+import { decide, type Bundle } from '#policy';
 import type { EvidenceLevel, Ledger } from '#ledger';
-import { asFault, Fault, limits, unsent, type Decision, type Operation, type Outcome, type ResultColumn, type World } from '#model';
+import {
+  asFault,
+  Fault,
+  limits,
+  unsent,
+  type Decision,
+  type DecisionRequest,
+  type Operation,
+  type Outcome,
+  type ResultColumn,
+  type World,
+} from '#model';
 import type { BundleInForce } from './bundle.ts';
 import type { Facts } from './facts/index.ts';
 import { buildGuard } from './guard/index.ts';
@@ -97,11 +108,11 @@ async function admit(parts: Parts, batch: Batch): Promise<Admission> {
     const bundle = parts.bundle.current();
     if (bundle instanceof Fault) throw bundle;
     const { exceptionUses } = parts.counters;
-    const { grants } = rounds;
     const rolloutSteps = parts.rolloutSteps?.of(bundle.ref.digest);
-    const questions = operations.map((operation) =>
-      questionOf(parts, { live, operation, grants, exceptionUses, exceeded: rounds.exceeded(operation.id), rolloutSteps }),
-    );
+    const questions = operations.map((operation) => {
+      const [grants, exceeded] = [rounds.grants(operation.id), rounds.exceeded(operation.id)];
+      return questionOf(parts, { live, operation, grants, exceptionUses, exceeded, rolloutSteps });
+    });
     const gathering = parts.facts?.gather(bundle, live, questions);
     const found = gathering && (await timed(parts.world, gathering, waiting));
     // What was found out is no answer to the questions of another policy, nor for a session that must end.
@@ -169,8 +180,8 @@ async function release(
       const request = grant && rounds.requestOf(grant.id);
       const approval = grant && request ? { grant: grant.id, request, ...(grant.approval ? { record: grant.approval } : {}) } : undefined;
       const permit = await parts.ledger.decide(recordOf(live, one, approval), { level: evidenceLevel(one.decision) });
-      const { operation, request: decided, decision, decisionId } = one;
-      return { live, operation, request: decided, decision, decisionId, permit };
+      const { bundle, operation, request: decided, decision, decisionId, asked } = one;
+      return { live, operation, request: decided, bundle: bundle.ref.digest, ...(asked && { asked }), decision, decisionId, permit };
     }),
   );
   const admitted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -198,9 +209,9 @@ function evidenceLevel({ obligations }: Decision): EvidenceLevel {
 function guard(parts: Parts, admitted: Admitted, columns: readonly ResultColumn[]): ReturnType<Pipeline['guard']> {
   const bundle = parts.bundle.current();
   if (bundle instanceof Fault) return refusalOf(bundle);
-  const { operation, request, decisionId } = admitted;
+  const { operation, decisionId } = admitted;
   const response = decide(bundle, {
-    ...request,
+    ...knownUnder(parts, bundle, admitted),
     phase: 'response',
     now: parts.world.now(),
     attributes: { ...operation.attributes, result: { columns } },
@@ -210,4 +221,19 @@ function guard(parts: Parts, admitted: Admitted, columns: readonly ResultColumn[
     key: parts.maskingKey,
     rules: response.matched.filter(({ mode }) => mode === 'enforce').map(({ rule }) => rule),
   });
+}
+
+/** What was asked, without what says nothing under this bundle: steps of the one before, and what engines said that this one does not have. */
+function knownUnder({ rolloutSteps }: Parts, { ref, engines }: Bundle, { bundle, request, asked = [] }: Admitted): DecisionRequest {
+  if (bundle === ref.digest) return request;
+  const { rolloutSteps: _before, facts, ...known } = request;
+  const steps = rolloutSteps?.of(ref.digest);
+  const foreign = Object.entries(facts?.['foreign'] ?? {}).filter(([name]) =>
+    asked.some(({ fact, digest }) => fact === `foreign.${name}` && digest === engines.get(name)?.digest),
+  );
+  return {
+    ...known,
+    ...(facts === undefined ? {} : { facts: { ...facts, foreign: Object.fromEntries(foreign) } }),
+    ...(steps === undefined ? {} : { rolloutSteps: steps }),
+  };
 }

@@ -1,6 +1,7 @@
 import type {
   Decision,
   DecisionRequest,
+  FactRecord,
   FaultCode,
   LabelProposal,
   Operation,
@@ -155,6 +156,10 @@ export interface Admitted {
   readonly operation: Operation;
   /** What was asked of the policy; the response phase asks again with the result's columns. */
   readonly request: DecisionRequest;
+  /** Digest of the bundle that was in force then. */
+  readonly bundle: string;
+  /** What was asked for before the decision; absent when nothing was. */
+  readonly asked?: readonly FactRecord[];
   readonly decision: Decision;
   readonly decisionId: string;
   /** Spend it (`spendPermit`) in the one function that sends the operation upstream. */

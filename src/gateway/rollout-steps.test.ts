@@ -11,3 +11,10 @@ test('steps count for the bundle they were offered for, the newest of them, and 
   for (let i = 0; i < 10; i += 1) steps.offer({ bundle: `sha256:${i}`, steps: {} });
   assert.equal(steps.of('sha256:a'), undefined);
 });
+
+test('the steps of the bundle in force are kept, however many others are offered before one of them comes into force', () => {
+  const steps = new RolloutSteps();
+  steps.offer({ bundle: 'sha256:a', steps: { r: 2 } });
+  for (let i = 0; i < 10; i += 1) steps.offer({ bundle: `sha256:${i}`, steps: {} }, 'sha256:a');
+  assert.deepEqual([steps.of('sha256:a'), steps.of('sha256:0'), steps.of('sha256:9')], [{ r: 2 }, undefined, {}]);
+});

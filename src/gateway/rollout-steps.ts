@@ -7,10 +7,14 @@ const offersKept = 4;
 export class RolloutSteps {
   readonly #offers = new Map<string, RolloutOffer['steps']>();
 
-  offer({ bundle, steps }: RolloutOffer): void {
+  /** @param inForce the bundle that decides at present; its steps are never forgotten */
+  offer({ bundle, steps }: RolloutOffer, inForce = ''): void {
     this.#offers.delete(bundle);
     this.#offers.set(bundle, steps);
-    for (const oldest of this.#offers.keys()) if (this.#offers.size > offersKept) this.#offers.delete(oldest);
+    for (const oldest of this.#offers.keys()) {
+      if (this.#offers.size <= offersKept) return;
+      if (oldest !== inForce) this.#offers.delete(oldest);
+    }
   }
 
   /** What the engine is told; undefined where the documents say it. */

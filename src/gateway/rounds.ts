@@ -4,12 +4,18 @@ import type { Judged } from './judge.ts';
 
 /** What has become known of the operations of one batch while they were held: answers of people, and counters that were found empty. */
 export class Rounds {
-  readonly grants: Grant[] = [];
+  /** Operation → the grants for it: one with the same text beside it is another operation, which nobody was shown. */
+  readonly #grants = new Map<string, readonly Grant[]>();
   /** Grant → the request that brought it. */
   readonly #requests = new Map<string, string>();
   /** Operation → the bundle under which it asked, and the rules that asked. */
   readonly #asked = new Map<string, { readonly bundle: string; readonly rules: Set<string> }>();
   readonly #exceeded = new Map<string, readonly string[]>();
+
+  /** What people granted this operation so far. */
+  grants(operation: string): readonly Grant[] {
+    return this.#grants.get(operation) ?? none;
+  }
 
   /** Counters that this operation cannot be paid from, as the engine wants to know them. */
   exceeded(operation: string): readonly string[] {
@@ -45,7 +51,7 @@ export class Rounds {
     const { rules } = this.#asked.get(operation.id) ?? { rules: new Set<string>() };
     for (const { rule } of decision.requirements) rules.add(rule);
     this.#asked.set(operation.id, { bundle: decision.bundle.digest, rules });
-    this.grants.push(...grants);
+    this.#grants.set(operation.id, [...this.grants(operation.id), ...grants]);
     for (const { id } of grants) this.#requests.set(id, request);
   }
 
@@ -55,4 +61,4 @@ export class Rounds {
   }
 }
 
-const none: readonly string[] = Object.freeze([]);
+const none: readonly never[] = Object.freeze([]);

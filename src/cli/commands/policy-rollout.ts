@@ -12,6 +12,7 @@ interface RolloutOptions extends CommonOptions {
   readonly rollback?: boolean;
   readonly resume?: boolean;
   readonly comment?: string;
+  readonly step?: string;
 }
 
 const actions = ['approve', 'hold', 'rollback', 'resume'] as const;
@@ -27,6 +28,7 @@ export const policyRollout: Define = (policy) => {
     .option('--rollback', 'nobody is in any more, at once')
     .option('--resume', 'go on after a gate failed, it was held or rolled back')
     .option('--comment <text>', 'a reason, kept in the ledger')
+    .option('--step <n>', 'with --approve: only if it is still at this step')
     .action(show);
 };
 
@@ -35,12 +37,17 @@ async function show(name: string | undefined, options: RolloutOptions): Promise<
   const [action] = wanted;
   if (wanted.length > 1) throw new Fault('USAGE', `choose one of --${wanted.join(' and --')}`);
   if (action !== undefined && name === undefined) throw new Fault('USAGE', `--${action} needs the name of a rollout`);
+  if (options.step !== undefined && (action !== 'approve' || !/^[0-9]{1,3}$/.test(options.step)))
+    throw new Fault('USAGE', '--step needs --approve, and the number of the step that was looked at');
   const api = connect(options);
   if (action !== undefined && name !== undefined) {
     const moved = await api.call<RolloutAnswer>({
       method: 'POST',
       path: `/policy/rollouts/${encodeURIComponent(name)}/${action}`,
-      body: options.comment === undefined ? {} : { comment: options.comment },
+      body: {
+        ...(options.comment === undefined ? {} : { comment: options.comment }),
+        ...(options.step === undefined ? {} : { step: Number(options.step) }),
+      },
     });
     return print([moved], options);
   }

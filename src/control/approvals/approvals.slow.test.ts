@@ -462,6 +462,22 @@ test('after the escalation either group releases the operation, and both see the
   }
 });
 
+test('a request that another replica escalated goes on waiting, and its gateway is told', async () => {
+  const [first, second] = [bench(), bench()];
+  const hold = escalating();
+  const two = { ...hold, requirements: hold.requirements.map((one) => ({ ...one, approval: { ...one.approval, quorum: 2 } })) };
+  const { request, expiresAt } = await first.approvals.open(first.holder, two);
+  for (const { world } of [first, second]) world.advance(expiresAt - world.now());
+  await second.approvals.answer(request, { who: bob, say: 'approve' });
+  await first.approvals.sweep();
+  assert.deepEqual([await statusOf(request), second.escalated], ['waiting', []]);
+  assert.deepEqual(first.escalated, [{ request, reviewers: ['oncall'], expiresAt: expiresAt + 60_000 }]);
+  await first.approvals.answer(request, { who: carl, say: 'approve' });
+  assert.deepEqual(kinds([...first.records, ...second.records]).sort(), [
+    ...['approval.answered', 'approval.escalated', 'approval.granted', 'approval.requested'],
+  ]);
+});
+
 test('half of one group and half of the other are not enough', async () => {
   const { approvals, world, holder, resolved } = bench();
   const two = escalating({ quorum: 2 });

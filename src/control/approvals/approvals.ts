@@ -8,7 +8,7 @@ import type { ControlKeys } from '../store/keys.ts';
 import type { Sealing } from '../store/sealing.ts';
 import { openEndings } from './endings.ts';
 import type { Ending } from './endings.ts';
-import { openEscalations, termsOf } from './escalation.ts';
+import { escalatedElsewhere, openEscalations, termsOf } from './escalation.ts';
 import type { Escalated } from './escalation.ts';
 import { admitHold, insertHold } from './hold.ts';
 import type { AnswerRow, RequestRow } from './rows.ts';
@@ -149,7 +149,8 @@ export function openApprovals({ store, ledger, world, keys, sealing, log, onReso
     const gone = await store.transact(async (trx) => {
       const row = await trx.selectFrom('approval_request').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
       if (row === undefined || row.status !== 'waiting' || !overdue(row)) return undefined;
-      const escalated = await escalations.escalate(trx, row);
+      const told = waiting.get(id)?.expiresAt ?? row.expires_at;
+      const escalated = row.expires_at > told ? escalatedElsewhere(row) : await escalations.escalate(trx, row);
       return escalated && { row, escalated };
     });
     if (gone !== undefined) goOn(gone.row, gone.escalated);

@@ -78,8 +78,21 @@ function escalationOf(row: RequestRow): Escalated | undefined {
   const deadlines = requirements.map((one) => deadlineOf(one, row.opened_at));
   const expiresAt = Math.min(row.opened_at + limits.holdMsMax, ...deadlines);
   if (expiresAt <= row.expires_at) return undefined;
-  const asked = due.flatMap(({ approval }) => approval.escalateTo?.reviewers ?? []);
-  return { requirements, expiresAt, reviewers: [...new Set(asked.map(({ group }) => group ?? 'owner of the resource'))] };
+  return { requirements, expiresAt, reviewers: askedLater(due) };
+}
+
+/** As another replica escalated it. */
+export function escalatedElsewhere({ requirements, expires_at }: RequestRow): Escalated {
+  return {
+    requirements,
+    expiresAt: expires_at,
+    reviewers: askedLater(requirements.filter(({ escalatedAt }) => escalatedAt !== undefined)),
+  };
+}
+
+function askedLater(requirements: readonly StoredRequirement[]): readonly string[] {
+  const asked = requirements.flatMap(({ approval }) => approval.escalateTo?.reviewers ?? []);
+  return [...new Set(asked.map(({ group }) => group ?? 'owner of the resource'))];
 }
 
 function deadlineOf({ approval, escalatedAt }: StoredRequirement, openedAt: number): number {

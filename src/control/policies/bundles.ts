@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Ledger } from '#ledger';
 import { Fault, limits } from '#model';
 import type { BundleRef, BundleSource, World } from '#model';
-import { candidateOf, compileBundle, formatProblem, withCandidate } from '#policy';
+import { candidateOf, compileBundle, droppedBaseline, formatProblem, withCandidate } from '#policy';
 import type { Bundle, Problem, SourceFile } from '#policy';
 import type { Store, Work } from '../store/database.ts';
 import type { ControlKeys } from '../store/keys.ts';
@@ -41,7 +41,8 @@ export interface Bundles {
   any(): Promise<boolean>;
   /**
    * Compiles, stores, records and puts in force. A bundle with problems is refused and recorded; the same digest again changes nothing. One
-   * whose rollout is about a candidate that was never stored is refused too.
+   * whose rollout is about a candidate that was never stored is refused too, and one that drops or weakens what the baseline of the bundle in
+   * force promises, by itself or in its candidate.
    */
   push(files: readonly SourceFile[], by: string): Promise<PushResult>;
   /** Compiles, records and stores a bundle that a rollout may be about; it decides nothing by itself. */
@@ -98,12 +99,21 @@ export function openBundles({
       const { ref } = compiled.bundle;
       const wanted = candidateOf(compiled.bundle);
       const candidate = wanted === undefined ? undefined : await storedCandidate(store.db, wanted);
-      if (wanted !== undefined && (candidate === undefined || !fits(compiled.bundle, candidate)))
-        return refused([noCandidate(compiled.bundle, wanted)], by);
+      const beside = candidate === undefined ? undefined : compiledBeside(compiled.bundle, candidate);
+      if (wanted !== undefined && beside === undefined) return refused([noCandidate(compiled.bundle, wanted)], by);
       return store.transact(async (trx) => {
         await sql`select pg_advisory_xact_lock(${activationLock})`.execute(trx);
         const before = await newest(trx);
         if (before?.digest === ref.digest) return { ok: true, changed: false, inForce: signed(before), warnings: compiled.warnings };
+        const dropped = [
+          ...(before === undefined ? [] : droppedFrom(before, compiled.bundle)),
+          ...(beside === undefined ? [] : droppedBaseline(compiled.bundle, beside)),
+        ];
+        if (dropped.length > 0)
+          return refused(
+            [...new Set(dropped)].map((id) => baselineDropped(compiled.bundle, id)),
+            by,
+          );
         await ledger.append({
           kind: 'policy.activated',
           bundle: ref,
@@ -193,10 +203,29 @@ async function storedCandidate(db: Store['db'] | Work, digest: string): Promise<
   return { ref, files };
 }
 
-/** Whether gateways would take the two together. */
-function fits(bundle: Bundle, { files }: Candidate): boolean {
+/** The candidate, when gateways would take the two together. */
+function compiledBeside(bundle: Bundle, { files }: Candidate): Bundle | undefined {
   const compiled = compileBundle(files);
-  return compiled.ok && withCandidate(bundle, compiled.bundle) !== undefined;
+  return compiled.ok && withCandidate(bundle, compiled.bundle) !== undefined ? compiled.bundle : undefined;
+}
+
+/** Rules of the baseline in force that the next bundle does not keep. What an older version accepted and this one does not holds nobody back. */
+function droppedFrom({ files }: ActivationRow, next: Bundle): readonly string[] {
+  const compiled = compileBundle(files);
+  return compiled.ok ? droppedBaseline(compiled.bundle, next) : [];
+}
+
+function baselineDropped(bundle: Bundle, id: string): Problem {
+  const manifest = bundle.documents.find((one) => one.kind === 'Bundle');
+  return {
+    code: 'BASELINE',
+    severity: 'error',
+    message: `the baseline in force promises the rule "${id}", and these policies or their candidate drop or weaken it`,
+    path: manifest?.path ?? '',
+    line: manifest?.line ?? 1,
+    column: 1,
+    hint: 'keep it in `baseline` of the Bundle document, in mode enforce and with its effect',
+  };
 }
 
 /** The problem of a rollout whose candidate nobody stored, at its document. */

@@ -74,6 +74,33 @@ describe('facts of an engine', () => {
     assert.equal(asked, 1);
   });
 
+  test('in the response phase an engine of the bundle before says nothing, while one that both have does', async () => {
+    const later = policyText(
+      'later',
+      `    - { id: hide, effect: deny, reason: HIDDEN, when: 'facts.foreign.old.result == "hide"' }`,
+      '  phase: response\n',
+    );
+    const lab = factsLaboratory(bundleOf(read, later, engineText('old')), () =>
+      engine(() => Promise.resolve({ ok: true, result: 'show' })),
+    );
+    const admission = await lab.admit(session(), 'SELECT 1');
+    const shown = (): string => {
+      const guard = lab.guard(admission, 'a');
+      return 'kind' in guard ? guard.kind : guard.reason;
+    };
+    lab.activate(
+      bundleOf(
+        read,
+        later,
+        engineText('old'),
+        policyText('more', '    - { id: drops, effect: deny, reason: NO_DROPS, match: { sql.verbs: [drop] } }'),
+      ),
+    );
+    assert.equal(shown(), 'guard');
+    lab.activate(bundleOf(read, later, engineText('old').replace('hoop.v1', 'authzen')));
+    assert.equal(shown(), 'EVALUATION_ERROR');
+  });
+
   test('what an engine said is recorded with its digest and the time it took, and what it said of it', async () => {
     const lab = factsLaboratory(wrapped(), () =>
       engine(() => {

@@ -26,8 +26,8 @@ const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'
 /** Encrypted, or on this machine; without credentials, which would end up in messages. */
 export function isSafeUrl(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, hostname, username } = new URL(url);
-  return username === '' && (protocol === 'https:' || (protocol === 'http:' && loopback.has(hostname)));
+  const { protocol, hostname, username, password } = new URL(url);
+  return username === '' && password === '' && (protocol === 'https:' || (protocol === 'http:' && loopback.has(hostname)));
 }
 
 /** Once more where the connection was closed under the question: a kept one may have gone with the OPA's last life. Nothing is changed there. */

@@ -138,13 +138,13 @@ function applyRollout(document: Document & DocumentOf<'Rollout'>, context: Chang
   const complain = complainer(document, context.problems);
   const { policy, rules, bundle } = spec.subject;
   checkGates(document, context.problems);
+  const step = spec.step ?? 1;
+  if (step > spec.steps.length) complain(['step'], 'REFERENCE', `there are only ${spec.steps.length} steps`);
   // A whole bundle is compiled where all targets are known.
   if (bundle !== undefined) return;
   if (policy === undefined)
     return complain(['subject'], 'SCHEMA', 'the rollout needs a subject', 'name a "policy" and, if not all, its "rules"; or a "bundle"');
   if (!context.policies.has(policy)) return noPolicy(specNode(document, ['subject', 'policy']), 'REFERENCE', { name: policy, context });
-  const step = spec.step ?? 1;
-  if (step > spec.steps.length) complain(['step'], 'REFERENCE', `there are only ${spec.steps.length} steps`);
   for (const [i, name] of (rules ?? ruleNames(policy, context)).entries()) {
     const rule = context.rules.get(`${policy}/${name}`);
     if (rule === undefined) {

@@ -73,6 +73,34 @@ test('what the candidate cannot evaluate is told on both sides, and changes noth
   assert.deepEqual([decide(both, by('user:eve')).verdict, decide(both, by('user:eve')).rollout?.failed], ['deny', true]);
 });
 
+test('a candidate that fails as a whole refuses who is in, which gates see, and nobody else', () => {
+  const both = beside('[{ cohort: \'subject.id == "user:eve"\' }]');
+  const broken = { ...both, candidate: { ...stricter, compiled: { ...stricter.compiled, index: {} as Bundle['compiled']['index'] } } };
+  const inside = decide(broken, by('user:eve'));
+  assert.deepEqual([inside.verdict, inside.reason, inside.bundle.digest], ['deny', 'POLICY_FAULT', stricter.ref.digest]);
+  assert.deepEqual([inside.rollout?.side, inside.rollout?.failed], ['candidate', true]);
+  const outside = decide(broken, by('user:bob'));
+  assert.deepEqual([outside.verdict, outside.rollout?.side, outside.rollout?.failed], ['allow', 'current', true]);
+});
+
+test('steps of another rollout of the same name say nothing to the rules of a candidate', () => {
+  const inner = (percent: number) =>
+    document(
+      'Rollout',
+      'inner',
+      `subject: { policy: strict }\n  from: shadow\n  to: enforce\n  key: subject.id\n  salt: s\n  steps: [{ percent: ${percent} }]`,
+    );
+  const strict = policy('strict', '  rules: [{ id: no, effect: deny, reason: NO_WAY }]');
+  const next = bundleOf(allowAll, strict, inner(100));
+  const text = rollout('[{ percent: 100 }]').replace(stricter.ref.digest, next.ref.digest);
+  const verdict = (percent: number): string => {
+    const both = withCandidate(bundleOf(allowAll, strict, inner(percent), text), next);
+    assert.ok(both);
+    return decide(both, by('user:eve', { rolloutSteps: { inner: 0 } })).verdict;
+  };
+  assert.deepEqual([verdict(100), verdict(50)], ['allow', 'deny']);
+});
+
 test('a bundle is never paired with another candidate than its rollout names', () => {
   const current = bundleOf(allowAll, rollout('[{ percent: 100 }]'));
   assert.equal(candidateOf(current), stricter.ref.digest);
@@ -88,5 +116,6 @@ test('a rollout of a bundle that could not mean anything is refused', () => {
   assert.match(first(one.replace('subject: {', 'subject: { policy: allow-all,')), /rules of a policy or about a bundle, not both/);
   assert.match(first(one.replace('key: subject.id', 'key: subject.idd')), /operations of the target sql have no attribute "subject.idd"/);
   assert.match(first(one, one.replace('name: next', 'name: second')), /only one bundle is rolled out at a time/);
+  assert.match(first(rollout('[{ percent: 1 }]', '  step: 2')), /there are only 1 steps/);
   assert.match(first(rollout('[{ cohort: "subject.idd == \'a\'" }]')), /has no attribute idd/);
 });

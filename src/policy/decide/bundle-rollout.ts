@@ -2,6 +2,7 @@ import type { Decision, DecisionRequest } from '#model';
 import type { Bundle } from '../bundle.ts';
 import { Evaluation } from './condition.ts';
 import { decideBy, viewOf } from './decide-by.ts';
+import { policyFault } from './policy-fault.ts';
 import { rolloutMode, stepOf } from './rollout.ts';
 
 /**
@@ -16,8 +17,8 @@ export function decideInRollout(bundle: Bundle, candidate: Bundle, request: Deci
   const mode = rolloutMode(terms, new Evaluation(viewOf(compiled, request)), request.rolloutSteps);
   if (mode === 'off') return decideBy(compiled, request);
   const side = mode === 'enforce' ? 'candidate' : 'current';
-  const decision = decideBy(side === 'candidate' ? candidate.compiled : compiled, request);
-  const other = asked(side === 'candidate' ? bundle : candidate, request);
+  const [byCurrent, byCandidate] = [decided(bundle, request), decided(candidate, forCandidate(bundle, candidate, request))];
+  const [decision, other] = side === 'candidate' ? [byCandidate, byCurrent] : [byCurrent, byCandidate];
   const failed = (side === 'candidate' ? decision : other).errors.length > 0;
   return {
     ...decision,
@@ -31,11 +32,20 @@ export function decideInRollout(bundle: Bundle, candidate: Bundle, request: Deci
   };
 }
 
-/** What goes wrong in a bundle that does not decide changes nothing; it counts as a refusal with an error. */
-function asked({ compiled }: Bundle, request: DecisionRequest): Pick<Decision, 'verdict' | 'decisive' | 'errors'> {
+/** Steps are those of the rollouts in force: the candidate's own stand where its documents say, unless both bundles have the same one. */
+function forCandidate(bundle: Bundle, candidate: Bundle, request: DecisionRequest): DecisionRequest {
+  const { rolloutSteps } = request;
+  if (rolloutSteps === undefined || candidate.rollouts.length === 0) return request;
+  const same = candidate.rollouts.filter((one) => bundle.rollouts.some(({ name, digest }) => name === one.name && digest === one.digest));
+  const steps = Object.entries(rolloutSteps).filter(([step]) => same.some(({ name }) => name === step));
+  return { ...request, rolloutSteps: Object.fromEntries(steps) };
+}
+
+/** What goes wrong in a bundle is its refusal, with an error, so that gates see it, and changes nothing for who is decided by the other one. */
+function decided({ compiled, ref }: Bundle, request: DecisionRequest): Decision {
   try {
     return decideBy(compiled, request);
-  } catch {
-    return { verdict: 'deny', decisive: [], errors: [{ rule: '', part: 'when', message: 'evaluating the policy failed' }] };
+  } catch (error) {
+    return policyFault(ref, error);
   }
 }

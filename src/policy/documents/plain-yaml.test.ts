@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
+import { limits } from '#model';
 import type { Node } from './node.ts';
 import { plain } from './node.ts';
 import { readPlainYaml } from './plain-yaml.ts';
@@ -179,6 +180,7 @@ test('what is doubtful is left to the YAML reader', () => {
       'a:\n    b: 1\n   c: 2\n',
       'a: [1\n',
     ],
+    `${Array.from({ length: limits.documentDepthMax + 1 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n')} x\n`,
     `${'a: { a: { a: { '.repeat(40)}b: 1${' } } }'.repeat(40)}\n`,
   ];
   for (const text of texts) assert.equal(readPlainYaml({ path: 'f', text }), undefined, text.slice(0, 40));

@@ -109,6 +109,7 @@ class BlockReader {
 
   /** A value that begins on this line, inside a block of `indent` columns; ends at the next line that says something. */
   #inline(indent: number, depth: number): Node {
+    if (depth > limits.documentDepthMax) throw doubtful;
     const start = this.#at;
     const { file, line, column } = this.#here();
     switch (this.#text[start]) {

@@ -77,9 +77,10 @@ export function policyRoutes(api: Api, desk: ApiDesk): void {
     },
     handler: async (request) => {
       const { name, action } = request.params;
-      const comment = request.body?.comment;
-      const by = callerOf(request).subject.id;
-      return shownRollout(await desk.rollouts.act(name, { action, by, ...(comment === undefined ? {} : { comment }) }));
+      const { comment, step } = request.body ?? {};
+      const by = callerOf(request).subject;
+      const said = { action, by, ...(comment === undefined ? {} : { comment }), ...(step === undefined ? {} : { step }) };
+      return shownRollout(await desk.rollouts.act(name, said));
     },
   });
 

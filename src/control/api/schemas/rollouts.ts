@@ -41,7 +41,10 @@ export const rolloutAction = z.enum(['approve', 'hold', 'rollback', 'resume']);
 
 /** A body may be left out altogether. */
 export const rolloutBody = z
-  .object({ comment: z.string().max(limits.approvalCommentCharsMax).optional() })
+  .object({
+    comment: z.string().max(limits.approvalCommentCharsMax).optional(),
+    step: z.number().int().min(0).optional().describe('Of `approve`: the step that was looked at; refused when it is not the present one.'),
+  })
   .strict()
   .nullish();
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { sql } from 'kysely';
 import { realWorld } from '#host';
 import { Fault } from '#model';
 import type { RecordDraft, RolloutOffer } from '#model';
 import { compileBundle } from '#policy';
+import { putSubject } from '../../identity/subjects.ts';
 import { openStore } from '../../store/database.ts';
 import type { Store } from '../../store/database.ts';
 import { migrate } from '../../store/migrate.ts';
@@ -66,7 +68,7 @@ async function bench({ name, more }: Bench) {
   const world = fakeWorld();
   const records: RecordDraft[] = [];
   const offers: RolloutOffer[] = [];
-  const state = { text: policy + rollout(name, more) };
+  const state = { text: policy + rollout(name, more), by: 'user:alice', away: 0, meanwhile: async () => {} };
   await store.db.insertInto('mirror').values({ origin, vkey: 'k', entries: 0, leaf: '' }).execute();
   const rollouts = openRollouts({
     store,
@@ -75,15 +77,20 @@ async function bench({ name, more }: Bench) {
     ledger: {
       async append(draft) {
         records.push(draft);
+        await state.meanwhile();
         return { origin: 'ledger.local/control', index: records.length - 1, leaf: '' };
       },
     },
     bundles: {
       async current() {
+        if (state.away > 0 && records.length > 0) {
+          state.away -= 1;
+          throw new Fault('STORE_UNREACHABLE', 'the store is away');
+        }
         const files = [{ path: 'p.yaml', text: state.text }];
         const compiled = compileBundle(files);
         assert.ok(compiled.ok, JSON.stringify(compiled));
-        return { by: 'user:alice', source: { ref: compiled.bundle.ref, files, activatedAt: 0, signature: '' } };
+        return { by: state.by, source: { ref: compiled.bundle.ref, files, activatedAt: 0, signature: '' } };
       },
     },
     onMoved: (offer) => offers.push(offer),
@@ -131,9 +138,13 @@ async function bench({ name, more }: Bench) {
     assert.ok(found);
     return found;
   };
-  return { rollouts, world, records, offers, decided, view, state };
+  const ledger = (many: number) => store.db.updateTable('mirror').set({ entries: many }).where('origin', '=', origin).execute();
+  return { rollouts, world, records, offers, decided, view, state, ledger };
 }
 
+const person = (id: string) => ({ type: 'user', id }) as const;
+const alice = person('user:alice');
+const bob = person('user:bob');
 const gates = 'gates: [{ metric: new_denies_per_1000, max: 10, atLeast: 10 }]';
 const denied = { verdict: 'deny', reason: 'NEW', rules: ['p/new'] };
 const code = (wanted: string) => (error: unknown) => error instanceof Fault && error.code === wanted;
@@ -179,7 +190,7 @@ test('a gate that fails rolls back by itself, raises an alarm, and stays so unti
   await decided(50);
   await rollouts.look();
   assert.equal((await view()).status, 'rolled_back');
-  await rollouts.act('back', { action: 'resume', by: 'user:bob', comment: 'mended' });
+  await rollouts.act('back', { action: 'resume', by: bob, comment: 'mended' });
   assert.deepEqual([(await view()).step, (await view()).status, (await view()).reason], [1, 'running', 'mended']);
   assert.ok(records.some((record) => record.kind === 'alarm.cleared'));
   assert.equal((await view()).measured?.decisions, 0);
@@ -191,17 +202,19 @@ test('with onGateFailure: hold the step stays, and nobody more comes in', async 
   await decided(10, denied);
   await rollouts.look();
   assert.deepEqual([(await view()).step, (await view()).status], [2, 'held']);
-  await assert.rejects(rollouts.act('holding', { action: 'hold', by: 'user:bob' }), code('CONFLICT'));
-  const rolled = await rollouts.act('holding', { action: 'rollback', by: 'user:bob' });
+  await assert.rejects(rollouts.act('holding', { action: 'hold', by: bob }), code('CONFLICT'));
+  const rolled = await rollouts.act('holding', { action: 'rollback', by: bob });
   assert.deepEqual([rolled.step, rolled.status], [0, 'rolled_back']);
 });
 
 test('a manual gate is opened for one step by somebody else than who put the bundle in force', async () => {
   const { rollouts, world, view, records } = await bench({ name: 'asking', more: 'gates: [{ metric: manual }]' });
   await rollouts.look();
-  await assert.rejects(rollouts.act('asking', { action: 'approve', by: 'user:alice' }), code('FORBIDDEN'));
+  await assert.rejects(rollouts.act('asking', { action: 'approve', by: alice }), code('FORBIDDEN'));
+  for (const type of ['agent', 'service'] as const)
+    await assert.rejects(rollouts.act('asking', { action: 'approve', by: { type, id: `${type}:bot` } }), code('FORBIDDEN'));
   world.advance(3_600_000);
-  const view1 = await rollouts.act('asking', { action: 'approve', by: 'user:bob' });
+  const view1 = await rollouts.act('asking', { action: 'approve', by: bob });
   assert.deepEqual([view1.step, view1.status], [2, 'running']);
   assert.deepEqual(
     records.flatMap((record) => (record.kind === 'rollout.moved' ? [[record.step, record.by]] : [])),
@@ -212,7 +225,7 @@ test('a manual gate is opened for one step by somebody else than who put the bun
   );
   await rollouts.look();
   assert.deepEqual([(await view()).step, (await view()).waits], [2, 'somebody must approve this step']);
-  await assert.rejects(rollouts.act('nothing', { action: 'approve', by: 'user:bob' }), code('NOT_FOUND'));
+  await assert.rejects(rollouts.act('nothing', { action: 'approve', by: bob }), code('NOT_FOUND'));
 });
 
 test('a changed document begins anew at its own step, and one without gates is moved by nobody', async () => {
@@ -230,7 +243,7 @@ test('a changed document begins anew at its own step, and one without gates is m
   await rollouts.look();
   assert.deepEqual([(await view()).step, (await view()).status], [3, 'by_hand']);
   assert.deepEqual((await rollouts.offer()).steps, {});
-  await assert.rejects(rollouts.act('changing', { action: 'rollback', by: 'user:bob' }), code('CONFLICT'));
+  await assert.rejects(rollouts.act('changing', { action: 'rollback', by: bob }), code('CONFLICT'));
 });
 
 test('decisions from before the step began do not count, whenever they arrive', async () => {
@@ -242,4 +255,77 @@ test('decisions from before the step began do not count, whenever they arrive', 
   await decided(5);
   await rollouts.look();
   assert.deepEqual([(await view()).status, (await view()).measured?.decisions], ['running', 5]);
+});
+
+test('an approval opens the gate for the bundle that was in force, and for no other one', async () => {
+  const { rollouts, world, view, state } = await bench({ name: 'waiting', more: 'gates: [{ metric: manual }]' });
+  await rollouts.look();
+  await rollouts.act('waiting', { action: 'approve', by: bob });
+  assert.match((await view()).waits ?? '', /this step lasts until/);
+  state.text = state.text.replace('[drop]', '[drop, delete]');
+  world.advance(3_600_000);
+  await rollouts.look();
+  assert.deepEqual([(await view()).step, (await view()).waits], [1, 'somebody must approve this step']);
+  await rollouts.act('waiting', { action: 'approve', by: bob });
+  assert.equal((await view()).step, 2);
+});
+
+test('gateways that could not be told of a step are told at the next look', async () => {
+  const { rollouts, offers, state } = await bench({ name: 'untold', more: gates });
+  await rollouts.look();
+  state.away = 1;
+  await assert.rejects(rollouts.act('untold', { action: 'rollback', by: bob }), code('STORE_UNREACHABLE'));
+  assert.deepEqual(offers, []);
+  await rollouts.look();
+  assert.deepEqual(
+    offers.map(({ steps }) => steps),
+    [{ untold: 0 }],
+  );
+  await rollouts.look();
+  assert.equal(offers.length, 1);
+});
+
+test('a rollback that is said while the first look begins the rollout is not lost', async () => {
+  const { rollouts, view, state } = await bench({ name: 'at-once', more: gates });
+  let looking: Promise<void> | undefined;
+  state.meanwhile = async () => {
+    if (looking !== undefined) return;
+    looking = rollouts.look();
+    const waiting = sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    while ((await waiting.execute(store.db)).rows.length === 0);
+  };
+  await rollouts.act('at-once', { action: 'rollback', by: bob });
+  await looking;
+  assert.deepEqual([(await view()).step, (await view()).status], [0, 'rolled_back']);
+});
+
+test('whom the one acts for who put the bundle in force does not approve its steps', async () => {
+  const { rollouts, state } = await bench({ name: 'delegated', more: 'gates: [{ metric: manual }]' });
+  const agent = { id: 'agent:pusher', name: 'pusher', type: 'agent', groups: [], roles: ['policy-author'] } as const;
+  await putSubject(store.db, { ...agent, onBehalfOf: { id: 'user:dora', verified: true } }, realWorld);
+  state.by = agent.id;
+  await assert.rejects(rollouts.act('delegated', { action: 'approve', by: person('user:dora') }), code('FORBIDDEN'));
+  assert.equal((await rollouts.act('delegated', { action: 'approve', by: bob })).gates[0]?.state, 'passes');
+});
+
+test('an approval of another step than the present one is refused', async () => {
+  const { rollouts, view } = await bench({ name: 'twice', more: 'step: 2\n  gates: [{ metric: manual }]' });
+  await rollouts.act('twice', { action: 'approve', by: bob, step: 2 });
+  assert.equal((await view()).step, 3);
+  await assert.rejects(rollouts.act('twice', { action: 'approve', by: person('user:carol'), step: 2 }), code('CONFLICT'));
+  assert.equal((await view()).status, 'running');
+});
+
+test('no step is taken while decisions of the present one were not looked at yet', async () => {
+  const { rollouts, view, world, decided, ledger } = await bench({ name: 'behind', more: gates });
+  await rollouts.look();
+  await decided(10);
+  world.advance(3_600_000);
+  await ledger(90_000);
+  for (let i = 0; i < 3; i += 1) {
+    assert.equal((await view()).step, 1);
+    await rollouts.look();
+  }
+  for (let i = 0; i < 3; i += 1) await rollouts.look();
+  assert.equal((await view()).step, 2);
 });

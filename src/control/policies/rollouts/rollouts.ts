@@ -1,6 +1,6 @@
 import type { Ledger } from '#ledger';
 import { Fault, limits } from '#model';
-import type { BundleRef, RolloutOffer, World } from '#model';
+import type { BundleRef, RolloutOffer, Subject, World } from '#model';
 import { compileBundle } from '#policy';
 import type { RolloutTerms } from '#policy';
 import { openBell } from '../../evidence/bell.ts';
@@ -20,11 +20,19 @@ export interface Rollouts {
   offer(): Promise<RolloutOffer>;
   list(): Promise<readonly RolloutView[]>;
   /** What a person says about a rollout. NOT_FOUND; CONFLICT when it cannot be said now; FORBIDDEN when somebody else must say it. */
-  act(name: string, said: { readonly action: RolloutAction; readonly by: string; readonly comment?: string }): Promise<RolloutView>;
+  act(name: string, said: Said): Promise<RolloutView>;
   /** One look at all rollouts: counts what was decided since the last one, judges the gates, and moves what is to be moved. */
   look(): Promise<void>;
   /** Looks again and again until `signal` aborts; on one replica at a time. */
   run(signal: AbortSignal): Promise<void>;
+}
+
+interface Said {
+  readonly action: RolloutAction;
+  readonly by: Pick<Subject, 'id' | 'type'>;
+  readonly comment?: string;
+  /** The step that an approval is about; absent: the present one, whichever it is. */
+  readonly step?: number;
 }
 
 interface Parts {
@@ -57,6 +65,9 @@ interface Why {
  */
 export function openRollouts({ store, ledger, bundles, world, log, onMoved }: Parts): Rollouts {
   let known: InForce | undefined;
+  /** A step in force that the gateways were not told of. */
+  let untold = false;
+  let telling: Promise<void> = Promise.resolve();
 
   async function inForce(): Promise<InForce> {
     const { source, by } = await bundles.current();
@@ -77,6 +88,17 @@ export function openRollouts({ store, ledger, bundles, world, log, onMoved }: Pa
     return { bundle: ref.digest, steps: Object.fromEntries(moved) };
   }
 
+  /** One after the other, so that the last word is the newest. Who fails to tell leaves it to the next look. */
+  function tellGateways(): Promise<void> {
+    untold = true;
+    const tellNow = async (): Promise<void> => {
+      onMoved(await offer());
+      untold = false;
+    };
+    telling = telling.then(tellNow, tellNow);
+    return telling;
+  }
+
   /** Records and stores where a rollout stands from now on. Said twice when the store fails in between; the second time is the true one. */
   async function put(trx: Work, row: RolloutRow, { ref, to, why }: { ref: BundleRef; to: Place; why: Why }): Promise<void> {
     await ledger.append({ kind: 'rollout.moved', rollout: row.name, bundle: ref, ...to, ...why });
@@ -88,11 +110,13 @@ export function openRollouts({ store, ledger, bundles, world, log, onMoved }: Pa
 
   async function lookAt(terms: RolloutTerms, ref: BundleRef): Promise<boolean> {
     return store.transact(async (trx) => {
-      const found = await lockRollout(trx, terms, world.now());
+      const found = await lockRollout(trx, terms, { bundle: ref.digest, now: world.now() });
       if (found.status !== 'running') return false;
-      const row = await counted(trx, found, terms);
-      const { next } = nextOf(terms, standingOf(row), world.now());
-      const to = movedByGates(row, next);
+      const { row, behind } = await counted(trx, found, terms);
+      const { next } = nextOf(terms, standingOf(row, ref.digest), world.now());
+      // A gate that fails counts at once; one that passes does so only by all that was decided.
+      const waits = behind && (next.kind === 'step' || next.kind === 'complete');
+      const to = waits ? undefined : movedByGates(row, next);
       if (to === undefined) await storeRollout(trx, row);
       else await put(trx, row, { ref, to, why: { by: 'control', reason: next.says } });
       return to !== undefined;
@@ -110,31 +134,36 @@ export function openRollouts({ store, ledger, bundles, world, log, onMoved }: Pa
         failures.push(error);
       }
     }
-    if (moved) onMoved(await offer());
+    if (moved || untold) await tellGateways();
     if (failures.length > 0) throw failures[0];
   }
 
-  async function approve(terms: RolloutTerms, { ref, by: pusher }: InForce, why: Why): Promise<void> {
+  async function approve(terms: RolloutTerms, { ref, by: pusher }: InForce, { said, why }: { said: Said; why: Why }): Promise<void> {
     if (!terms.gates.some(({ metric }) => metric === 'manual'))
       throw new Fault('CONFLICT', `the rollout "${terms.name}" has no gate that a person opens`);
-    if (why.by === pusher) throw new Fault('FORBIDDEN', `${pusher} put this bundle in force; somebody else must approve its steps`);
+    if (said.by.type !== 'user') throw new Fault('FORBIDDEN', 'only a person can approve a step');
+    const owner = await store.db.selectFrom('subject').select('on_behalf_of').where('id', '=', pusher).executeTakeFirst();
+    if (said.by.id === pusher || said.by.id === owner?.on_behalf_of?.id)
+      throw new Fault('FORBIDDEN', `${pusher} put this bundle in force; somebody else must approve its steps`);
     await store.transact(async (trx) => {
-      const row = await lockRollout(trx, terms, world.now());
+      const row = await lockRollout(trx, terms, { bundle: ref.digest, now: world.now() });
       const { step, status } = row;
       if (status !== 'running') throw new Fault('CONFLICT', `the rollout "${terms.name}" is ${status}: ${row.reason}`);
+      if (said.step !== undefined && said.step !== step)
+        throw new Fault('CONFLICT', `the rollout "${terms.name}" is at step ${step} by now, not ${said.step}; look at it again`);
       await ledger.append({ kind: 'rollout.moved', rollout: terms.name, bundle: ref, step, status, ...why });
-      await storeRollout(trx, { ...row, approved_by: why.by });
+      await storeRollout(trx, { ...row, approved_by: why.by, approved_bundle: ref.digest });
     });
   }
 
   async function tell(terms: RolloutTerms, { ref }: InForce, { action, why }: { action: Exclude<RolloutAction, 'approve'>; why: Why }) {
     await store.transact(async (trx) => {
-      const row = await lockRollout(trx, terms, world.now());
+      const row = await lockRollout(trx, terms, { bundle: ref.digest, now: world.now() });
       const to = movedByPerson(row, action, terms);
       if (to === undefined) throw new Fault('CONFLICT', `the rollout "${terms.name}" is ${row.status}: ${row.reason}`);
       await put(trx, row, { ref, to, why });
     });
-    onMoved(await offer());
+    await tellGateways();
   }
 
   return {
@@ -142,22 +171,23 @@ export function openRollouts({ store, ledger, bundles, world, log, onMoved }: Pa
     look,
 
     async list() {
-      const { rollouts } = await inForce();
+      const { ref, rollouts } = await inForce();
       const rows = await rolloutRows(store.db);
-      return rollouts.map((terms) => viewOf(terms, rows.get(terms.name), world.now()));
+      return rollouts.map((terms) => viewOf(terms, rows.get(terms.name), { bundle: ref.digest, now: world.now() }));
     },
 
-    async act(name, { action, by, comment }) {
+    async act(name, said) {
+      const { action, comment, by } = said;
       const present = await inForce();
       const terms = present.rollouts.find((one) => one.name === name);
       if (terms === undefined) throw new Fault('NOT_FOUND', `the bundle in force has no rollout "${name}"`);
       if (terms.gates.length === 0)
         throw new Fault('CONFLICT', `the rollout "${name}" has no gates: it moves when "step" of its document is changed`);
-      const why = { by, reason: comment ?? `${action} by ${by}` };
-      if (action === 'approve') await approve(terms, present, why);
+      const why = { by: by.id, reason: comment ?? `${action} by ${by.id}` };
+      if (action === 'approve') await approve(terms, present, { said, why });
       else await tell(terms, present, { action, why });
       if (action === 'approve') await look();
-      return viewOf(terms, (await rolloutRows(store.db)).get(name), world.now());
+      return viewOf(terms, (await rolloutRows(store.db)).get(name), { bundle: present.ref.digest, now: world.now() });
     },
 
     async run(signal) {

@@ -19,6 +19,8 @@ export interface RolloutTables {
     reason: string;
     by: string;
     approved_by: string | null;
+    /** Digest of the bundle that was in force then: an approval says nothing about another one. */
+    approved_bundle: string | null;
     measured: JsonColumn<Measured>;
     /** Of each ledger, the entry that is looked at next. */
     positions: JsonColumn<Readonly<Record<string, number>>>;
@@ -41,6 +43,11 @@ export const rolloutMigrations: Readonly<Record<string, Migration>> = {
           measured jsonb not null,
           positions jsonb not null
         )`.execute(db);
+    },
+  },
+  '0021-rollout-approvals': {
+    async up(db) {
+      await sql`alter table rollout add column approved_bundle text`.execute(db);
     },
   },
 };

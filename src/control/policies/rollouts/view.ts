@@ -28,11 +28,16 @@ export interface RolloutView {
   readonly measured?: Omit<Measured, 'latency'>;
 }
 
-export function standingOf({ step, since, measured, approved_by }: RolloutRow): Standing {
-  return { step, since, measured, approvedBy: approved_by ?? undefined };
+/** @param bundle digest of the bundle in force */
+export function standingOf({ step, since, measured, approved_by, approved_bundle }: RolloutRow, bundle: string): Standing {
+  return { step, since, measured, approvedBy: approved_bundle === bundle ? (approved_by ?? undefined) : undefined };
 }
 
-export function viewOf(terms: RolloutTerms, row: RolloutRow | undefined, now: number): RolloutView {
+export function viewOf(
+  terms: RolloutTerms,
+  row: RolloutRow | undefined,
+  { bundle, now }: { readonly bundle: string; readonly now: number },
+): RolloutView {
   const { name, rules, candidate, from, to, steps, gates } = terms;
   const same = { name, rules, ...(candidate === undefined ? {} : { candidate }), from, to, steps };
   if (gates.length === 0)
@@ -45,7 +50,7 @@ export function viewOf(terms: RolloutTerms, row: RolloutRow | undefined, now: nu
     };
   if (row === undefined || row.document !== terms.digest)
     return { ...same, step: terms.step, status: 'running', reason: 'it begins at the next look', gates: [] };
-  const { findings, next } = nextOf(terms, standingOf(row), now);
+  const { findings, next } = nextOf(terms, standingOf(row, bundle), now);
   const { latency: _latency, ...measured } = row.measured;
   const { step, status, since, by, reason } = row;
   const waits = status === 'running' ? { waits: next.says } : {};
