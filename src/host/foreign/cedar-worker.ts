@@ -19,13 +19,13 @@ if (port !== null) {
       const questions = JSON.parse(input) as Omit<cedar.StatefulAuthorizationCall, 'preparsedPolicySetId'>[];
       const result = questions.map((question) => {
         const answer = cedar.statefulIsAuthorized({ ...question, preparsedPolicySetId: policySet });
-        if (answer.type === 'failure') throw new Error(`Cedar does not understand the request: ${answer.errors[0]?.message ?? ''}`);
-        return answer.response;
+        return answer.type === 'failure' ? undefined : answer.response;
       });
-      return { id, ok: true, result };
-    } catch (error) {
-      return { id, ok: false, why: error instanceof Error ? error.message : String(error) };
+      if (!result.includes(undefined)) return { id, ok: true, result };
+    } catch {
+      // As below: what Cedar says of it may quote the request, and this reason goes to a log.
     }
+    return { id, ok: false, why: 'Cedar does not understand the request' };
   };
 }
 
