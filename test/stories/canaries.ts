@@ -105,5 +105,7 @@ const needles: readonly Buffer[] = [...secrets.flatMap(formsOf), ...salaries, ..
 
 /** The first secret in bytes that reached a client, or undefined. */
 export function secretIn(bytes: Buffer): string | undefined {
-  return needles.find((needle) => bytes.includes(needle))?.toString('latin1');
+  // The microseconds of what the clock says now are any six digits.
+  const still = Buffer.from(bytes.toString('latin1').replaceAll(/(20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.\d{1,6}/g, '$1'), 'latin1');
+  return needles.find((needle) => still.includes(needle))?.toString('latin1');
 }

@@ -24,6 +24,15 @@ const filesIn = async (...parts: string[]): Promise<string[]> => {
   return found.filter((entry) => entry.isFile()).map(({ name }) => name);
 };
 
+/** Whether the control plane has signed everything that is in the gateway's log, with no session open there. */
+async function witnessed(): Promise<boolean> {
+  const log = join(installation.ready.home, 'gateway/ledger');
+  const { stdout } = await installation.warder(['ledger', 'verify', log, '--json']);
+  const [found] = JSON.parse(stdout).ledgers;
+  const cosigned = (await readFile(join(log, 'cosigned'), 'utf8').catch(() => '')).split('\n')[1] ?? '0';
+  return found.holes.openSessions === 0 && found.unsigned === 0 && Number(cosigned) >= found.size;
+}
+
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'warder-copies-'));
   installation = await startInstallation();
@@ -37,10 +46,7 @@ before(async () => {
   vkeys = ledgers.flatMap(({ vkey }: { vkey: string }) => ['--key', vkey]);
   // 480 kB in chunks of 63 KiB, and a text that does not fit its record.
   await waitFor('the copies', async () => (await filesIn('control', 'recordings')).length >= 9, 30_000);
-  const sizeIn = async (name: string): Promise<number> =>
-    Number((await readFile(join(installation.ready.home, 'gateway/ledger', name), 'utf8').catch(() => '')).split('\n')[1] ?? 0);
-  const covering = await sizeIn('checkpoint');
-  await waitFor('the mirror to witness the session', async () => covering > 0 && (await sizeIn('cosigned')) >= covering, 30_000);
+  await waitFor('the mirror to witness the session to its end', witnessed, 60_000);
 });
 after(async () => {
   await installation?.destroy();
